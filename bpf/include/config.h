@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_CONFIG_H
+#define MIZAR_CONFIG_H
+
+/* Load-time constants. The verifier deletes the branches they rule out. */
+
+#include "types.h"
+
+/* true: the packet's port number stands in its metadata (data_meta, one u32),
+ * time stands in the map `virtual`, and what is decided is written to the map
+ * `record`. false: devices, the kernel's coarse clock, nothing recorded. */
+volatile const bool simulated = false;
+
+/* Secret that tokens are derived from; random in production. */
+volatile const __u64 token_secret = 0;
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_DROP_H
+#define MIZAR_DROP_H
+
+/* Why a packet died, and what else can become of one.
+ *
+ * Contract: every path that loses a packet returns a reason of its own, and
+ * some test makes it happen. The numbers are part of the recorded data: new
+ * reasons are added before DROP_MAX, none is renumbered. Names without the
+ * prefix, in lower case, are what people see. */
+
+enum drop_reason {
+	DROP_NONE = 0,
+	/* Headers. */
+	DROP_TRUNCATED, /* a header or a length reaches past the frame */
+	DROP_ETHERTYPE, /* neither IPv4, IPv6 nor ARP from an endpoint */
+	DROP_IP_HEADER, /* version, header length or total length is wrong */
+	DROP_IP_ADDRESS, /* unspecified, loopback, mapped or multicast source … */
+	DROP_EXTENSION, /* too many or unknown IPv6 extension headers */
+	DROP_MULTICAST, /* group and broadcast destinations are not carried */
+	/* The port and its guard. */
+	DROP_NO_PORT, /* the device belongs to no endpoint */
+	DROP_GUARD_MAC, /* source MAC is not the endpoint's */
+	DROP_GUARD_ADDRESS, /* source address is not the endpoint's */
+	DROP_GUARD_ARP, /* ARP sender is not the endpoint */
+	DROP_GUARD_ND, /* ND link-layer option is not the endpoint's */
+	DROP_ARP_OWN, /* ARP for the endpoint's own address: never answered */
+	DROP_ARP_FOREIGN, /* ARP for an address outside the subnet */
+	DROP_ARP_OTHER, /* ARP replies and announcements: nobody asked */
+	DROP_ND_OWN, /* solicitation of the endpoint's own address */
+	DROP_ND_FOREIGN, /* solicitation of an address outside the subnet */
+	DROP_ND_OTHER, /* other ND and MLD messages: nobody asked */
+	DROP_DESTINATION_MAC, /* sent to a MAC that is not the gateway's */
+	/* Locating. */
+	DROP_NO_SUBNET, /* the VPC has no subnet with the destination */
+	DROP_NO_ENDPOINT, /* the subnet has no endpoint with the address */
+	DROP_NO_BOUNCER, /* no bouncer or divider is live */
+	DROP_NO_HOST, /* the location names a host that is not known here */
+	DROP_TTL, /* TTL or hop limit ran out */
+	DROP_MTU, /* too big for the underlay */
+	DROP_NO_ROOM, /* the driver gave no head room */
+	/* Tunnel. */
+	DROP_TUNNEL_SOURCE, /* outer source is no host of ours */
+	DROP_TUNNEL_FRAGMENT, /* the outer packet is a fragment */
+	DROP_TUNNEL_CHECKSUM, /* outer UDP checksum is not zero */
+	DROP_GENEVE_HEADER, /* version, protocol, length or OAM bit */
+	DROP_GENEVE_CRITICAL, /* unknown critical option */
+	DROP_GENEVE_OPTION, /* a known option of wrong length or place */
+	DROP_NOT_OURS, /* inner destination is not here, and relaying not asked */
+	DROP_RELAY_LIMIT, /* relayed too often */
+	DROP_SEND_BACK, /* an answer that nobody asked for, or forged */
+	DROP_ECN, /* congestion marked outside, not capable inside (RFC 6040) */
+	DROP_MAX,
+};
+
+/* What became of a packet. */
+enum verdict {
+	VERDICT_DROP = 0,
+	VERDICT_PASS, /* to the host's stack, untouched */
+	VERDICT_ANSWER, /* back out of the port, rewritten into an answer */
+	VERDICT_DELIVER, /* to an endpoint behind this host */
+	VERDICT_SEND, /* direct path to the endpoint's host */
+	VERDICT_ASK, /* to a bouncer or divider */
+	VERDICT_RELAY, /* as bouncer or divider, to the next host */
+	VERDICT_SEND_BACK, /* as bouncer, to the source host with the location */
+	VERDICT_RESEND, /* came back with the location; on to the endpoint's host */
+	VERDICT_MAX,
+};
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_MAPS_H
+#define MIZAR_MAPS_H
+
+/* Every map. Sizes are defaults that the loader may change. Nothing is pinned
+ * here: many hosts of a simulation share one kernel, and each program is handed
+ * its own host's maps. */
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "drop.h"
+#include "record.h"
+#include "types.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct port);
+	__uint(max_entries, MAX_PORTS);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct endpoint);
+	__uint(max_entries, MAX_ENDPOINTS);
+} endpoints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct addr_key);
+	__type(value, struct local);
+	__uint(max_entries, 2 * MAX_ENDPOINTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} locals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct addr_key);
+	__type(value, struct path);
+	__uint(max_entries, 65536);
+} paths SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct host);
+	__uint(max_entries, MAX_HOSTS);
+} hosts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct underlay_key);
+	__type(value, struct peer);
+	__uint(max_entries, 2 * MAX_HOSTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct uplink);
+	__uint(max_entries, 1);
+} uplinks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct subnet);
+	__uint(max_entries, MAX_SUBNETS);
+} subnets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32); /* VNI */
+	__type(value, struct vpc);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} vpcs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct addr_key);
+	__type(value, struct location);
+	__uint(max_entries, 1 << 20);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} directory SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct prefix_key);
+	__type(value, struct route);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} routes SEC(".maps");
+
+/* Packets and bytes by enum drop_reason and enum verdict. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct count);
+	__uint(max_entries, DROP_MAX);
+} drops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct count);
+	__uint(max_entries, VERDICT_MAX);
+} verdicts SEC(".maps");
+
+/* For the simulator only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct record);
+	__uint(max_entries, 1);
+} records SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct virtual);
+	__uint(max_entries, 1);
+} virtuals SEC(".maps");
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_RECORD_H
+#define MIZAR_RECORD_H
+
+/* What a program tells the simulator about one packet.
+ *
+ * Contract: written only where the load-time constant `simulated` is true; the
+ * verifier deletes all of it elsewhere. One row, one packet at a time: the
+ * simulator runs programs one after the other. */
+
+#include "types.h"
+
+#define RECORD_STAGES 32
+#define RECORD_KEY 24
+
+/* Which stage a program was in. */
+enum stage {
+	STAGE_NONE = 0,
+	STAGE_PORT, /* whose port is it */
+	STAGE_PARSE,
+	STAGE_GUARD,
+	STAGE_ANSWER, /* ARP and ND */
+	STAGE_LOCAL, /* is the destination behind this host */
+	STAGE_PATH, /* is its location learned */
+	STAGE_ASK, /* which bouncer or divider to ask */
+	STAGE_TUNNEL, /* outer and Geneve headers */
+	STAGE_SOURCE, /* is the outer source a host of ours */
+	STAGE_LEARN,
+	STAGE_RELAY,
+	STAGE_SEND_BACK,
+	STAGE_ENCAPSULATE,
+	STAGE_DELIVER,
+	STAGE_MAX,
+};
+
+/* Which map a row belongs to. */
+enum table {
+	TABLE_NONE = 0,
+	TABLE_PORTS,
+	TABLE_ENDPOINTS,
+	TABLE_LOCALS,
+	TABLE_PATHS,
+	TABLE_HOSTS,
+	TABLE_PEERS,
+	TABLE_UPLINK,
+	TABLE_SUBNETS,
+	TABLE_VPCS,
+	TABLE_DIRECTORY,
+	TABLE_ROUTES,
+	TABLE_MAX,
+};
+
+enum access {
+	ACCESS_NONE = 0, /* the stage was entered; no map was met */
+	ACCESS_MISS,
+	ACCESS_HIT,
+	ACCESS_UPDATE,
+};
+
+struct record_stage {
+	__u8 stage; /* enum stage */
+	__u8 table; /* enum table */
+	__u8 access; /* enum access */
+	__u8 pad;
+	__u8 key[RECORD_KEY]; /* first bytes of the key */
+};
+
+struct record {
+	__u32 verdict; /* enum verdict */
+	__u32 reason; /* enum drop_reason */
+	__u32 ifindex; /* device the packet goes out of; 0: none */
+	__u32 stages; /* rows of stage[] in use */
+	__u32 hash_lookups;
+	__u32 array_lookups;
+	__u32 updates;
+	__u32 pad;
+	struct record_stage stage[RECORD_STAGES];
+};
+
+/* What a program is told by the simulator. */
+struct virtual {
+	__u64 now; /* ns */
+};
+
+#endif

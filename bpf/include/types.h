@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_TYPES_H
+#define MIZAR_TYPES_H
+
+/* The rows of all maps, and what the simulator is told.
+ *
+ * Contract: keys have no implicit padding; addresses are 16 bytes in network
+ * order, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), so that one table serves
+ * both families. Numbers are in host order unless a comment says otherwise.
+ * Go reads these types through bpf2go; nothing repeats them. */
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define ETH_LEN 6
+#define MAX_ROLES 8   /* bouncers of a subnet, dividers of a VPC */
+#define MAX_HOSTS 16384
+#define MAX_SUBNETS 16384
+#define MAX_ENDPOINTS 4096 /* behind one host */
+#define MAX_PORTS 65536    /* slots of ports, a power of two */
+
+struct mac {
+	__u8 octet[ETH_LEN];
+};
+
+/* An address inside a VPC. */
+struct addr_key {
+	__u32 vni;
+	__u8 addr[16];
+};
+
+/* An address of the underlay. */
+struct underlay_key {
+	__u8 addr[16];
+};
+
+/* A prefix inside a VPC. prefixlen counts the VNI's 32 bits and, for IPv4, the
+ * 96 bits of ::ffff:0:0/96. vni is in network order (it is matched as bits). */
+struct prefix_key {
+	__u32 prefixlen;
+	__u32 vni;
+	__u8 addr[16];
+};
+
+/* ports[ifindex & (MAX_PORTS - 1)]: whose port a device is. The row counts
+ * only if ifindex is the device's. */
+struct port {
+	__u32 ifindex;
+	__u32 endpoint; /* index in endpoints */
+};
+
+/* endpoints[index]: an endpoint behind this host. */
+struct endpoint {
+	__u32 vni; /* 0: no such endpoint */
+	__u32 ifindex;
+	__u32 subnet; /* index in subnets */
+	__u32 identity; /* 24 bits */
+	__u8 v4[4]; /* own addresses; all zero: none of that family */
+	__u8 mask4[4]; /* of the subnet */
+	__u8 v6[16];
+	__u8 mask6[16];
+	struct mac mac;
+	struct mac gateway;
+	__u8 generation;
+	__u8 pad[3];
+};
+
+/* locals[(vni, addr)]: addresses of the endpoints behind this host. */
+struct local {
+	__u32 endpoint;
+};
+
+enum path_state {
+	PATH_ASKED = 1, /* sent to a bouncer, not yet answered */
+	PATH_LEARNED = 2, /* send directly to host */
+};
+
+/* paths[(vni, addr)]: where an address was learned to be (LRU). */
+struct path {
+	__u32 host; /* index in hosts */
+	__u32 identity;
+	__u32 token; /* ASKED: what the answer must quote;
+		      * LEARNED with tell set: what to quote */
+	__u8 state; /* enum path_state */
+	__u8 generation;
+	__u8 tell; /* 1: say where we are with the next packet */
+	__u8 pad;
+	__u64 since; /* coarse ns of the last change */
+};
+
+/* hosts[index]: another host of the underlay and how to get there; row 0 is
+ * this host itself. */
+struct host {
+	__u8 addr[16];
+	__u8 source[16]; /* our address of the same family */
+	struct mac next_hop;
+	struct mac uplink; /* our MAC */
+	__u32 ifindex; /* our uplink; 0: no such host */
+	__u32 seed; /* what rendezvous hashing knows the host by */
+	__u16 mtu; /* largest outer IP packet */
+	__u16 vlan; /* 0: untagged */
+	__u16 checksum; /* IPv4 header sum over the fields that never change */
+	__u16 pad;
+};
+
+/* peers[addr]: hosts that tunnel packets are taken from. */
+struct peer {
+	__u32 host; /* index in hosts */
+};
+
+/* uplink[0]: what of the underlay is ours. */
+struct uplink {
+	__u8 v4[16]; /* as IPv4-mapped; all zero: none */
+	__u8 v6[16];
+	__u16 vlan;
+	__u16 pad;
+};
+
+struct roles {
+	__u32 count;
+	__u32 host[MAX_ROLES]; /* indexes in hosts, in order of their names */
+};
+
+/* subnets[index]. */
+struct subnet {
+	__u32 vni; /* 0: no such subnet */
+	__u8 bouncer; /* 1: this host holds the complete directory of it */
+	__u8 pad[3];
+	__u8 gateway4[4];
+	__u8 gateway6[16];
+	struct roles bouncers; /* 0 in host[] is this host */
+};
+
+/* vpcs[vni]. */
+struct vpc {
+	__u8 divider; /* 1: this host holds all routes of it */
+	__u8 pad[3];
+	struct roles dividers;
+};
+
+/* directory[(vni, addr)]: location of every endpoint address of the subnets
+ * that this host is a bouncer of. */
+struct location {
+	__u32 host; /* index in hosts */
+	__u32 identity;
+	__u32 subnet;
+	__u8 generation;
+	__u8 pad[3];
+};
+
+/* routes[prefix]: subnets of the VPCs that this host divides. */
+struct route {
+	__u32 subnet; /* index in subnets */
+};
+
+/* drops[reason] and verdicts[verdict], per CPU. */
+struct count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package object has what people write: hosts, VPCs, subnets and endpoints in
+// the shape of Kubernetes objects, their strict decoding and their validation.
+package object
+
+import "net/netip"
+
+// APIVersion is the group and version of Mizar's own objects.
+const APIVersion = "mizar.dev/v1alpha1"
+
+// Meta names an object. Hosts, VPCs and subnets have no namespace; an
+// endpoint's default namespace is "default".
+type Meta struct {
+	Name      string
+	Namespace string
+	Labels    map[string]string
+	// At says where the object was written.
+	At Position
+}
+
+// Position is a place in a file, lines counted from 1.
+type Position struct {
+	File string
+	Line int
+}
+
+// Host is a machine with an uplink and an agent.
+type Host struct {
+	Meta
+	// Addresses are underlay addresses, one or two (one a family).
+	Addresses []netip.Addr
+	// MTU of the underlay in bytes; default 1500, at least 1400.
+	MTU int
+	// VLAN of the underlay, 0 to 4094; default 0, untagged.
+	VLAN uint16
+}
+
+// VPC is a tenant network.
+type VPC struct {
+	Meta
+	// VNI is the 24-bit Geneve number, 1 to 16777215, unique.
+	VNI uint32
+	// Dividers says where the VPC's dividers are; default: 2 hosts.
+	Dividers Placement
+}
+
+// Subnet is a CIDR (v4, v6 or both) inside a VPC.
+type Subnet struct {
+	Meta
+	VPC string
+	// CIDRs are one or two prefixes, one a family; no two subnets of one
+	// VPC overlap.
+	CIDRs []netip.Prefix
+	// Gateways have one address for each of CIDRs, inside of it; default:
+	// the first address after the network's.
+	Gateways []netip.Addr
+	// Bouncers says where the subnet's bouncers are; default: 2 hosts.
+	Bouncers Placement
+}
+
+// Placement says on which hosts a role is.
+type Placement struct {
+	// Count is how many hosts take the role, 1 to 8, chosen by rendezvous
+	// hashing; fewer when there are fewer hosts.
+	Count int
+	// Hosts names the candidates; default: all hosts. With Hosts and no
+	// Count, all of them take the role.
+	Hosts []string
+}
+
+// Endpoint is an address behind a host.
+type Endpoint struct {
+	Meta
+	Subnet string
+	Host   string
+	// Addresses are one or two, one a family, inside the subnet, unique in
+	// the VPC, not the gateway, network or broadcast address.
+	Addresses []netip.Addr
+	// MAC is unicast and locally unique; default: 02:00 and four bytes
+	// derived from VNI and first address.
+	MAC [6]byte
+}
+
+// Set is a valid collection of objects, each slice sorted by name.
+type Set struct {
+	Hosts     []Host
+	VPCs      []VPC
+	Subnets   []Subnet
+	Endpoints []Endpoint
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package wire says what a simulated network can be asked, whatever it is
+// made of: programs run packet by packet in memory (testrun), or namespaces,
+// veth pairs and real sockets (veth). A scenario runs on either, and the
+// answers must be equal.
+package wire
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+)
+
+// Wire is a network of hosts that hold states.
+type Wire interface {
+	// Name is "testrun" or "veth".
+	Name() string
+	// Apply makes every host hold its state, and builds or removes the
+	// ports that states name for the first or last time.
+	Apply(ctx context.Context, hosts []state.Host) error
+	// Probe sends a flow's packets from one endpoint and answers as the
+	// stack of the other would.
+	Probe(ctx context.Context, p Probe) (Outcome, error)
+	// Inject puts frames on a port, in order, and returns all frames that
+	// then came out anywhere: on the underlay, and at endpoints.
+	Inject(ctx context.Context, at Port, frames [][]byte) ([]Emission, error)
+	// Drops returns the packets each host has dropped, by reason.
+	Drops(ctx context.Context) (Drops, error)
+	// Forget removes all that hosts have learned (the direct-path caches).
+	Forget(ctx context.Context) error
+	// Advance steps the virtual clock; on veth it waits.
+	Advance(ctx context.Context, d time.Duration) error
+	// Close takes everything down.
+	Close() error
+}
+
+// Drops counts packets by host name and drop reason (its name in the enum, in
+// lower case without the prefix: "guard_address").
+type Drops map[string]map[string]uint64
+
+// Port is where frames enter or leave. Exactly one field is set.
+type Port struct {
+	// Endpoint is the name of an endpoint: frames enter as it sends them,
+	// and leave as it receives them.
+	Endpoint string
+	// Uplink is the name of a host: frames enter from the underlay.
+	Uplink string
+}
+
+// Emission is a frame that came out.
+type Emission struct {
+	// At is the endpoint that received the frame, or the host that put it
+	// on the underlay.
+	At Port
+	// To is the host that the underlay carried the frame to; empty when
+	// the frame reached an endpoint, or nobody.
+	To    string
+	Frame []byte
+	// Input is the index of the injected frame that caused it; -1 when the
+	// wire cannot tell.
+	Input int
+}
+
+// Proto is what a probe speaks.
+type Proto string
+
+// The protocols of a probe.
+const (
+	ICMP Proto = "icmp"
+	TCP  Proto = "tcp"
+	UDP  Proto = "udp"
+)
+
+// Probe is one conversation: request, and reply when the request arrives.
+// icmp is an echo; udp a datagram that is echoed; tcp a handshake, one
+// payload echoed, and a close.
+type Probe struct {
+	Proto Proto
+	// From is the name of the sending endpoint.
+	From string
+	// To is the address that the packets go to.
+	To netip.Addr
+	// Ports of tcp and udp; a source port of 0 is chosen by the wire. The
+	// receiving endpoint listens on Port.
+	Port, SourcePort uint16
+	// Count is how many requests follow one another in one conversation
+	// (echoes, datagrams); 0 means 1. tcp has one.
+	Count int
+	// Size of the payload in bytes; 0 means 32.
+	Size int
+	// TOS is the DSCP and ECN byte of the requests.
+	TOS uint8
+	// Timeout for a reply on a wire with real time; 0 means 500 ms.
+	Timeout time.Duration
+}
+
+// Outcome is what became of a probe.
+type Outcome struct {
+	// Requests has one entry for each request: its first packet (for tcp,
+	// the SYN).
+	Requests []Packet
+	// Replies has one entry for each reply (for tcp, the SYN-ACK).
+	Replies []Packet
+}
+
+// Packet is what became of one packet.
+type Packet struct {
+	// Delivered says that it came out at the endpoint To.
+	Delivered bool
+	To        string
+	// Hosts are the hosts on its way in order, the sender's first.
+	Hosts []string
+	// Hops is how many frames it was on the underlay: len(Hosts)-1.
+	Hops int
+	// Reason is the drop reason, Dropper the host, when it was dropped.
+	Reason  string
+	Dropper string
+	// Steps is the way through each program (testrun only).
+	Steps []Step
+}
+
+// Step is one run of one program over one packet.
+type Step struct {
+	Host    string
+	Program string // "uplink" or "endpoint"
+	// Port is the endpoint's name for "endpoint".
+	Port    string
+	Verdict string // name of the verdict, lower case: "send", "relay", …
+	Reason  string // drop reason when Verdict is "drop"
+	// Stages that the packet went through, in order, with the map rows met.
+	Stages []Stage
+	// HashLookups counts lookups in hash, LRU and LPM maps, ArrayLookups
+	// those in arrays, Updates writes to rows.
+	HashLookups, ArrayLookups, Updates int
+	In, Out                            []byte
+	// To is the host or endpoint that the frame goes to.
+	To string
+}
+
+// Stage is one thing a program did.
+type Stage struct {
+	Name string // "parse", "guard", "local", "path", …
+	Map  string // the map met, "" when none
+	Key  []byte
+	Hit  bool
+}
