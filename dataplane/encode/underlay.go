@@ -97,6 +97,10 @@ func (e *encoder) hostRow(name string, source, target netip.Addr) bpf.RowHost {
 		Mtu:      uint16(e.host.MTU),
 		Vlan:     e.host.VLAN,
 		Checksum: headerSum(source, target),
+		Family:   6,
+	}
+	if target.Is4() {
+		row.Family = 4
 	}
 	row.Uplink.Octet = e.local.UplinkMAC
 	return row
