@@ -45,7 +45,6 @@ static __always_inline enum drop_reason forward(struct pkt *p, const struct endp
 {
 	struct endpoint *to;
 	struct local *local;
-	struct path *path;
 	enum drop_reason reason;
 
 	stage(p, STAGE_LOCAL);
@@ -58,10 +57,7 @@ static __always_inline enum drop_reason forward(struct pkt *p, const struct endp
 		return reason ? reason : deliver(p, to, 0);
 	}
 	stage(p, STAGE_PATH);
-	path = paths_row(p, &p->destination);
-	if (path && path->state == PATH_LEARNED)
-		return send_direct(p, e, path);
-	return send_asking(p, e, path);
+	return send(p, e, paths_row(p, &p->destination));
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)

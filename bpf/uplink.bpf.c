@@ -44,12 +44,10 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	reason = parse_tunnel(p, &t, &c);
 	if (reason)
 		return reason;
-	if (t.option.type == GENEVE_SEND_BACK)
-		return resend(p, &t);
 	stage(p, STAGE_LOCAL);
-	local = locals_row(p, &p->destination);
+	local = t.option.type == GENEVE_SEND_BACK ? NULL : locals_row(p, &p->destination);
 	if (!local)
-		return relay(p, &t);
+		return bounce(p, &t);
 	to = endpoints_row(p, local->endpoint);
 	return to ? receive(p, &t, to) : DROP_NO_ENDPOINT;
 }

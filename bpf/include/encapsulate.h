@@ -35,6 +35,13 @@ struct label {
 	__u32 found; /* send-back: identity << 8 | generation of the destination */
 };
 
+/* A tunnel packet that is ready to leave. */
+struct outgoing {
+	struct host *host;
+	struct label label;
+	enum verdict verdict;
+};
+
 static __always_inline bool write_ethernet(struct cursor *c, const struct host *h)
 {
 	struct ethhdr *eth = take(c, sizeof(*eth));

@@ -31,41 +31,32 @@ static __always_inline enum drop_reason find_next(struct pkt *p, struct next *n)
 	return v->divider ? divide(p, n) : DROP_NO_ENDPOINT;
 }
 
-static __always_inline enum drop_reason bounce(struct pkt *p, const struct tunnel *t,
-					       const struct host *h, const struct label *l,
-					       enum verdict verdict)
-{
-	__u32 ifindex = h->ifindex;
-	enum drop_reason reason = encapsulate(p, h, l, t->length);
-
-	return reason ? reason : decide(p, verdict, HOOK_BOUNCE, ifindex);
-}
-
 /* To the source host, with the location it asked for. */
-static __always_inline enum drop_reason send_back(struct pkt *p, const struct tunnel *t,
-						  const struct next *n, struct label *l)
+static __always_inline enum drop_reason prepare_send_back(struct pkt *p, const struct tunnel *t,
+							  const struct next *n,
+							  struct outgoing *out)
 {
 	struct host *found = hosts_row(p, n->host);
-	struct host *h;
 	__u32 asker;
 
 	stage(p, STAGE_SEND_BACK);
 	asker = peer_number(p, t->option.host);
-	h = asker ? hosts_row(p, asker) : NULL;
-	if (!h || !found)
+	out->host = asker ? hosts_row(p, asker) : NULL;
+	if (!out->host || !found)
 		return DROP_NO_HOST;
-	l->option = GENEVE_SEND_BACK;
-	l->found = n->identity << 8 | n->generation;
-	addr_copy(l->host, found->addr);
-	return bounce(p, t, h, l, VERDICT_SEND_BACK);
+	out->verdict = VERDICT_SEND_BACK;
+	out->label.option = GENEVE_SEND_BACK;
+	out->label.found = n->identity << 8 | n->generation;
+	addr_copy(out->label.host, found->addr);
+	return DROP_NONE;
 }
 
-static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel *t)
+/* To the endpoint's host, or to a bouncer that knows it. */
+static __always_inline enum drop_reason prepare_relay(struct pkt *p, const struct tunnel *t,
+						      struct outgoing *out)
 {
-	struct label l = {.identity = t->identity, .generation = t->generation};
 	struct next n = {};
 	enum drop_reason reason;
-	struct host *h;
 
 	stage(p, STAGE_RELAY);
 	if (t->option.type != GENEVE_RETURN)
@@ -75,40 +66,60 @@ static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel
 	reason = find_next(p, &n);
 	if (reason)
 		return reason;
-	l.token = t->option.token;
+	out->label.generation = t->generation;
+	out->label.token = t->option.token;
 	if (n.located && t->option.flags & RETURN_SEND_BACK)
-		return send_back(p, t, &n, &l);
-	h = hosts_row(p, n.host);
-	if (!h)
+		return prepare_send_back(p, t, &n, out);
+	out->host = hosts_row(p, n.host);
+	if (!out->host)
 		return DROP_NO_HOST;
-	l.option = GENEVE_RETURN;
-	l.flags = t->option.flags;
-	l.limit = t->option.limit - 1;
-	addr_copy(l.host, t->option.host);
-	return bounce(p, t, h, &l, VERDICT_RELAY);
+	out->verdict = VERDICT_RELAY;
+	out->label.option = GENEVE_RETURN;
+	out->label.flags = t->option.flags;
+	out->label.limit = t->option.limit - 1;
+	addr_copy(out->label.host, t->option.host);
+	return DROP_NONE;
 }
 
 /* Our own packet came back with the location: learn it, and go there. */
-static __always_inline enum drop_reason resend(struct pkt *p, const struct tunnel *t)
+static __always_inline enum drop_reason prepare_resend(struct pkt *p, const struct tunnel *t,
+						       struct outgoing *out)
 {
 	struct path *asked = paths_row(p, &p->destination);
 	struct path row = {.state = PATH_LEARNED};
-	struct label l = {.identity = t->identity};
-	struct host *h;
 
 	stage(p, STAGE_SEND_BACK);
 	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token)
 		return DROP_SEND_BACK;
 	row.host = peer_number(p, t->option.host);
-	h = row.host ? hosts_row(p, row.host) : NULL;
-	if (!h)
+	out->host = row.host ? hosts_row(p, row.host) : NULL;
+	if (!out->host)
 		return DROP_NO_HOST;
 	row.identity = t->option.found >> 8;
 	row.generation = t->option.found;
 	row.since = now();
 	paths_put(p, &p->destination, &row);
-	l.generation = row.generation;
-	return bounce(p, t, h, &l, VERDICT_RESEND);
+	out->verdict = VERDICT_RESEND;
+	out->label.generation = row.generation;
+	return DROP_NONE;
+}
+
+/* Back onto the underlay, under new outer headers. */
+static __always_inline enum drop_reason bounce(struct pkt *p, const struct tunnel *t)
+{
+	struct outgoing out = {.label.identity = t->identity};
+	enum drop_reason reason;
+	__u32 ifindex;
+
+	if (t->option.type == GENEVE_SEND_BACK)
+		reason = prepare_resend(p, t, &out);
+	else
+		reason = prepare_relay(p, t, &out);
+	if (reason)
+		return reason;
+	ifindex = out.host->ifindex;
+	reason = encapsulate(p, out.host, &out.label, t->length);
+	return reason ? reason : decide(p, out.verdict, HOOK_BOUNCE, ifindex);
 }
 
 #endif

@@ -25,35 +25,21 @@ static __always_inline void label_return(struct label *l, const struct host *h, 
 	addr_copy(l->host, h->source);
 }
 
-static __always_inline enum drop_reason send(struct pkt *p, const struct endpoint *e,
-					     const struct host *h, const struct label *l,
-					     enum verdict verdict)
-{
-	__u32 ifindex = h->ifindex;
-	enum drop_reason reason = route(p, e);
-
-	if (!reason)
-		reason = encapsulate(p, h, l, 0);
-	if (reason)
-		return reason;
-	return decide(p, verdict, hook_redirect(ifindex), ifindex);
-}
-
 /* The way is learned. */
-static __always_inline enum drop_reason send_direct(struct pkt *p, const struct endpoint *e,
-						    struct path *path)
+static __always_inline enum drop_reason prepare_direct(struct pkt *p, struct path *path,
+						       struct outgoing *out)
 {
-	struct host *h = hosts_row(p, path->host);
-	struct label l = {.identity = e->identity, .generation = path->generation};
-
-	if (!h)
+	out->verdict = VERDICT_SEND;
+	out->label.generation = path->generation;
+	out->host = hosts_row(p, path->host);
+	if (!out->host)
 		return DROP_NO_HOST;
 	if (path->tell) {
 		path->tell = 0;
 		table_stored(p, TABLE_PATHS, &p->destination, sizeof(p->destination));
-		label_return(&l, h, path->token, RETURN_ANSWER);
+		label_return(&out->label, out->host, path->token, RETURN_ANSWER);
 	}
-	return send(p, e, h, &l, VERDICT_SEND);
+	return DROP_NONE;
 }
 
 /* Remembers what was asked, or what this host's own directory said. */
@@ -71,14 +57,13 @@ static __always_inline void remember(struct pkt *p, const struct next *n, __u32 
 }
 
 /* The way is not learned: ask, with the packet itself. */
-static __always_inline enum drop_reason send_asking(struct pkt *p, const struct endpoint *e,
-						    const struct path *asked)
+static __always_inline enum drop_reason prepare_asking(struct pkt *p, const struct endpoint *e,
+						       const struct path *asked,
+						       struct outgoing *out)
 {
-	struct label l = {.identity = e->identity};
 	struct next n = {};
 	enum drop_reason reason;
 	struct subnet *s;
-	struct host *h;
 	__u64 time = now();
 	__u32 token;
 
@@ -87,18 +72,40 @@ static __always_inline enum drop_reason send_asking(struct pkt *p, const struct 
 	reason = s ? ask_bouncer(p, s, &n) : ask_divider(p, &n);
 	if (reason)
 		return reason;
-	h = hosts_row(p, n.host);
-	if (!h)
+	out->verdict = n.located ? VERDICT_SEND : VERDICT_ASK;
+	out->label.generation = n.generation;
+	out->host = hosts_row(p, n.host);
+	if (!out->host)
 		return DROP_NO_HOST;
-	l.generation = n.generation;
 	if (asked && !n.located && time - asked->since < SECOND) {
-		label_return(&l, h, asked->token, RETURN_SEND_BACK);
-		return send(p, e, h, &l, VERDICT_ASK);
+		label_return(&out->label, out->host, asked->token, RETURN_SEND_BACK);
+		return DROP_NONE;
 	}
 	token = make_token(p, time);
 	remember(p, &n, token, time);
-	label_return(&l, h, token, 0);
-	return send(p, e, h, &l, n.located ? VERDICT_SEND : VERDICT_ASK);
+	label_return(&out->label, out->host, token, 0);
+	return DROP_NONE;
+}
+
+/* To the host that the path names, or to one that knows it. */
+static __always_inline enum drop_reason send(struct pkt *p, const struct endpoint *e,
+					     struct path *path)
+{
+	struct outgoing out = {.label.identity = e->identity};
+	enum drop_reason reason;
+	__u32 ifindex;
+
+	if (path && path->state == PATH_LEARNED)
+		reason = prepare_direct(p, path, &out);
+	else
+		reason = prepare_asking(p, e, path, &out);
+	if (!reason)
+		reason = route(p, e);
+	if (reason)
+		return reason;
+	ifindex = out.host->ifindex;
+	reason = encapsulate(p, out.host, &out.label, 0);
+	return reason ? reason : decide(p, out.verdict, hook_redirect(ifindex), ifindex);
 }
 
 #endif
