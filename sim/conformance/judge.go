@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conformance
+
+import (
+	"slices"
+	"strings"
+)
+
+// Status of a row or cell.
+type Status string
+
+// The statuses.
+const (
+	Pass Status = "pass"
+	Fail Status = "fail"
+	None Status = "none"
+)
+
+// Evidence is one thing that ran and is labelled with rows.
+type Evidence struct {
+	// Test names it for people: scenario, step, and what was probed.
+	Test string
+	Rows []string
+	Cell Cell
+	// Failure says what was wrong; empty when it passed.
+	Failure string
+}
+
+// Table is what is known of some rows.
+type Table struct {
+	Rows []Result `json:"rows"`
+}
+
+// Result is what is known of one row.
+type Result struct {
+	ID         string       `json:"id"`
+	Capability string       `json:"capability"`
+	Status     Status       `json:"status"`
+	Cells      []CellResult `json:"cells"`
+	Tests      []TestResult `json:"tests"`
+}
+
+// CellResult is what is known of one required cell.
+type CellResult struct {
+	Cell   string `json:"cell"`
+	Part   string `json:"part,omitempty"`
+	Status Status `json:"status"`
+}
+
+// TestResult is one test that is evidence for a row.
+type TestResult struct {
+	Name   string `json:"name"`
+	Cell   string `json:"cell,omitempty"`
+	Status Status `json:"status"`
+	// Failure says what was wrong.
+	Failure string `json:"failure,omitempty"`
+}
+
+// Judge holds the evidence against the rows.
+func Judge(rows []Row, evidence []Evidence) Table {
+	table := Table{Rows: []Result{}}
+	for _, row := range rows {
+		id, _, _ := strings.Cut(row.ID, "/")
+		table.Rows = append(table.Rows, row.judge(slices.DeleteFunc(slices.Clone(evidence), func(e Evidence) bool {
+			return !slices.Contains(e.Rows, id)
+		})))
+	}
+	return table
+}
+
+// judge decides on one row from the evidence that is labelled with it.
+func (r Row) judge(evidence []Evidence) Result {
+	result := Result{ID: r.ID, Capability: r.Capability, Status: Pass, Cells: []CellResult{}, Tests: []TestResult{}}
+	if len(r.Required) == 0 || len(evidence) == 0 {
+		result.Status = None
+	}
+	for _, required := range r.Required {
+		cell := CellResult{Cell: required.Cell.String(), Part: required.Part, Status: statusOf(required.Cell, evidence)}
+		result.Cells = append(result.Cells, cell)
+		if cell.Status == None {
+			result.Status = None
+		}
+	}
+	for _, e := range evidence {
+		test := TestResult{Name: e.Test, Cell: e.Cell.String(), Status: Pass, Failure: e.Failure}
+		if e.Failure != "" {
+			test.Status, result.Status = Fail, Fail
+		}
+		result.Tests = append(result.Tests, test)
+	}
+	return result
+}
+
+// statusOf says what all evidence that covers a cell comes to.
+func statusOf(required Cell, evidence []Evidence) Status {
+	status := None
+	for _, e := range evidence {
+		switch {
+		case !required.Covers(e.Cell):
+		case e.Failure != "":
+			return Fail
+		default:
+			status = Pass
+		}
+	}
+	return status
+}
+
+// Passed says whether every row of the table passes; a table without rows does not.
+func (t Table) Passed() bool {
+	return len(t.Rows) > 0 && !slices.ContainsFunc(t.Rows, func(r Result) bool { return r.Status != Pass })
+}
+
+// Missing are the required cells that nothing ran in.
+func (r Result) Missing() []string {
+	var missing []string
+	for _, cell := range r.Cells {
+		if cell.Status == None {
+			missing = append(missing, cell.Cell)
+		}
+	}
+	return missing
+}
