@@ -2,6 +2,11 @@
 
 // Package object has what people write: hosts, VPCs, subnets and endpoints in
 // the shape of Kubernetes objects, their strict decoding and their validation.
+//
+//	YAML ──Decode──► Draft ──New──► Set
+//
+// A [Draft] is what was written, a [Set] is valid as a whole and has all
+// defaults filled in. Only a Set goes further.
 package object
 
 import "net/netip"
@@ -19,6 +24,15 @@ type Meta struct {
 	At Position
 }
 
+// Key is the name that is unique among objects of one kind: "namespace/name",
+// or the name alone where there are no namespaces.
+func (m Meta) Key() string {
+	if m.Namespace == "" {
+		return m.Name
+	}
+	return m.Namespace + "/" + m.Name
+}
+
 // Position is a place in a file, lines counted from 1.
 type Position struct {
 	File string
@@ -30,7 +44,7 @@ type Host struct {
 	Meta
 	// Addresses are underlay addresses, one or two (one a family).
 	Addresses []netip.Addr
-	// MTU of the underlay in bytes; default 1500, at least 1400.
+	// MTU of the underlay in bytes; default 1500, 1400 to 65535.
 	MTU int
 	// VLAN of the underlay, 0 to 4094; default 0, untagged.
 	VLAN uint16
@@ -77,7 +91,7 @@ type Endpoint struct {
 	// Addresses are one or two, one a family, inside the subnet, unique in
 	// the VPC, not the gateway, network or broadcast address.
 	Addresses []netip.Addr
-	// MAC is unicast and locally unique; default: 02:00 and four bytes
+	// MAC is unicast and not the gateway's; default: 02:00 and four bytes
 	// derived from VNI and first address.
 	MAC [6]byte
 }

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package object_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/controlplane/object/strict"
+)
+
+const good = `
+apiVersion: mizar.dev/v1alpha1
+kind: Host
+metadata: {name: h2, labels: {rack: a, empty: ""}}
+spec: {addresses: [192.0.2.2, "2001:db8::2"], mtu: 9000, vlan: 7}
+---
+apiVersion: mizar.dev/v1alpha1
+kind: Host
+metadata: {name: h1}
+spec: {addresses: [192.0.2.1]}
+---
+# nothing here
+---
+apiVersion: mizar.dev/v1alpha1
+kind: Endpoint
+metadata: {name: web, namespace: blue}
+spec: {subnet: front, host: h1, addresses: [fd00::10, 10.0.0.10]}
+---
+apiVersion: mizar.dev/v1alpha1
+kind: Subnet
+metadata: {name: front}
+spec:
+  vpc: red
+  cidrs: [10.0.0.0/24, "fd00::/64"]
+  gateways: [fd00::fe, 10.0.0.254]
+  bouncers: {hosts: [h2, h1]}
+---
+apiVersion: mizar.dev/v1alpha1
+kind: VPC
+metadata: {name: red}
+spec: {vni: 7, dividers: {count: 1}}
+`
+
+func read(t *testing.T, text string) object.Set {
+	t.Helper()
+	g := NewWithT(t)
+	draft, err := object.Decode("good.yaml", []byte(text))
+	g.Expect(err).NotTo(HaveOccurred())
+	set, err := object.New(draft)
+	g.Expect(err).NotTo(HaveOccurred())
+	return set
+}
+
+func TestDecodeReadsAllKindsAndFillsInDefaults(t *testing.T) {
+	g := NewWithT(t)
+	set := read(t, good)
+	g.Expect(set.Hosts).To(HaveLen(2))
+	g.Expect(set.Hosts[0].Name).To(Equal("h1"), "sorted by name")
+	g.Expect(set.Hosts[0].MTU).To(Equal(1500))
+	g.Expect(set.Hosts[1].VLAN).To(BeEquivalentTo(7))
+	g.Expect(set.Hosts[1].Labels).To(Equal(map[string]string{"rack": "a", "empty": ""}))
+	g.Expect(set.VPCs[0].Dividers).To(Equal(object.Placement{Count: 1}))
+	g.Expect(set.Subnets[0].Gateways).To(Equal([]netip.Addr{netip.MustParseAddr("10.0.0.254"), netip.MustParseAddr("fd00::fe")}), "in the order of the prefixes")
+	g.Expect(set.Subnets[0].Bouncers).To(Equal(object.Placement{Count: 2, Hosts: []string{"h1", "h2"}}))
+	web, ok := set.Endpoint("blue/web")
+	g.Expect(ok).To(BeTrue())
+	g.Expect(web.MAC[:2]).To(Equal([]byte{2, 0}))
+	g.Expect(web.At).To(Equal(object.Position{File: "good.yaml", Line: 14}))
+}
+
+func TestCheckingASetAgainChangesNothing(t *testing.T) {
+	g := NewWithT(t)
+	set := read(t, good)
+	again, err := object.New(set.Draft())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(again).To(Equal(set))
+}
+
+func TestWithReplacesAndDeletes(t *testing.T) {
+	g := NewWithT(t)
+	set := read(t, good)
+	moved, err := object.Decode("move.yaml", []byte(strings.ReplaceAll(`
+apiVersion: mizar.dev/v1alpha1
+kind: Endpoint
+metadata: {name: web, namespace: blue}
+spec: {subnet: front, host: h2, addresses: [10.0.0.10]}`, "\t", " ")))
+	g.Expect(err).NotTo(HaveOccurred())
+	next, err := set.With(moved)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(next.Endpoints).To(HaveLen(1))
+	g.Expect(next.Endpoints[0].Host).To(Equal("h2"))
+
+	none, err := set.With(object.Draft{}, object.Ref{Kind: object.KindEndpoint, Key: "blue/web"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(none.Endpoints).To(BeEmpty())
+
+	_, err = set.With(object.Draft{}, object.Ref{Kind: object.KindHost, Key: "h1"}, object.Ref{Kind: object.KindVPC, Key: "blue"})
+	g.Expect(err).To(MatchError(And(
+		ContainSubstring("VPC/blue: got an object to delete that does not exist"),
+		ContainSubstring(`good.yaml:14: Endpoint/blue/web: spec.host: got "h1"; want the name of a host`))))
+}
+
+func TestDecodeSpecTellsThePathOfTheCaller(t *testing.T) {
+	g := NewWithT(t)
+	var node yaml.Node
+	g.Expect(yaml.Unmarshal([]byte("vni: 1\ndividers:\n  hosts: [nobody]\n"), &node)).To(Succeed())
+	r := strict.NewReader("tour.yaml")
+	var d object.Draft
+	d.DecodeSpec(object.KindVPC, "red", r.Value(&node, "topology.vpcs.red"))
+	g.Expect(r.Err()).NotTo(HaveOccurred())
+	_, err := object.New(d)
+	g.Expect(err).To(MatchError(`tour.yaml:3: VPC/red: topology.vpcs.red.dividers.hosts[0]: got "nobody"; want the name of a host`))
+	var one *object.Error
+	g.Expect(errors.As(err, &one)).To(BeTrue())
+	g.Expect(one.Line).To(Equal(3))
+}
+
+// Every file in testdata/bad is wrong in one or more ways; the comments at its
+// end are the errors that it must give, in order.
+func TestBadObjectsAreToldPrecisely(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no bad objects in testdata/bad: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			g := NewWithT(t)
+			data, err := os.ReadFile(file)
+			g.Expect(err).NotTo(HaveOccurred())
+			var want []string
+			for line := range strings.Lines(string(data)) {
+				if text, ok := strings.CutPrefix(line, "# error: "); ok {
+					want = append(want, strings.TrimSpace(text))
+				}
+			}
+			g.Expect(want).NotTo(BeEmpty(), "the file does not say what is wrong with it")
+			draft, err := object.Decode(filepath.Base(file), data)
+			if err == nil {
+				_, err = object.New(draft)
+			}
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(strings.Split(err.Error(), "\n")).To(Equal(want))
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("kind: Host\nmetadata: &m {name: *m}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		draft, err := object.Decode("fuzz.yaml", data)
+		if err != nil {
+			return
+		}
+		set, err := object.New(draft)
+		if err != nil {
+			return
+		}
+		if _, err := object.New(set.Draft()); err != nil {
+			t.Fatalf("a valid set is not valid again: %v", err)
+		}
+	})
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package frame
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// ChecksumError is a checksum that is wrong.
+type ChecksumError struct {
+	// Layer is "outer.ip", "outer.udp", "inner.ip", "inner.tcp",
+	// "inner.udp", "inner.icmp", "inner.icmpv6" or "inner.sctp"; a plain
+	// frame is an inner one.
+	Layer string
+	// Want is what the bytes add up to, Got what stands there.
+	Want, Got uint32
+}
+
+// Error names the layer, want and got.
+func (e *ChecksumError) Error() string {
+	return fmt.Sprintf("checksum %s: want %#04x, got %#04x", e.Layer, e.Want, e.Got)
+}
+
+// VerifyChecksums proves every checksum of a frame, outer and inner, and
+// returns all that are wrong ([ChecksumError], joined), or why the frame
+// cannot be read. The outer UDP checksum of a tunnel must be zero, UDP's may be
+// zero on IPv4 only. The transport checksum of a fragment, and of a packet
+// with routing segments left, can't be checked and isn't.
+func VerifyChecksums(b []byte) error {
+	p, err := Decode(b)
+	if err != nil {
+		return fmt.Errorf("verify checksums: %w", err)
+	}
+	l, err := locate(b)
+	if err != nil {
+		return fmt.Errorf("verify checksums: %w", err)
+	}
+	if !p.Tunnel {
+		return errors.Join(verify("inner", b, l)...)
+	}
+	var wrong []error
+	if e := verifyHeader("outer", b, l); e != nil {
+		wrong = append(wrong, e)
+	}
+	if p.OuterChecksum != 0 {
+		wrong = append(wrong, &ChecksumError{"outer.udp", 0, uint32(p.OuterChecksum)})
+	}
+	inner := tunnelled(b, l)
+	l, err = locate(inner)
+	if err != nil {
+		return fmt.Errorf("verify checksums: frame in the tunnel: %w", err)
+	}
+	return errors.Join(append(wrong, verify("inner", inner, l)...)...)
+}
+
+// tunnelled is the frame inside a frame that Decode found to be a tunnel.
+func tunnelled(b []byte, l layout) []byte {
+	udp := b[l.l4:l.end]
+	end := min(int(binary.BigEndian.Uint16(udp[4:])), len(udp))
+	return udp[8+8+int(udp[8]&0x3f)*4 : end]
+}
+
+func verify(side string, b []byte, l layout) []error {
+	var wrong []error
+	if e := verifyHeader(side, b, l); e != nil {
+		wrong = append(wrong, e)
+	}
+	if l.version == 0 || l.fragment || l.routed {
+		return wrong
+	}
+	if e := verifyTransport(side, b, l); e != nil {
+		wrong = append(wrong, e)
+	}
+	return wrong
+}
+
+func verifyHeader(side string, b []byte, l layout) error {
+	if l.version != 4 {
+		return nil
+	}
+	return compare(side+".ip", b[l.l3:l.l4], 10, 0)
+}
+
+// transportSum says where the checksum stands in the transport header, and its
+// layer's name; false for protocols without one that we know.
+func transportSum(l layout) (name string, at int, ok bool) {
+	switch l.proto {
+	case ProtoTCP:
+		return "tcp", 16, true
+	case ProtoUDP:
+		return "udp", 6, true
+	case ProtoICMP:
+		return "icmp", 2, true
+	case ProtoICMPv6:
+		return "icmpv6", 2, true
+	}
+	return "", 0, false
+}
+
+func verifyTransport(side string, b []byte, l layout) error {
+	segment := b[l.l4:l.end]
+	if l.proto == ProtoSCTP {
+		return verifySCTP(side, segment)
+	}
+	name, at, ok := transportSum(l)
+	if !ok {
+		return nil
+	}
+	if l.proto == ProtoUDP {
+		segment = segment[:int(binary.BigEndian.Uint16(segment[4:]))]
+		if binary.BigEndian.Uint16(segment[6:]) == 0 && l.version == 4 {
+			return nil
+		}
+	}
+	return compare(side+"."+name, segment, at, pseudoSum(b, l, len(segment)))
+}
+
+// compare checks the checksum at an offset of a header or segment.
+func compare(layer string, b []byte, at int, start uint32) error {
+	got := binary.BigEndian.Uint16(b[at:])
+	want := fold(sum(sum(start, b[:at]), b[at+2:]))
+	if want == got {
+		return nil
+	}
+	if want == 0 && got == 0xffff {
+		return nil // one's complement has two zeros
+	}
+	return &ChecksumError{layer, uint32(want), uint32(got)}
+}
+
+func verifySCTP(side string, segment []byte) error {
+	whole := append([]byte(nil), segment...)
+	got := binary.LittleEndian.Uint32(whole[8:])
+	binary.LittleEndian.PutUint32(whole[8:], 0)
+	want := crc32.Checksum(whole, crc32.MakeTable(crc32.Castagnoli))
+	if want == got {
+		return nil
+	}
+	return &ChecksumError{side + ".sctp", want, got}
+}
+
+// pseudoSum is the sum of the pseudo-header; ICMP has none.
+func pseudoSum(b []byte, l layout, length int) uint32 {
+	if l.proto == ProtoICMP {
+		return 0
+	}
+	h := b[l.l3:]
+	addresses := h[12:20]
+	if l.version == 6 {
+		addresses = h[8:40]
+	}
+	return sum(uint32(l.proto)+uint32(length>>16)+uint32(length&0xffff), addresses)
+}
+
+// sum adds 16-bit words in one's complement arithmetic (RFC 1071), to be
+// folded.
+func sum(start uint32, b []byte) uint32 {
+	for len(b) >= 2 {
+		start += uint32(b[0])<<8 | uint32(b[1])
+		start = start&0xffff + start>>16
+		b = b[2:]
+	}
+	if len(b) == 1 {
+		start += uint32(b[0]) << 8
+	}
+	return start
+}
+
+// fold is the checksum of a sum.
+func fold(s uint32) uint16 {
+	for s>>16 != 0 {
+		s = s&0xffff + s>>16
+	}
+	return ^uint16(s)
+}
