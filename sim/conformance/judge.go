@@ -5,6 +5,8 @@ package conformance
 import (
 	"slices"
 	"strings"
+
+	"github.com/mizar-net/mizar/sim/run"
 )
 
 // Status of a row or cell.
@@ -16,16 +18,6 @@ const (
 	Fail Status = "fail"
 	None Status = "none"
 )
-
-// Evidence is one thing that ran and is labelled with rows.
-type Evidence struct {
-	// Test names it for people: scenario, step, and what was probed.
-	Test string
-	Rows []string
-	Cell Cell
-	// Failure says what was wrong; empty when it passed.
-	Failure string
-}
 
 // Table is what is known of some rows.
 type Table struct {
@@ -58,11 +50,11 @@ type TestResult struct {
 }
 
 // Judge holds the evidence against the rows.
-func Judge(rows []Row, evidence []Evidence) Table {
+func Judge(rows []Row, evidence []run.Evidence) Table {
 	table := Table{Rows: []Result{}}
 	for _, row := range rows {
 		id, _, _ := strings.Cut(row.ID, "/")
-		table.Rows = append(table.Rows, row.judge(slices.DeleteFunc(slices.Clone(evidence), func(e Evidence) bool {
+		table.Rows = append(table.Rows, row.judge(slices.DeleteFunc(slices.Clone(evidence), func(e run.Evidence) bool {
 			return !slices.Contains(e.Rows, id)
 		})))
 	}
@@ -70,7 +62,7 @@ func Judge(rows []Row, evidence []Evidence) Table {
 }
 
 // judge decides on one row from the evidence that is labelled with it.
-func (r Row) judge(evidence []Evidence) Result {
+func (r Row) judge(evidence []run.Evidence) Result {
 	result := Result{ID: r.ID, Capability: r.Capability, Status: Pass, Cells: []CellResult{}, Tests: []TestResult{}}
 	if len(r.Required) == 0 || len(evidence) == 0 {
 		result.Status = None
@@ -93,11 +85,11 @@ func (r Row) judge(evidence []Evidence) Result {
 }
 
 // statusOf says what all evidence that covers a cell comes to.
-func statusOf(required Cell, evidence []Evidence) Status {
+func statusOf(required run.Cell, evidence []run.Evidence) Status {
 	status := None
 	for _, e := range evidence {
 		switch {
-		case !required.Covers(e.Cell):
+		case !covers(required, e.Cell):
 		case e.Failure != "":
 			return Fail
 		default:
