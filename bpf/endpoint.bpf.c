@@ -1,21 +1,104 @@
 //go:build ignore
 
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-#include "include/config.h"
-#include "include/geneve.h"
-#include "include/maps.h"
 
-/* The C of this program is being written; the interface (maps, types,
- * constants, program name) is final. */
+/* endpoint: everything an endpoint sends, at the host side of its link.
+ *
+ *   port → parse → guard → ARP and ND answered here
+ *                        → local?  deliver, the wire is not touched
+ *                        → learned? send directly
+ *                        → else    ask a bouncer or divider
+ */
+#include "include/send.h"
+
+static __always_inline bool is_group(const struct pkt *p)
+{
+	const __u8 *a = p->destination.addr;
+
+	if (p->ethertype == ETH_P_IPV6)
+		return a[0] == 0xff;
+	return a[12] >= 224;
+}
+
+/* Unspecified and loopback destinations never leave an honest stack. */
+static __always_inline bool is_nowhere(const struct pkt *p)
+{
+	const __u8 *a = p->destination.addr;
+
+	if (p->ethertype == ETH_P_IPV6)
+		return !load64(a) && !load32(a + 8) && bpf_ntohl(load32(a + 12)) <= 1;
+	return a[12] == 0 || a[12] == 127;
+}
+
+static __always_inline enum drop_reason answer(struct pkt *p, struct cursor *c,
+					       const struct endpoint *e)
+{
+	struct subnet *s;
+
+	if (p->ethertype == ETH_P_ARP)
+		return answer_arp(p, c, e);
+	s = subnets_row(p, e->subnet);
+	return s ? answer_nd(p, e, s) : DROP_NO_SUBNET;
+}
+
+static __always_inline enum drop_reason forward(struct pkt *p, const struct endpoint *e)
+{
+	struct endpoint *to;
+	struct local *local;
+	enum drop_reason reason;
+
+	stage(p, STAGE_LOCAL);
+	local = locals_row(p, &p->destination);
+	if (local) {
+		to = endpoints_row(p, local->endpoint);
+		if (!to)
+			return DROP_NO_ENDPOINT;
+		reason = route(p, e);
+		return reason ? reason : deliver(p, to, 0);
+	}
+	stage(p, STAGE_PATH);
+	return send(p, e, paths_row(p, &p->destination));
+}
+
+static __always_inline enum drop_reason process(struct pkt *p)
+{
+	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	enum drop_reason reason;
+	struct endpoint *e;
+	struct port *port;
+
+	stage(p, STAGE_PORT);
+	port = ports_row(p, p->port);
+	e = port ? endpoints_row(p, port->endpoint) : NULL;
+	if (!e)
+		return DROP_NO_PORT;
+	p->source.vni = e->vni;
+	p->destination.vni = e->vni;
+	stage(p, STAGE_PARSE);
+	reason = parse_frame(p, &c);
+	if (reason)
+		return reason;
+	reason = guard(p, e);
+	if (reason)
+		return reason;
+	if (p->ethertype == ETH_P_ARP || is_link_message(p))
+		return answer(p, &c, e);
+	if (is_group(p))
+		return DROP_MULTICAST;
+	if (is_nowhere(p))
+		return DROP_IP_ADDRESS;
+	if (!mac_equal(p->eth->h_dest, &e->gateway))
+		return DROP_DESTINATION_MAC;
+	return forward(p, e);
+}
+
 SEC("xdp.frags")
 int endpoint(struct xdp_md *ctx)
 {
-	__u32 zero = 0;
-	(void)ctx;
-#define T(m) if (!bpf_map_lookup_elem(&m, &zero)) return XDP_DROP;
-	T(ports) T(endpoints) T(hosts) T(uplinks) T(subnets) T(vpcs) T(drops) T(verdicts) T(records) T(virtuals)
-	if (simulated && token_secret) return XDP_DROP;
-	return XDP_PASS;
+	struct pkt p = {};
+
+	begin(&p, ctx);
+	return finish(&p, process(&p));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

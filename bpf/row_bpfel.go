@@ -115,7 +115,8 @@ type RowHost struct {
 	Mtu      uint16
 	Vlan     uint16
 	Checksum uint16
-	Pad      uint16
+	Family   uint8
+	Pad      uint8
 }
 
 type RowLocal struct {

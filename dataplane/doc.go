@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dataplane makes the kernel of one host hold a state.
+// Package dataplane makes one host's kernel hold a state: it loads the programs
+// with maps of the host's own, and applies states to the maps.
 //
-//	state.Host + state.Local --encode--> rows --table.Plan, table.Sync--> maps
+//	state.Host ─┐
+//	            ├─► encode.Encode ─► rows ─► table.Sync ─► maps ◄─ programs
+//	state.Local ┘     (pure)               (idempotent)
 //
-// It is told everything: the state (dataplane/state), the facts of the machine,
-// the time. Every step up to the maps is a pure function; applying a state twice
-// changes nothing, and referents are written before what refers to them. It
-// imports bpf and nothing of the rooms above it.
+// Several hosts may be loaded into one kernel: nothing is pinned or shared.
 package dataplane

@@ -100,7 +100,8 @@ struct host {
 	__u16 mtu; /* largest outer IP packet */
 	__u16 vlan; /* 0: untagged */
 	__u16 checksum; /* IPv4 header sum over the fields that never change */
-	__u16 pad;
+	__u8 family; /* 4 or 6, of addr */
+	__u8 pad;
 };
 
 /* peers[addr]: hosts that tunnel packets are taken from. */

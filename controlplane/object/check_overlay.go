@@ -60,7 +60,7 @@ func (c *checker) checkGateways(s *Subnet) {
 		return
 	}
 	if len(s.Gateways) != len(s.CIDRs) {
-		fail("spec.gateways", fmt.Sprintf("%d gateways for %d prefixes", len(s.Gateways), len(s.CIDRs)), "one for each prefix, or none at all")
+		fail("spec.gateways", fmt.Sprintf("%d for %d prefixes", len(s.Gateways), len(s.CIDRs)), "one for each prefix, or none at all")
 		return
 	}
 	ordered := make([]netip.Addr, len(s.CIDRs))

@@ -71,12 +71,20 @@ func (r *Reader) Value(node *yaml.Node, path string) Value {
 	return Value{reader: r, node: node, path: path, line: line}
 }
 
-var syntaxLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+var (
+	syntaxLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+	// The YAML package counts the lines of these errors from 0, of all others
+	// from 1.
+	fromZero = regexp.MustCompile(`^did not find expected (<document start>|node content|'-' indicator|key$|',' or)`)
+)
 
 func (r *Reader) syntax(err error) {
 	text := strings.ReplaceAll(err.Error(), "\n", " ")
 	match := syntaxLine.FindStringSubmatch(text)
 	line, _ := strconv.Atoi(match[1])
+	if fromZero.MatchString(match[2]) {
+		line++
+	}
 	r.errs = append(r.errs, &Error{
 		File: r.file, Line: max(line, 1),
 		Got: fmt.Sprintf("a syntax error (%s)", match[2]), Want: "YAML",

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_DELIVER_H
+#define MIZAR_DELIVER_H
+
+/* Delivery to an endpoint behind this host, and what routing does to a packet.
+ *
+ * Contract: an endpoint sees every peer behind the gateway's MAC. TTL or hop
+ * limit is one less in another subnet and untouched in the same; the source
+ * host does that, once. */
+
+#include "checksum.h"
+#include "finish.h"
+#include "neighbour.h"
+
+/* The destination lies in the sender's own subnet. */
+static __always_inline bool same_subnet(const struct pkt *p, const struct endpoint *e)
+{
+	return p->ethertype == ETH_P_IP ? in_subnet4(e, load32(p->destination.addr + 12)) :
+					  in_subnet6(e, p->destination.addr);
+}
+
+static __always_inline enum drop_reason route(struct pkt *p, const struct endpoint *e)
+{
+	if (same_subnet(p, e))
+		return DROP_NONE;
+	if (p->ttl <= 1)
+		return DROP_TTL;
+	if (p->ethertype == ETH_P_IP) {
+		struct iphdr *ip = p->l3;
+		/* TTL and protocol are one word of the checksum. */
+		__u16 from = ip->ttl | ip->protocol << 8;
+
+		ip->ttl--;
+		ip->check = sum_replace(ip->check, from, ip->ttl | ip->protocol << 8);
+	} else {
+		((struct ipv6hdr *)p->l3)->hop_limit--;
+	}
+	return DROP_NONE;
+}
+
+/* Congestion that the underlay marked goes in (RFC 6040, 4.2). */
+static __always_inline enum drop_reason carry_congestion(struct pkt *p, __u8 outer)
+{
+	if ((outer & 3) != 3 || (p->tos & 3) == 3)
+		return DROP_NONE;
+	if (!(p->tos & 3))
+		return DROP_ECN;
+	if (p->ethertype == ETH_P_IP) {
+		struct iphdr *ip = p->l3;
+		__u16 from = *(__u16 *)ip;
+
+		ip->tos |= 3;
+		ip->check = sum_replace(ip->check, from, *(__u16 *)ip);
+	} else {
+		((struct ipv6hdr *)p->l3)->flow_lbl[0] |= 3 << 4;
+	}
+	return DROP_NONE;
+}
+
+/* To an endpoint's port, `before` bytes of outer headers cut away. */
+static __always_inline enum drop_reason deliver(struct pkt *p, const struct endpoint *to,
+						__u32 before)
+{
+	__u32 ifindex = to->ifindex;
+
+	stage(p, STAGE_DELIVER);
+	mac_copy(p->eth->h_dest, &to->mac);
+	mac_copy(p->eth->h_source, &to->gateway);
+	if (before && hook_resize(p->ctx, -(int)before))
+		return DROP_NO_ROOM;
+	return decide(p, VERDICT_DELIVER, hook_redirect(ifindex), ifindex);
+}
+
+#endif

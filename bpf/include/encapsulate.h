@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_ENCAPSULATE_H
+#define MIZAR_ENCAPSULATE_H
+
+/* Tunnel packets that leave.
+ *
+ * Contract: encapsulate() puts new outer headers before the inner Ethernet
+ * header in the place of `before` bytes that stand there now, and sends the
+ * packet to a host. The inner packet is finished by then: nothing may look at
+ * it through struct pkt's pointers afterwards.
+ *
+ *   Ethernet 14 (18 with VLAN) | IPv4 20 or IPv6 40 | UDP 8 | Geneve 8
+ *   | identity 8 | return-to-sender or send-back 28, if any | inner Ethernet …
+ */
+
+#include "checksum.h"
+#include "finish.h"
+#include "geneve.h"
+#include "hash.h"
+#include "parse.h"
+
+#define OUTER_TTL 64
+#define OUTER_FIXED                                                                            \
+	(sizeof(struct udphdr) + sizeof(struct geneve) + sizeof(struct option_identity))
+
+/* What the tunnel header says. */
+struct label {
+	__u32 identity; /* of the inner source */
+	__u8 generation; /* of the destination, as we know it */
+	__u8 option; /* 0, GENEVE_RETURN or GENEVE_SEND_BACK */
+	__u8 flags; /* return-to-sender */
+	__u8 limit;
+	__u32 token;
+	__u8 host[16]; /* whom the option names */
+	__u32 found; /* send-back: identity << 8 | generation of the destination */
+};
+
+/* A tunnel packet that is ready to leave. */
+struct outgoing {
+	struct host *host;
+	struct label label;
+	enum verdict verdict;
+};
+
+static __always_inline bool write_ethernet(struct cursor *c, const struct host *h)
+{
+	struct ethhdr *eth = take(c, sizeof(*eth));
+	__be16 ethertype = h->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	struct vlan *tag;
+
+	if (!eth)
+		return false;
+	mac_copy(eth->h_dest, &h->next_hop);
+	mac_copy(eth->h_source, &h->uplink);
+	if (!h->vlan) {
+		eth->h_proto = ethertype;
+		return true;
+	}
+	tag = take(c, sizeof(*tag));
+	if (!tag)
+		return false;
+	eth->h_proto = bpf_htons(ETH_P_8021Q);
+	tag->tci = bpf_htons(h->vlan);
+	tag->ethertype = ethertype;
+	return true;
+}
+
+/* DSCP and ECN go out as they are inside (RFC 6040, normal mode). */
+static __always_inline bool write_ipv4(struct cursor *c, const struct host *h, __u8 tos, __u32 udp)
+{
+	struct iphdr *ip = take(c, sizeof(*ip));
+	__be16 length = bpf_htons(sizeof(*ip) + udp);
+
+	if (!ip)
+		return false;
+	*(__u8 *)ip = 0x45;
+	ip->tos = tos;
+	ip->tot_len = length;
+	ip->id = 0; /* DF is set (RFC 6864, 4.1) */
+	ip->frag_off = bpf_htons(IP_FLAG_DF);
+	ip->ttl = OUTER_TTL;
+	ip->protocol = IPPROTO_UDP;
+	ip->check = ~sum_fold((__u32)h->checksum + length + ((__u32)tos << 8));
+	ip->saddr = load32(h->source + 12);
+	ip->daddr = load32(h->addr + 12);
+	return true;
+}
+
+static __always_inline bool write_ipv6(struct cursor *c, const struct host *h, __u8 tos, __u32 udp)
+{
+	struct ipv6hdr *ip = take(c, sizeof(*ip));
+
+	if (!ip)
+		return false;
+	*(__be32 *)ip = bpf_htonl(0x60000000 | (__u32)tos << 20);
+	ip->payload_len = bpf_htons(udp);
+	ip->nexthdr = IPPROTO_UDP;
+	ip->hop_limit = OUTER_TTL;
+	addr_copy(&ip->saddr, h->source);
+	addr_copy(&ip->daddr, h->addr);
+	return true;
+}
+
+static __always_inline bool write_option(struct cursor *c, const struct label *l)
+{
+	struct option_return *o = take(c, sizeof(*o));
+
+	if (!o)
+		return false;
+	o->head.class = bpf_htons(GENEVE_CLASS);
+	o->head.type = l->option;
+	o->head.length = (sizeof(*o) - sizeof(o->head)) / 4;
+	if (l->option == GENEVE_RETURN) {
+		o->flags = l->flags;
+		o->limit = l->limit;
+		o->reserved = 0;
+	} else {
+		((struct option_send_back *)o)->identity = bpf_htonl(l->found);
+	}
+	o->token = bpf_htonl(l->token);
+	addr_copy(o->host, l->host);
+	return true;
+}
+
+static __always_inline bool write_geneve(struct cursor *c, const struct label *l, __u32 vni)
+{
+	struct geneve *g = take(c, sizeof(*g));
+	struct option_identity *id = take(c, sizeof(*id));
+	__u32 options = sizeof(*id) + (l->option ? sizeof(struct option_return) : 0);
+
+	if (!g || !id)
+		return false;
+	g->version_length = options / 4;
+	g->flags = 0;
+	g->protocol = bpf_htons(GENEVE_ETHERNET);
+	g->vni = bpf_htonl(vni << 8);
+	id->head.class = bpf_htons(GENEVE_CLASS);
+	id->head.type = GENEVE_IDENTITY;
+	id->head.length = 1;
+	id->identity = bpf_htonl(l->identity << 8 | l->generation);
+	return !l->option || write_option(c, l);
+}
+
+static __always_inline bool write_udp(struct cursor *c, __be16 sport, __u32 udp)
+{
+	struct udphdr *u = take(c, sizeof(*u));
+
+	if (!u)
+		return false;
+	u->source = sport;
+	u->dest = bpf_htons(GENEVE_PORT);
+	u->len = bpf_htons(udp);
+	u->check = 0;
+	return true;
+}
+
+static __always_inline enum drop_reason encapsulate(struct pkt *p, const struct host *h,
+						    const struct label *l, __u32 before)
+{
+	__u32 option = l->option ? sizeof(struct option_return) : 0;
+	__u32 inner = sizeof(struct ethhdr) + p->l3_length;
+	__u32 udp = OUTER_FIXED + option + inner;
+	__u32 l2 = sizeof(struct ethhdr) + (h->vlan ? sizeof(struct vlan) : 0);
+	__u32 l3 = h->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__be16 sport = entropy_port(p);
+	struct cursor c;
+	bool written;
+
+	stage(p, STAGE_ENCAPSULATE);
+	if (l3 + udp > h->mtu)
+		return DROP_MTU;
+	if (hook_resize(p->ctx, (int)(l2 + l3 + OUTER_FIXED + option) - (int)before))
+		return DROP_NO_ROOM;
+	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	written = write_ethernet(&c, h);
+	if (h->family == 4)
+		written = written && write_ipv4(&c, h, p->tos, udp);
+	else
+		written = written && write_ipv6(&c, h, p->tos, udp);
+	written = written && write_udp(&c, sport, udp) && write_geneve(&c, l, p->source.vni);
+	return written ? DROP_NONE : DROP_NO_ROOM;
+}
+
+#endif

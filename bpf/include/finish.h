@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_FINISH_H
+#define MIZAR_FINISH_H
+
+/* How a program begins and ends: every packet is counted exactly once, under
+ * its verdict, and under its reason if it died. */
+
+#include "pkt.h"
+#include "table.h"
+
+static __always_inline void begin(struct pkt *p, hook_ctx *ctx)
+{
+	p->ctx = ctx;
+	p->bytes = hook_end(ctx) - hook_data(ctx);
+	p->port = hook_port(ctx);
+	if (simulated)
+		p->record = records_row();
+}
+
+/* Sets what becomes of the packet. */
+static __always_inline enum drop_reason decide(struct pkt *p, enum verdict verdict, int action,
+					       __u32 out)
+{
+	p->verdict = verdict;
+	p->action = action;
+	p->out = out;
+	return DROP_NONE;
+}
+
+static __always_inline int finish(struct pkt *p, enum drop_reason reason)
+{
+	if (reason) {
+		p->verdict = VERDICT_DROP;
+		p->action = HOOK_DROP;
+		p->out = 0;
+		count(&drops, reason, p->bytes);
+	}
+	count(&verdicts, p->verdict, p->bytes);
+	if (simulated && p->record) {
+		p->record->verdict = p->verdict;
+		p->record->reason = reason;
+		p->record->ifindex = p->out;
+	}
+	return p->action;
+}
+
+#endif

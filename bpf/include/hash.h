@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_HASH_H
+#define MIZAR_HASH_H
+
+/* Hashes that hosts must agree on, or that spread.
+ *
+ * Contract: pair_hash and rendezvous_score give the same numbers as the control
+ * plane's Choose (a test holds them against each other). fmix32 is the finaliser
+ * of MurmurHash3 (public domain). */
+
+#include "address.h"
+#include "pkt.h"
+
+#define ENTROPY_BASE 49152 /* RFC 7348, 5: the dynamic range */
+#define ENTROPY_MASK 0x3fff
+
+static __always_inline __u32 fmix32(__u32 h)
+{
+	h ^= h >> 16;
+	h *= 0x85ebca6b;
+	h ^= h >> 13;
+	h *= 0xc2b2ae35;
+	h ^= h >> 16;
+	return h;
+}
+
+static __always_inline __u32 rotl(__u32 v, __u32 by)
+{
+	return v << by | v >> (32 - by);
+}
+
+static __always_inline __u32 addr_hash(__u32 h, const void *addr)
+{
+	h = fmix32(h ^ bpf_ntohl(load32(addr)));
+	h = fmix32(h ^ bpf_ntohl(load32(addr + 4)));
+	h = fmix32(h ^ bpf_ntohl(load32(addr + 8)));
+	return fmix32(h ^ bpf_ntohl(load32(addr + 12)));
+}
+
+/* What a pair of addresses in a VPC chooses its bouncer by. */
+static __always_inline __u32 pair_hash(const struct pkt *p)
+{
+	__u32 h = addr_hash(p->source.vni, p->source.addr);
+
+	return addr_hash(h, p->destination.addr);
+}
+
+static __always_inline __u32 rendezvous_score(__u32 pair, __u32 seed)
+{
+	return fmix32(pair ^ seed);
+}
+
+static __always_inline __u32 addr_fold(const void *addr)
+{
+	return bpf_ntohl(load32(addr) ^ load32(addr + 4) ^ load32(addr + 8) ^ load32(addr + 12));
+}
+
+/* Outer source port: entropy of the inner five fields; of three for fragments,
+ * all of which take one path. */
+static __always_inline __be16 entropy_port(const struct pkt *p)
+{
+	__u32 ports = 0;
+
+	if (p->fragment == FRAGMENT_NONE)
+		ports = (__u32)bpf_ntohs(p->sport) << 16 | bpf_ntohs(p->dport);
+	return bpf_htons(ENTROPY_BASE |
+			 (fmix32(addr_fold(p->source.addr) ^
+				 rotl(addr_fold(p->destination.addr), 16) ^
+				 (__u32)p->protocol << 8 ^ ports) &
+			  ENTROPY_MASK));
+}
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_PARSE_H
+#define MIZAR_PARSE_H
+
+/* The cursor and the parser: bounds are checked here and nowhere else.
+ *
+ * Contract: take() returns the next bytes of the packet and moves on, or NULL
+ * when they reach past its first part. parse_frame() fills in the frame's side
+ * of struct pkt: IPv4 with options, IPv6 with extension headers, fragments,
+ * and the ports of TCP, UDP and SCTP. Lengths are believed only after they have
+ * been compared with the packet's. */
+
+#include <linux/icmpv6.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "address.h"
+#include "pkt.h"
+#include "table.h"
+
+#define EXTENSIONS 6 /* IPv6 extension headers that are followed */
+#define HEADERS_MAX 1024 /* bytes that all headers together may take */
+#define ICMP_HEADER 8
+#define SCTP_HEADER 12
+#define IP_FLAG_DF 0x4000
+#define IP_FLAG_MF 0x2000
+#define IP_OFFSET 0x1fff
+#define IP6_FRAG_MF 0x0001
+#define IP6_FRAG_OFFSET 0xfff8
+
+struct cursor {
+	void *pos;
+	void *end;
+};
+
+struct vlan {
+	__be16 tci;
+	__be16 ethertype;
+};
+
+struct fragment_header {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+	__be32 id;
+};
+
+struct extension_header {
+	__u8 next;
+	__u8 length; /* units of 8 bytes behind the first 8; of 4 for AH */
+	__u8 first; /* routing type */
+	__u8 rest[5];
+};
+
+static __always_inline void *take(struct cursor *c, __u32 bytes)
+{
+	void *at = c->pos;
+
+	if (at + bytes > c->end)
+		return NULL;
+	c->pos = at + bytes;
+	return at;
+}
+
+/* A length that the verifier can follow: the compiler may not see through this,
+ * and so may not leave the mask out. */
+static __always_inline __u32 bounded(__u32 length, __u32 mask)
+{
+	asm volatile("" : "+r"(length));
+	return length & mask;
+}
+
+/* The whole packet holds the IP packet that starts at l3. */
+static __always_inline bool holds(struct pkt *p, const struct cursor *c)
+{
+	__u32 before = (__u32)(p->l3 - hook_data(p->ctx));
+
+	return before + p->l3_length <= (__u32)(c->end - hook_data(p->ctx)) ||
+	       before + p->l3_length <= hook_length(p->ctx);
+}
+
+/* Ports, and that the transport header is whole: a fragment that cuts it would
+ * hide ports from policy. */
+static __always_inline enum drop_reason parse_transport(struct pkt *p, struct cursor *c)
+{
+	__u32 need = 0;
+	void *l4;
+
+	if (p->fragment == FRAGMENT_LATER)
+		return DROP_NONE;
+	switch (p->protocol) {
+	case IPPROTO_TCP:
+		need = sizeof(struct tcphdr);
+		break;
+	case IPPROTO_UDP:
+		need = sizeof(struct udphdr);
+		break;
+	case IPPROTO_SCTP:
+		need = SCTP_HEADER;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		need = ICMP_HEADER;
+		break;
+	default:
+		return DROP_NONE;
+	}
+	if ((__u32)(c->pos - p->l3) + need > p->l3_length)
+		return DROP_TRUNCATED;
+	/* All of these are at least 8 bytes long; ports stand in the first 4. */
+	l4 = take(c, sizeof(struct udphdr));
+	if (!l4)
+		return DROP_TRUNCATED;
+	p->l4 = l4;
+	if (p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6) {
+		struct udphdr *ports = l4;
+
+		p->sport = ports->source;
+		p->dport = ports->dest;
+	}
+	return DROP_NONE;
+}
+
+static __always_inline enum drop_reason parse_ipv4(struct pkt *p, struct cursor *c)
+{
+	struct iphdr *ip = take(c, sizeof(*ip));
+	__u16 flags;
+
+	if (!ip)
+		return DROP_TRUNCATED;
+	p->l3 = ip;
+	p->l3_length = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || ip->ihl < 5 || p->l3_length < ip->ihl * 4)
+		return DROP_IP_HEADER;
+	if (!holds(p, c))
+		return DROP_TRUNCATED;
+	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
+		return DROP_TRUNCATED;
+	addr_map(p->source.addr, ip->saddr);
+	addr_map(p->destination.addr, ip->daddr);
+	p->protocol = ip->protocol;
+	p->tos = ip->tos;
+	p->ttl = ip->ttl;
+	flags = bpf_ntohs(ip->frag_off);
+	if (flags & IP_OFFSET)
+		p->fragment = FRAGMENT_LATER;
+	else if (flags & IP_FLAG_MF)
+		p->fragment = FRAGMENT_FIRST;
+	return parse_transport(p, c);
+}
+
+/* Where the extension headers lead. */
+struct extensions {
+	__u32 length; /* bytes from the first of them to the transport header */
+	__u8 next; /* in: the first one's number; out: the transport protocol */
+	__u8 fragment; /* enum fragment */
+};
+
+/* Moves over one header that is not a fragment header; false when it is cut or
+ * forbidden (routing header 0, RFC 5095). */
+static __always_inline bool skip_extension(struct cursor *c, struct extensions *e)
+{
+	struct extension_header *h = take(c, 8);
+	__u32 more;
+
+	if (!h || (e->next == IPPROTO_ROUTING && !h->first))
+		return false;
+	more = e->next == IPPROTO_AH ? h->length * 4 : h->length * 8;
+	e->next = h->next;
+	return take(c, bounded(more, 0x7fc));
+}
+
+static __always_inline bool skip_fragment(struct cursor *c, struct extensions *e)
+{
+	struct fragment_header *f = take(c, sizeof(*f));
+	__u16 offset;
+
+	if (!f || e->fragment)
+		return false;
+	offset = bpf_ntohs(f->offset);
+	if (offset & IP6_FRAG_OFFSET)
+		e->fragment = FRAGMENT_LATER;
+	else if (offset & IP6_FRAG_MF)
+		e->fragment = FRAGMENT_FIRST;
+	e->next = f->next;
+	return true;
+}
+
+/* Follows the extension headers that start at an offset in the packet; 1 when
+ * they lead to a transport header or a later fragment, 0 when they are too many,
+ * cut or forbidden. A function of its own: most packets have none, and it is
+ * verified once. */
+__noinline int follow_extensions(hook_ctx *ctx, __u32 offset, struct extensions *e)
+{
+	struct cursor c;
+	void *start;
+
+	if (!e || offset > HEADERS_MAX)
+		return 0;
+	start = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1);
+	c = (struct cursor){.pos = start, .end = hook_end(ctx)};
+	for (int i = 0; i < EXTENSIONS; i++) {
+		switch (e->next) {
+		case IPPROTO_FRAGMENT:
+			if (!skip_fragment(&c, e))
+				return 0;
+			if (e->fragment == FRAGMENT_LATER)
+				return 1;
+			break;
+		case IPPROTO_HOPOPTS:
+		case IPPROTO_DSTOPTS:
+		case IPPROTO_ROUTING:
+		case IPPROTO_AH:
+			if (!skip_extension(&c, e))
+				return 0;
+			break;
+		default:
+			e->length = c.pos - start;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static __always_inline bool has_extensions(__u8 next)
+{
+	return next == IPPROTO_FRAGMENT || next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_ROUTING || next == IPPROTO_AH;
+}
+
+static __always_inline bool parse_extensions(struct pkt *p, struct cursor *c, __u8 next)
+{
+	struct extensions e = {.next = next};
+
+	if (has_extensions(next)) {
+		if (!follow_extensions(p->ctx, c->pos - hook_data(p->ctx), &e) ||
+		    e.length > HEADERS_MAX || !take(c, e.length))
+			return false;
+	}
+	p->protocol = e.next;
+	p->fragment = e.fragment;
+	return true;
+}
+
+static __always_inline enum drop_reason parse_ipv6(struct pkt *p, struct cursor *c)
+{
+	struct ipv6hdr *ip = take(c, sizeof(*ip));
+
+	if (!ip)
+		return DROP_TRUNCATED;
+	p->l3 = ip;
+	if (ip->version != 6 || bpf_ntohs(ip->payload_len) > 65535 - sizeof(*ip))
+		return DROP_IP_HEADER;
+	p->l3_length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	if (!holds(p, c))
+		return DROP_TRUNCATED;
+	addr_copy(p->source.addr, &ip->saddr);
+	addr_copy(p->destination.addr, &ip->daddr);
+	/* Mapped addresses on the wire would reach the rows of IPv4. */
+	if (addr_mapped(&ip->saddr) || addr_mapped(&ip->daddr))
+		return DROP_IP_ADDRESS;
+	p->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	p->ttl = ip->hop_limit;
+	if (!parse_extensions(p, c, ip->nexthdr))
+		return DROP_EXTENSION;
+	return parse_transport(p, c);
+}
+
+/* Everything from the Ethernet header at the cursor on. ARP is left to its
+ * stage: the cursor stands behind the Ethernet header then. */
+static __always_inline enum drop_reason parse_frame(struct pkt *p, struct cursor *c)
+{
+	struct ethhdr *eth = take(c, sizeof(*eth));
+
+	if (!eth)
+		return DROP_TRUNCATED;
+	p->eth = eth;
+	p->ethertype = bpf_ntohs(eth->h_proto);
+	switch (p->ethertype) {
+	case ETH_P_IP:
+		return parse_ipv4(p, c);
+	case ETH_P_IPV6:
+		return parse_ipv6(p, c);
+	case ETH_P_ARP:
+		return DROP_NONE;
+	default:
+		return DROP_ETHERTYPE;
+	}
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_PKT_H
+#define MIZAR_PKT_H
+
+/* One packet on its way through the stages.
+ *
+ * Contract: a stage takes a struct pkt and returns DROP_NONE or the reason the
+ * packet dies. Pointers are valid from the parser until the packet is resized.
+ * What the parser did not find is zero. */
+
+#include <linux/if_ether.h>
+
+#include "drop.h"
+#include "hook_xdp.h"
+#include "record.h"
+#include "types.h"
+
+enum fragment {
+	FRAGMENT_NONE = 0,
+	FRAGMENT_FIRST,
+	FRAGMENT_LATER, /* carries no ports */
+};
+
+struct pkt {
+	hook_ctx *ctx;
+	struct record *record; /* simulated only */
+
+	/* The endpoint's frame: what it sent, or what the tunnel carries. */
+	struct ethhdr *eth;
+	void *l3;
+	void *l4; /* NULL in later fragments */
+	struct addr_key source;
+	struct addr_key destination;
+	__be16 sport; /* TCP, UDP, SCTP */
+	__be16 dport;
+	__u16 l3_length; /* bytes, from the IP header on */
+	__u16 ethertype; /* host order */
+	__u8 protocol; /* of the transport header */
+	__u8 fragment; /* enum fragment */
+	__u8 tos; /* DSCP and ECN */
+	__u8 ttl; /* or hop limit */
+
+	__u32 bytes; /* what the counters are told */
+	__u32 port; /* device it came in on */
+	__u32 out; /* device it goes out of, for the record */
+	__u8 stage; /* enum stage, for the record */
+	__u8 verdict; /* enum verdict */
+	int action; /* what the hook is told */
+};
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_TABLE_H
+#define MIZAR_TABLE_H
+
+/* The one door to every map.
+ *
+ * Contract: no map helper is called outside of this file (a test walks the
+ * instructions), so that what a packet costs in lookups and writes is counted
+ * and recorded in one place. Rows are NULL when absent; rows of array maps are
+ * NULL only for an index out of range. */
+
+#include "maps.h"
+#include "pkt.h"
+
+static __always_inline void record_event(struct pkt *p, enum table table, enum access access,
+					 const void *key, __u32 size)
+{
+	struct record *r = p->record;
+	struct record_stage *s;
+	__u32 i;
+
+	if (!r)
+		return;
+	i = r->stages;
+	if (i >= RECORD_STAGES)
+		return;
+	s = &r->stage[i];
+	s->stage = p->stage;
+	s->table = table;
+	s->access = access;
+	if (key)
+		__builtin_memcpy(s->key, key, size < RECORD_KEY ? size : RECORD_KEY);
+	r->stages = i + 1;
+}
+
+/* Says which stage begins. Costs nothing outside of a simulation. */
+static __always_inline void stage(struct pkt *p, enum stage stage)
+{
+	if (!simulated)
+		return;
+	p->stage = stage;
+	record_event(p, TABLE_NONE, ACCESS_NONE, NULL, 0);
+}
+
+static __always_inline bool table_is_array(enum table table)
+{
+	return table == TABLE_PORTS || table == TABLE_ENDPOINTS || table == TABLE_HOSTS ||
+	       table == TABLE_UPLINK || table == TABLE_SUBNETS;
+}
+
+static __always_inline void *table_lookup(struct pkt *p, enum table table, void *map,
+					  const void *key, __u32 size)
+{
+	void *row = bpf_map_lookup_elem(map, key);
+
+	if (simulated && p->record) {
+		if (table_is_array(table))
+			p->record->array_lookups++;
+		else
+			p->record->hash_lookups++;
+		record_event(p, table, row ? ACCESS_HIT : ACCESS_MISS, key, size);
+	}
+	return row;
+}
+
+static __always_inline void table_update(struct pkt *p, enum table table, void *map,
+					 const void *key, __u32 size, const void *row)
+{
+	if (simulated && p->record) {
+		p->record->updates++;
+		record_event(p, table, ACCESS_UPDATE, key, size);
+	}
+	/* An LRU map always finds room; losing what was learned is harmless. */
+	bpf_map_update_elem(map, key, row, BPF_ANY);
+}
+
+/* Notes a store that went straight to a row. */
+static __always_inline void table_stored(struct pkt *p, enum table table, const void *key,
+					 __u32 size)
+{
+	if (simulated && p->record) {
+		p->record->updates++;
+		record_event(p, table, ACCESS_UPDATE, key, size);
+	}
+}
+
+#define TABLE(name, id, keytype, rowtype)                                                      \
+	static __always_inline struct rowtype *name##_row(struct pkt *p, const keytype *key)   \
+	{                                                                                      \
+		return table_lookup(p, id, &name, key, sizeof(*key));                          \
+	}
+
+TABLE(locals, TABLE_LOCALS, struct addr_key, local)
+TABLE(paths, TABLE_PATHS, struct addr_key, path)
+TABLE(peers, TABLE_PEERS, struct underlay_key, peer)
+TABLE(vpcs, TABLE_VPCS, __u32, vpc)
+TABLE(directory, TABLE_DIRECTORY, struct addr_key, location)
+TABLE(routes, TABLE_ROUTES, struct prefix_key, route)
+
+/* Rows of arrays, by index; a row that is not in use is as good as none. */
+
+static __always_inline struct endpoint *endpoints_row(struct pkt *p, __u32 index)
+{
+	struct endpoint *e = table_lookup(p, TABLE_ENDPOINTS, &endpoints, &index, sizeof(index));
+
+	return e && e->vni ? e : NULL;
+}
+
+static __always_inline struct host *hosts_row(struct pkt *p, __u32 index)
+{
+	struct host *h = table_lookup(p, TABLE_HOSTS, &hosts, &index, sizeof(index));
+
+	return h && h->ifindex ? h : NULL;
+}
+
+static __always_inline struct subnet *subnets_row(struct pkt *p, __u32 index)
+{
+	struct subnet *s = table_lookup(p, TABLE_SUBNETS, &subnets, &index, sizeof(index));
+
+	return s && s->vni ? s : NULL;
+}
+
+static __always_inline struct uplink *uplinks_row(struct pkt *p)
+{
+	__u32 zero = 0;
+
+	return table_lookup(p, TABLE_UPLINK, &uplinks, &zero, sizeof(zero));
+}
+
+static __always_inline struct port *ports_row(struct pkt *p, __u32 ifindex)
+{
+	__u32 slot = ifindex & (MAX_PORTS - 1);
+	struct port *row = table_lookup(p, TABLE_PORTS, &ports, &slot, sizeof(slot));
+
+	return row && row->ifindex == ifindex ? row : NULL;
+}
+
+static __always_inline void paths_put(struct pkt *p, const struct addr_key *key,
+				      const struct path *row)
+{
+	table_update(p, TABLE_PATHS, &paths, key, sizeof(*key), row);
+}
+
+/* Per-CPU counters; they cost no lookup that a packet waits for. */
+static __always_inline void count(void *map, __u32 index, __u32 bytes)
+{
+	struct count *c = bpf_map_lookup_elem(map, &index);
+
+	if (c) {
+		c->packets++;
+		c->bytes += bytes;
+	}
+}
+
+/* The simulator's rows. */
+
+static __always_inline struct record *records_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&records, &zero);
+}
+
+static __always_inline __u64 virtual_now(void)
+{
+	__u32 zero = 0;
+	struct virtual *v = bpf_map_lookup_elem(&virtuals, &zero);
+
+	return v ? v->now : 0;
+}
+
+#endif

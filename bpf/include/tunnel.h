@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_TUNNEL_H
+#define MIZAR_TUNNEL_H
+
+/* Tunnel packets that arrive: outer headers, Geneve and its options.
+ *
+ * Contract: parse_outer() tells a packet for our tunnel from everything else,
+ * which passes to the host's stack untouched. parse_tunnel() then believes
+ * nothing that it has not compared: version, lengths, options' sizes; and the
+ * source must be a host of ours. */
+
+#include "geneve.h"
+#include "parse.h"
+
+#define OPTIONS 8 /* Geneve options that are followed */
+
+/* What the options behind the identity say. */
+struct options {
+	__u8 type; /* 0: none, GENEVE_RETURN or GENEVE_SEND_BACK */
+	__u8 flags;
+	__u8 limit;
+	__u8 pad;
+	__u32 found; /* send-back: identity << 8 | generation */
+	__u32 token;
+	__u8 host[16];
+};
+
+struct tunnel {
+	__u8 source[16]; /* outer addresses */
+	__u8 destination[16];
+	struct udphdr *udp;
+	__u32 peer; /* index in hosts of the outer source */
+	__u32 vni;
+	__u32 identity; /* of the inner source */
+	__u8 generation;
+	__u8 tos; /* outer */
+	__u16 length; /* bytes before the inner Ethernet header */
+	struct options option;
+};
+
+enum outer {
+	OUTER_TUNNEL, /* for our tunnel; the cursor stands behind UDP */
+	OUTER_FRAGMENT, /* the same, but a fragment */
+	OUTER_OTHER, /* not ours */
+};
+
+static __always_inline enum outer outer_udp(struct tunnel *t, struct cursor *c, bool fragment)
+{
+	struct udphdr *udp = take(c, sizeof(*udp));
+
+	if (!udp || udp->dest != bpf_htons(GENEVE_PORT))
+		return OUTER_OTHER;
+	t->udp = udp;
+	return fragment ? OUTER_FRAGMENT : OUTER_TUNNEL;
+}
+
+static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c)
+{
+	struct iphdr *ip = take(c, sizeof(*ip));
+	__u16 offset;
+
+	if (!ip || ip->version != 4 || ip->protocol != IPPROTO_UDP || ip->ihl < 5)
+		return OUTER_OTHER;
+	offset = bpf_ntohs(ip->frag_off);
+	if (offset & IP_OFFSET)
+		return OUTER_OTHER;
+	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
+		return OUTER_OTHER;
+	addr_map(t->source, ip->saddr);
+	addr_map(t->destination, ip->daddr);
+	t->tos = ip->tos;
+	return outer_udp(t, c, offset & IP_FLAG_MF);
+}
+
+static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c)
+{
+	struct ipv6hdr *ip = take(c, sizeof(*ip));
+	struct fragment_header *f;
+
+	if (!ip || ip->version != 6)
+		return OUTER_OTHER;
+	addr_copy(t->source, &ip->saddr);
+	addr_copy(t->destination, &ip->daddr);
+	t->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	if (ip->nexthdr == IPPROTO_UDP)
+		return outer_udp(t, c, false);
+	if (ip->nexthdr != IPPROTO_FRAGMENT)
+		return OUTER_OTHER;
+	f = take(c, sizeof(*f));
+	if (!f || f->next != IPPROTO_UDP || bpf_ntohs(f->offset) & IP6_FRAG_OFFSET)
+		return OUTER_OTHER;
+	return outer_udp(t, c, true);
+}
+
+/* The outer headers, up to and with UDP, of a packet to one of our addresses
+ * and our tunnel's port in our VLAN. */
+static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, struct cursor *c)
+{
+	struct ethhdr *eth = take(c, sizeof(*eth));
+	struct uplink *own = uplinks_row(p);
+	__be16 ethertype;
+	__u16 vlan = 0;
+	enum outer outer;
+
+	if (!eth || !own)
+		return OUTER_OTHER;
+	ethertype = eth->h_proto;
+	if (ethertype == bpf_htons(ETH_P_8021Q)) {
+		struct vlan *tag = take(c, sizeof(*tag));
+
+		if (!tag)
+			return OUTER_OTHER;
+		vlan = bpf_ntohs(tag->tci) & 0x0fff;
+		ethertype = tag->ethertype;
+	}
+	if (ethertype == bpf_htons(ETH_P_IP))
+		outer = outer_ipv4(t, c);
+	else if (ethertype == bpf_htons(ETH_P_IPV6))
+		outer = outer_ipv6(t, c);
+	else
+		return OUTER_OTHER;
+	if (outer == OUTER_OTHER || vlan != own->vlan ||
+	    (!addr_equal(t->destination, own->v4) && !addr_equal(t->destination, own->v6)))
+		return OUTER_OTHER;
+	return outer;
+}
+
+/* Copies an option that Mizar knows. */
+static __always_inline enum drop_reason parse_option(struct options *to, struct geneve_option *o,
+						     struct cursor *body, __u32 length)
+{
+	struct option_return *option;
+
+	if (o->class != bpf_htons(GENEVE_CLASS) ||
+	    (o->type != GENEVE_RETURN && o->type != GENEVE_SEND_BACK))
+		return o->type & GENEVE_CRITICAL ? DROP_GENEVE_CRITICAL : DROP_NONE;
+	/* Both have the same size, and one packet has at most one of them. */
+	if (length != sizeof(*option) || to->type)
+		return DROP_GENEVE_OPTION;
+	option = take(body, sizeof(*option));
+	if (!option)
+		return DROP_TRUNCATED;
+	to->type = o->type;
+	to->flags = option->flags;
+	to->limit = option->limit;
+	to->found = bpf_ntohl(load32(&option->flags));
+	to->token = bpf_ntohl(option->token);
+	addr_copy(to->host, option->host);
+	return DROP_NONE;
+}
+
+/* The options behind the identity, `left` bytes of them from an offset in the
+ * packet on. A function of its own: established packets have none. */
+__noinline int parse_options(hook_ctx *ctx, __u32 offset, __u32 left, struct options *to)
+{
+	struct cursor c;
+
+	if (!to || offset > HEADERS_MAX)
+		return DROP_TRUNCATED;
+	c = (struct cursor){.pos = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1), .end = hook_end(ctx)};
+	for (int i = 0; i < OPTIONS && left; i++) {
+		struct cursor body = c;
+		struct geneve_option *o = take(&c, sizeof(*o));
+		enum drop_reason reason;
+		__u32 length;
+
+		if (!o)
+			return DROP_TRUNCATED;
+		length = sizeof(*o) + (o->length & 0x1f) * 4;
+		if (length > left)
+			return DROP_GENEVE_OPTION;
+		reason = parse_option(to, o, &body, length);
+		if (reason)
+			return reason;
+		if (!take(&c, bounded(length - sizeof(*o), 0x7c)))
+			return DROP_TRUNCATED;
+		left -= length;
+	}
+	return left ? DROP_GENEVE_OPTION : DROP_NONE;
+}
+
+/* Geneve's header and options; the cursor ends at the inner Ethernet header. */
+static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunnel *t,
+						     struct cursor *c)
+{
+	struct geneve *g = take(c, sizeof(*g));
+	struct option_identity *id;
+	enum drop_reason reason;
+	__u32 options;
+
+	if (!g)
+		return DROP_TRUNCATED;
+	if (g->version_length >> 6 || g->flags & GENEVE_OAM ||
+	    g->protocol != bpf_htons(GENEVE_ETHERNET))
+		return DROP_GENEVE_HEADER;
+	t->vni = bpf_ntohl(g->vni) >> 8;
+	options = (g->version_length & 0x3f) * 4;
+	if (options < sizeof(*id))
+		return DROP_GENEVE_OPTION;
+	id = take(c, sizeof(*id));
+	if (!id)
+		return DROP_TRUNCATED;
+	if (id->head.class != bpf_htons(GENEVE_CLASS) || id->head.type != GENEVE_IDENTITY ||
+	    (id->head.length & 0x1f) != 1)
+		return DROP_GENEVE_OPTION;
+	t->identity = bpf_ntohl(id->identity) >> 8;
+	t->generation = bpf_ntohl(id->identity);
+	options = bounded(options - sizeof(*id), 0xfc);
+	if (!options)
+		return DROP_NONE;
+	reason = parse_options(p->ctx, c->pos - hook_data(p->ctx), options, &t->option);
+	if (reason)
+		return reason;
+	return take(c, options) ? DROP_NONE : DROP_TRUNCATED;
+}
+
+/* The number of the host with an underlay address; 0 when it is none of ours. */
+static __always_inline __u32 peer_number(struct pkt *p, const void *addr)
+{
+	struct underlay_key key;
+	struct peer *peer;
+
+	addr_copy(key.addr, addr);
+	peer = peers_row(p, &key);
+	return peer ? peer->host : 0;
+}
+
+/* What follows the outer UDP header, with the inner frame parsed. */
+static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunnel *t,
+						     struct cursor *c)
+{
+	enum drop_reason reason;
+
+	stage(p, STAGE_TUNNEL);
+	if (t->udp->check)
+		return DROP_TUNNEL_CHECKSUM;
+	reason = parse_geneve(p, t, c);
+	if (reason)
+		return reason;
+	stage(p, STAGE_SOURCE);
+	t->peer = peer_number(p, t->source);
+	if (!t->peer)
+		return DROP_TUNNEL_SOURCE;
+	t->length = c->pos - hook_data(p->ctx);
+	p->source.vni = t->vni;
+	p->destination.vni = t->vni;
+	stage(p, STAGE_PARSE);
+	reason = parse_frame(p, c);
+	if (reason)
+		return reason;
+	return p->ethertype == ETH_P_ARP ? DROP_ETHERTYPE : DROP_NONE;
+}
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"fmt"
+
+	"github.com/mizar-net/mizar/bpf"
+)
+
+// Drops returns how many packets died, by drop reason ("guard_address"), since
+// the programs were loaded. Reasons that never came up are not in it.
+func (d *Datapath) Drops() (map[string]uint64, error) {
+	return d.counters(bpf.RowMapDrops, func(n uint32) string { return bpf.RowDropReason(n).String() })
+}
+
+// Verdicts returns how many packets met each verdict ("relay") since the
+// programs were loaded. Verdicts that never came up are not in it.
+func (d *Datapath) Verdicts() (map[string]uint64, error) {
+	return d.counters(bpf.RowMapVerdicts, func(n uint32) string { return bpf.RowVerdict(n).String() })
+}
+
+// counters sums a per-CPU array of counts, by name of the row.
+func (d *Datapath) counters(name string, label func(uint32) string) (map[string]uint64, error) {
+	m := d.loaded.maps[name]
+	counts := map[string]uint64{}
+	for i := range m.MaxEntries() {
+		var perCPU []bpf.RowCount
+		if err := m.Lookup(i, &perCPU); err != nil {
+			return nil, fmt.Errorf("read row %d of map %s: %w", i, name, err)
+		}
+		var packets uint64
+		for _, c := range perCPU {
+			packets += c.Packets
+		}
+		if packets > 0 {
+			counts[label(i)] = packets
+		}
+	}
+	return counts, nil
+}

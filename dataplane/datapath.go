@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/dataplane/table"
+)
+
+// Datapath is one host's programs and maps in the kernel. Close it. It is safe
+// for concurrent use.
+type Datapath struct {
+	loaded loader
+
+	mu      sync.Mutex
+	holder  *Holder
+	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
+	records table.Table[uint32, bpf.RowRecord]
+	now     table.Table[uint32, bpf.RowVirtual]
+}
+
+// Load makes a host's maps and loads its programs with them. They are attached
+// to nothing yet.
+func Load(o Options) (*Datapath, error) {
+	l := loader{options: o}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	t := tablesOf(l.maps)
+	return &Datapath{
+		loaded:  l,
+		holder:  NewHolder(t),
+		paths:   t.Paths,
+		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
+		now:     table.NewMap[uint32, bpf.RowVirtual](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
+	}, nil
+}
+
+func tablesOf(m map[string]*ebpf.Map) Tables {
+	return Tables{
+		Hosts:     table.NewMap[uint32, bpf.RowHost](bpf.RowMapHosts, m[bpf.RowMapHosts]),
+		VPCs:      table.NewMap[uint32, bpf.RowVpc](bpf.RowMapVpcs, m[bpf.RowMapVpcs]),
+		Subnets:   table.NewMap[uint32, bpf.RowSubnet](bpf.RowMapSubnets, m[bpf.RowMapSubnets]),
+		Endpoints: table.NewMap[uint32, bpf.RowEndpoint](bpf.RowMapEndpoints, m[bpf.RowMapEndpoints]),
+		Uplinks:   table.NewMap[uint32, bpf.RowUplink](bpf.RowMapUplinks, m[bpf.RowMapUplinks]),
+		Peers:     table.NewMap[bpf.RowUnderlayKey, bpf.RowPeer](bpf.RowMapPeers, m[bpf.RowMapPeers]),
+		Locals:    table.NewMap[bpf.RowAddrKey, bpf.RowLocal](bpf.RowMapLocals, m[bpf.RowMapLocals]),
+		Ports:     table.NewMap[uint32, bpf.RowPort](bpf.RowMapPorts, m[bpf.RowMapPorts]),
+		Directory: table.NewMap[bpf.RowAddrKey, bpf.RowLocation](bpf.RowMapDirectory, m[bpf.RowMapDirectory]),
+		Routes:    table.NewMap[bpf.RowPrefixKey, bpf.RowRoute](bpf.RowMapRoutes, m[bpf.RowMapRoutes]),
+		Paths:     table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, m[bpf.RowMapPaths]),
+	}
+}
+
+// Uplink is the program for the uplink.
+func (d *Datapath) Uplink() *ebpf.Program { return d.loaded.uplink }
+
+// Endpoint is the program for every endpoint's port.
+func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.port }
+
+// Apply makes the maps hold s on the machine l; see [Holder.Apply].
+func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.holder.Apply(s, l)
+}
+
+// Forget empties the map of learned paths.
+func (d *Datapath) Forget() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rows, err := d.paths.All()
+	if err != nil {
+		return fmt.Errorf("read map %s: %w", d.paths.Name(), err)
+	}
+	for key := range rows {
+		if err := d.paths.Delete(key); err != nil {
+			return fmt.Errorf("forget the path to %v: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// Paths returns all that the programs have learned.
+func (d *Datapath) Paths() (map[bpf.RowAddrKey]bpf.RowPath, error) {
+	return d.paths.All()
+}
+
+// SetNow tells simulated programs the time.
+func (d *Datapath) SetNow(now time.Duration) error {
+	return d.now.Put(0, bpf.RowVirtual{Now: uint64(now)})
+}
+
+// TakeRecord returns what a simulated program recorded since the last call, and
+// clears it: the zero record means that no program has run.
+func (d *Datapath) TakeRecord() (bpf.RowRecord, error) {
+	record, _, err := d.records.Lookup(0)
+	if err != nil {
+		return bpf.RowRecord{}, fmt.Errorf("read the record: %w", err)
+	}
+	if err := d.records.Delete(0); err != nil {
+		return bpf.RowRecord{}, fmt.Errorf("clear the record: %w", err)
+	}
+	return record, nil
+}
+
+// Close unloads programs and maps, unless they are attached or held elsewhere.
+func (d *Datapath) Close() error { return d.loaded.close() }

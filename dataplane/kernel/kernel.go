@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kernel is how programs meet packets: attached to a device ([Attach]),
+// or run over one frame (BPF_PROG_TEST_RUN, [Run]).
+package kernel
+
+import (
+	"context"
+
+	"github.com/cilium/ebpf"
+)
+
+// Kernel attaches and runs programs.
+type Kernel interface {
+	// Attach puts a program at a device's hook until it is closed.
+	Attach(ctx context.Context, ifindex int, p *ebpf.Program, mode Mode) (Attachment, error)
+	// Run runs a program over one frame.
+	Run(p *ebpf.Program, frame []byte, o RunOptions) (Result, error)
+}
+
+// Attachment is a program at a device. Closing it takes the program away.
+type Attachment interface {
+	// Mode is where the program really sits: Driver or Generic.
+	Mode() Mode
+	// Reason says why it is Generic although Driver was preferred; nil
+	// otherwise.
+	Reason() error
+	Close() error
+}
+
+// System is the running kernel.
+type System struct{}
+
+var _ Kernel = System{}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/bpf"
+)
+
+// Mode says what the programs run on.
+type Mode int
+
+const (
+	// Live programs run on devices, with the kernel's clock.
+	Live Mode = iota
+	// Simulated programs are run packet by packet: they are told their port
+	// and the time, and they record what they decide.
+	Simulated
+)
+
+// Options of Load.
+type Options struct {
+	Mode Mode
+	// TokenSecret is what tokens are derived from; it has to be random
+	// where packets come from strangers.
+	TokenSecret uint64
+	// Limits are the most rows of maps, by the map's name. A map without a
+	// limit has the size that its C declares, or in a simulation a small
+	// one: see [SimulatedLimits].
+	Limits map[string]uint32
+}
+
+// SimulatedLimits are the sizes of maps in a simulation, small enough that
+// dozens of hosts fit into one machine. Ports and endpoints count from 0.
+func SimulatedLimits() map[string]uint32 {
+	return map[string]uint32{
+		bpf.RowMapPorts:     1024,
+		bpf.RowMapEndpoints: 1024,
+		bpf.RowMapLocals:    2048,
+		bpf.RowMapPaths:     4096,
+		bpf.RowMapHosts:     1024,
+		bpf.RowMapPeers:     2048,
+		bpf.RowMapSubnets:   1024,
+		bpf.RowMapVpcs:      1024,
+		bpf.RowMapDirectory: 16384,
+		bpf.RowMapRoutes:    1024,
+	}
+}
+
+// size is the most rows of a map under the options.
+func (o Options) size(m *ebpf.MapSpec) uint32 {
+	if limit, ok := o.Limits[m.Name]; ok {
+		return limit
+	}
+	if o.Mode == Simulated {
+		if limit, ok := SimulatedLimits()[m.Name]; ok {
+			return limit
+		}
+	}
+	return m.MaxEntries
+}
+
+// loader collects what is loaded, so that it can be closed on the way.
+type loader struct {
+	options Options
+	maps    map[string]*ebpf.Map
+	uplink  *ebpf.Program
+	port    *ebpf.Program
+}
+
+func (l *loader) load() error {
+	if err := l.makeMaps(); err != nil {
+		return err
+	}
+	var err error
+	if l.uplink, err = l.program("uplink", bpf.LoadUplink); err != nil {
+		return err
+	}
+	l.port, err = l.program("endpoint", bpf.LoadEndpoint)
+	return err
+}
+
+func (l *loader) makeMaps() error {
+	spec, err := bpf.LoadRow()
+	if err != nil {
+		return fmt.Errorf("read the object of the maps: %w", err)
+	}
+	for name := range l.options.Limits {
+		if spec.Maps[name] == nil {
+			return fmt.Errorf("limit of map %q: there is no such map", name)
+		}
+	}
+	l.maps = map[string]*ebpf.Map{}
+	for name, m := range spec.Maps {
+		if section(name) {
+			continue
+		}
+		m.MaxEntries = l.options.size(m)
+		made, err := ebpf.NewMap(m)
+		if err != nil {
+			return fmt.Errorf("make map %s with %d rows: %w", name, m.MaxEntries, err)
+		}
+		l.maps[name] = made
+	}
+	return nil
+}
+
+// program loads one program with the host's maps.
+func (l *loader) program(name string, read func() (*ebpf.CollectionSpec, error)) (*ebpf.Program, error) {
+	spec, err := read()
+	if err != nil {
+		return nil, fmt.Errorf("read the object of program %s: %w", name, err)
+	}
+	if err := l.setConstants(spec); err != nil {
+		return nil, fmt.Errorf("program %s: %w", name, err)
+	}
+	replace := map[string]*ebpf.Map{}
+	for mapName, m := range spec.Maps {
+		if section(mapName) {
+			continue
+		}
+		if l.maps[mapName] == nil {
+			return nil, fmt.Errorf("program %s: map %s is in no object of rows", name, mapName)
+		}
+		m.MaxEntries = l.maps[mapName].MaxEntries()
+		replace[mapName] = l.maps[mapName]
+	}
+	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace})
+	if err != nil {
+		return nil, fmt.Errorf("load program %s: %w", name, err)
+	}
+	defer loaded.Close()
+	program := loaded.DetachProgram(name)
+	if program == nil {
+		return nil, fmt.Errorf("load program %s: its object has no program of that name", name)
+	}
+	return program, nil
+}
+
+func (l *loader) setConstants(spec *ebpf.CollectionSpec) error {
+	constants := map[string]any{
+		"simulated":    l.options.Mode == Simulated,
+		"token_secret": l.options.TokenSecret,
+	}
+	for name, value := range constants {
+		v := spec.Variables[name]
+		if v == nil {
+			continue // the program does not look at it
+		}
+		if err := v.Set(value); err != nil {
+			return fmt.Errorf("set constant %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (l *loader) close() error {
+	var failed error
+	for _, p := range []*ebpf.Program{l.uplink, l.port} {
+		failed = errors.Join(failed, p.Close())
+	}
+	for _, m := range l.maps {
+		failed = errors.Join(failed, m.Close())
+	}
+	return failed
+}
+
+// section says whether a map holds a data section of an object, and no rows.
+func section(name string) bool { return strings.HasPrefix(name, ".") }

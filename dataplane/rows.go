@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"cmp"
+	"net/netip"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/dataplane/table"
+)
+
+// Report says how many rows an Apply wrote and deleted, by map.
+type Report = table.Report
+
+// Tables are the maps of one host that states are written to, and the paths
+// that its programs learn.
+type Tables struct {
+	Hosts     table.Table[uint32, bpf.RowHost]
+	VPCs      table.Table[uint32, bpf.RowVpc]
+	Subnets   table.Table[uint32, bpf.RowSubnet]
+	Endpoints table.Table[uint32, bpf.RowEndpoint]
+	Uplinks   table.Table[uint32, bpf.RowUplink]
+	Peers     table.Table[bpf.RowUnderlayKey, bpf.RowPeer]
+	Locals    table.Table[bpf.RowAddrKey, bpf.RowLocal]
+	Ports     table.Table[uint32, bpf.RowPort]
+	Directory table.Table[bpf.RowAddrKey, bpf.RowLocation]
+	Routes    table.Table[bpf.RowPrefixKey, bpf.RowRoute]
+	Paths     table.Table[bpf.RowAddrKey, bpf.RowPath]
+}
+
+// Holder makes tables hold states, one after the other. It remembers the numbers
+// that stand in the rows. Not safe for concurrent use.
+type Holder struct {
+	tables Tables
+	index  encode.Index
+}
+
+// NewHolder returns a holder of tables that hold no state yet.
+func NewHolder(t Tables) *Holder { return &Holder{tables: t} }
+
+// Apply makes the tables hold s on the machine l, and removes learned paths that
+// s contradicts. Applied twice, it writes nothing the second time. When it
+// fails, the tables hold what they held before, or the error says which do not.
+func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
+	rows, index, err := encode.Encode(s, l, h.index)
+	if err != nil {
+		return nil, err
+	}
+	report, err := table.Sync(h.jobs(s, rows)...)
+	if err != nil {
+		return nil, err
+	}
+	h.index = index
+	return report, nil
+}
+
+// jobs stand in the order referents, referrers. Learned paths are looked at once
+// nothing can be learned from a removed row any more, and before the hosts that
+// they refer to go.
+func (h *Holder) jobs(s state.Host, r encode.Rows) []table.Job {
+	t := h.tables
+	return []table.Job{
+		table.Want(t.Hosts, r.Hosts, cmp.Compare[uint32]),
+		table.Keep(t.Paths, uncontradicted(s, r), encode.CompareAddr),
+		table.Want(t.VPCs, r.VPCs, cmp.Compare[uint32]),
+		table.Want(t.Subnets, r.Subnets, cmp.Compare[uint32]),
+		table.Want(t.Endpoints, r.Endpoints, cmp.Compare[uint32]),
+		table.Want(t.Uplinks, r.Uplinks, cmp.Compare[uint32]),
+		table.Want(t.Peers, r.Peers, encode.CompareUnderlay),
+		table.Want(t.Locals, r.Locals, encode.CompareAddr),
+		table.Want(t.Ports, r.Ports, cmp.Compare[uint32]),
+		table.Want(t.Directory, r.Directory, encode.CompareAddr),
+		table.Want(t.Routes, r.Routes, encode.ComparePrefix),
+	}
+}
+
+// uncontradicted returns what says whether a learned path may stay.
+func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPath) bool {
+	complete := map[uint32][]netip.Prefix{}
+	for _, n := range s.Subnets {
+		if n.Bouncer {
+			complete[n.VNI] = append(complete[n.VNI], n.CIDRs...)
+		}
+	}
+	return func(key bpf.RowAddrKey, path bpf.RowPath) bool {
+		_, served := r.VPCs[key.Vni]
+		_, local := r.Locals[key]
+		if !served || local {
+			return false
+		}
+		if bpf.RowPathState(path.State) != bpf.RowPathStatePATH_LEARNED {
+			return true
+		}
+		if location, ok := r.Directory[key]; ok {
+			return location.Host == path.Host
+		}
+		_, exists := r.Hosts[path.Host]
+		return exists && !within(complete[key.Vni], key.Addr)
+	}
+}
+
+// within says whether an address lies in any of the prefixes.
+func within(prefixes []netip.Prefix, addr [16]byte) bool {
+	a := netip.AddrFrom16(addr).Unmap()
+	for _, p := range prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package table
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+// batch is the most rows that are read with one call. A bucket of a hash has to
+// fit whole, or the kernel refuses (ENOSPC); buckets hold a handful.
+const batch = 4096
+
+// Map is a Table in the kernel: a hash, an LRU hash, an LPM trie or an array.
+// In an array, a row of zeros is no row and Delete writes one.
+type Map[K, V comparable] struct {
+	name string
+	m    *ebpf.Map
+}
+
+// NewMap returns m as a table. The sizes of K and V must be those of the map.
+func NewMap[K, V comparable](name string, m *ebpf.Map) *Map[K, V] {
+	return &Map[K, V]{name: name, m: m}
+}
+
+// Name is the map's name.
+func (t *Map[K, V]) Name() string { return t.name }
+
+// Lookup returns the row of a key, and whether there is one.
+func (t *Map[K, V]) Lookup(key K) (V, bool, error) {
+	var v, zero V
+	err := t.m.Lookup(key, &v)
+	switch {
+	case errors.Is(err, ebpf.ErrKeyNotExist):
+		return zero, false, nil
+	case err != nil:
+		return zero, false, err
+	}
+	return v, !t.array() || v != zero, nil
+}
+
+// Put makes or replaces a row.
+func (t *Map[K, V]) Put(key K, value V) error {
+	err := t.m.Update(key, value, ebpf.UpdateAny)
+	if err != nil {
+		return fmt.Errorf("%w (the map has room for %d rows)", err, t.m.MaxEntries())
+	}
+	return nil
+}
+
+// Delete removes a row.
+func (t *Map[K, V]) Delete(key K) error {
+	if t.array() {
+		var zero V
+		return t.m.Update(key, zero, ebpf.UpdateAny)
+	}
+	err := t.m.Delete(key)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil
+	}
+	return err
+}
+
+// All returns every row. Rows that programs add or remove meanwhile may or may
+// not be among them.
+func (t *Map[K, V]) All() (map[K]V, error) {
+	var (
+		cursor ebpf.MapBatchCursor
+		rows   = map[K]V{}
+		size   = min(batch, int(t.m.MaxEntries()))
+		keys   = make([]K, size)
+		values = make([]V, size)
+	)
+	for {
+		n, err := t.m.BatchLookup(&cursor, keys, values, nil)
+		t.collect(rows, keys[:n], values[:n])
+		switch {
+		case errors.Is(err, ebpf.ErrKeyNotExist):
+			return rows, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+func (t *Map[K, V]) collect(rows map[K]V, keys []K, values []V) {
+	var zero V
+	for i, k := range keys {
+		if t.array() && values[i] == zero {
+			continue
+		}
+		rows[k] = values[i]
+	}
+}
+
+func (t *Map[K, V]) array() bool { return t.m.Type() == ebpf.Array }

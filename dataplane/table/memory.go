@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package table
+
+import (
+	"errors"
+	"maps"
+)
+
+// ErrFull is what a full table answers to a Put of a new row.
+var ErrFull = errors.New("the table is full")
+
+// ErrInjected is what a table answers where a fault was asked for.
+var ErrInjected = errors.New("injected fault")
+
+// Memory is a Table in a Go map, with faults on request. The zero value but for
+// Title works. It is not safe for concurrent use.
+type Memory[K, V comparable] struct {
+	// Title is the table's name.
+	Title string
+	// Capacity is the most rows it takes; 0 means no limit.
+	Capacity int
+	// FailPut and FailDelete are the number of the Put or Delete, counted
+	// from 1, that fails once; 0 means none.
+	FailPut, FailDelete int
+	// Writes counts the Puts and Deletes that succeeded.
+	Writes int
+
+	rows          map[K]V
+	puts, deletes int
+}
+
+// Name is the table's title.
+func (m *Memory[K, V]) Name() string { return m.Title }
+
+// Lookup returns the row of a key, and whether there is one.
+func (m *Memory[K, V]) Lookup(key K) (V, bool, error) {
+	v, ok := m.rows[key]
+	return v, ok, nil
+}
+
+// Put makes or replaces a row, or fails as asked.
+func (m *Memory[K, V]) Put(key K, value V) error {
+	m.puts++
+	if m.puts == m.FailPut {
+		return ErrInjected
+	}
+	if _, ok := m.rows[key]; !ok && m.Capacity > 0 && len(m.rows) >= m.Capacity {
+		return ErrFull
+	}
+	if m.rows == nil {
+		m.rows = map[K]V{}
+	}
+	m.rows[key] = value
+	m.Writes++
+	return nil
+}
+
+// Delete removes a row, or fails as asked.
+func (m *Memory[K, V]) Delete(key K) error {
+	m.deletes++
+	if m.deletes == m.FailDelete {
+		return ErrInjected
+	}
+	delete(m.rows, key)
+	m.Writes++
+	return nil
+}
+
+// All returns a copy of every row.
+func (m *Memory[K, V]) All() (map[K]V, error) {
+	if m.rows == nil {
+		return map[K]V{}, nil
+	}
+	return maps.Clone(m.rows), nil
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package table
+
+import "slices"
+
+// Row is one row of a table.
+type Row[K, V comparable] struct {
+	Key   K
+	Value V
+}
+
+// Changes are what turns one set of rows into another, in order of the keys.
+type Changes[K, V comparable] struct {
+	// Puts are the rows that are missing or differ.
+	Puts []Row[K, V]
+	// Deletes are the rows that are too many, with their values.
+	Deletes []Row[K, V]
+}
+
+// Plan returns what turns have into want: nothing where they are equal. It
+// depends on its arguments alone.
+func Plan[K, V comparable](have, want map[K]V, compare func(a, b K) int) Changes[K, V] {
+	var c Changes[K, V]
+	for k, v := range want {
+		if old, ok := have[k]; !ok || old != v {
+			c.Puts = append(c.Puts, Row[K, V]{k, v})
+		}
+	}
+	for k, v := range have {
+		if _, ok := want[k]; !ok {
+			c.Deletes = append(c.Deletes, Row[K, V]{k, v})
+		}
+	}
+	byKey := func(a, b Row[K, V]) int { return compare(a.Key, b.Key) }
+	slices.SortFunc(c.Puts, byKey)
+	slices.SortFunc(c.Deletes, byKey)
+	return c
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package table
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Job is one table and the rows it shall hold, whatever their types. Make one
+// with [Want] or [Keep].
+type Job interface {
+	name() string
+	plan() error
+	put() error
+	remove() error
+	undoPut() error
+	undoRemove() error
+	count() Count
+}
+
+// Count is how many rows of one table were written.
+type Count struct {
+	Puts, Deletes int
+}
+
+// Report says what was written, by table name. Tables in which nothing was
+// written are not in it.
+type Report map[string]Count
+
+// Rows is the sum over all tables: 0 means that everything was as wanted.
+func (r Report) Rows() int {
+	n := 0
+	for _, c := range r {
+		n += c.Puts + c.Deletes
+	}
+	return n
+}
+
+// Want returns the job of making t hold rows, compared and written in the order
+// of compare.
+func Want[K, V comparable](t Table[K, V], rows map[K]V, compare func(a, b K) int) Job {
+	return &job[K, V]{table: t, want: rows, compare: compare}
+}
+
+// Sync makes every job's table hold its rows. All tables are read and compared
+// first; then rows are put from the first job to the last, then deleted from
+// the last to the first, so that jobs stand in the order referents, referrers.
+// When a write fails, what was written is undone, and the error says so; tables
+// that could not be restored are named in it, and another Sync repairs them.
+func Sync(jobs ...Job) (Report, error) {
+	for _, j := range jobs {
+		if err := j.plan(); err != nil {
+			return nil, err
+		}
+	}
+	if err := write(jobs); err != nil {
+		return nil, errors.Join(err, undo(jobs))
+	}
+	report := Report{}
+	for _, j := range jobs {
+		if c := j.count(); c != (Count{}) {
+			report[j.name()] = c
+		}
+	}
+	return report, nil
+}
+
+func write(jobs []Job) error {
+	for _, j := range jobs {
+		if err := j.put(); err != nil {
+			return err
+		}
+	}
+	for i := len(jobs) - 1; i >= 0; i-- {
+		if err := jobs[i].remove(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undo goes the way of write backwards: deleted rows come back from the first
+// job to the last, then rows that were put go from the last to the first.
+func undo(jobs []Job) error {
+	var failed error
+	for _, j := range jobs {
+		failed = errors.Join(failed, j.undoRemove())
+	}
+	for i := len(jobs) - 1; i >= 0; i-- {
+		failed = errors.Join(failed, jobs[i].undoPut())
+	}
+	return failed
+}
+
+// job is a Job of one table.
+type job[K, V comparable] struct {
+	table   Table[K, V]
+	want    map[K]V
+	compare func(a, b K) int
+
+	changes Changes[K, V]
+	have    map[K]V
+	counted Count // so many of changes are written
+}
+
+func (j *job[K, V]) name() string { return j.table.Name() }
+
+func (j *job[K, V]) count() Count { return j.counted }
+
+func (j *job[K, V]) plan() error {
+	have, err := j.table.All()
+	if err != nil {
+		return fmt.Errorf("read map %s: %w", j.name(), err)
+	}
+	j.have = have
+	j.changes = Plan(have, j.want, j.compare)
+	return nil
+}
+
+func (j *job[K, V]) put() error {
+	for _, r := range j.changes.Puts {
+		if err := j.table.Put(r.Key, r.Value); err != nil {
+			return fmt.Errorf("write row %v of map %s: %w", r.Key, j.name(), err)
+		}
+		j.counted.Puts++
+	}
+	return nil
+}
+
+func (j *job[K, V]) remove() error {
+	for _, r := range j.changes.Deletes {
+		if err := j.table.Delete(r.Key); err != nil {
+			return fmt.Errorf("delete row %v of map %s: %w", r.Key, j.name(), err)
+		}
+		j.counted.Deletes++
+	}
+	return nil
+}
+
+func (j *job[K, V]) undoPut() error {
+	for ; j.counted.Puts > 0; j.counted.Puts-- {
+		key := j.changes.Puts[j.counted.Puts-1].Key
+		if err := j.restore(key); err != nil {
+			return j.halfWritten(key, err)
+		}
+	}
+	return nil
+}
+
+func (j *job[K, V]) undoRemove() error {
+	for ; j.counted.Deletes > 0; j.counted.Deletes-- {
+		key := j.changes.Deletes[j.counted.Deletes-1].Key
+		if err := j.restore(key); err != nil {
+			return j.halfWritten(key, err)
+		}
+	}
+	return nil
+}
+
+func (j *job[K, V]) restore(key K) error {
+	if old, ok := j.have[key]; ok {
+		return j.table.Put(key, old)
+	}
+	return j.table.Delete(key)
+}
+
+func (j *job[K, V]) halfWritten(key K, err error) error {
+	return fmt.Errorf("map %s is left half written, apply again: restore row %v: %w", j.name(), key, err)
+}

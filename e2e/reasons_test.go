@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/kernel"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/frame"
+)
+
+// The host of these tests bounces subnet a and divides the VPC; its endpoint
+// has port 100. VPC 200 has nobody to ask, its endpoint has port 101.
+const (
+	uplinkPort = 1
+	portOfRed  = 100
+	portOfBlue = 101
+	noPort     = 999
+)
+
+var (
+	gatewayMAC = state.MAC{2, 0x4d, 0x5a, 0, 0, 100}
+	redMAC     = state.MAC{2, 0, 0, 0, 0, 10}
+	own4, own6 = netip.MustParseAddr("10.0.0.10"), netip.MustParseAddr("fd00::10")
+	far4       = netip.MustParseAddr("10.0.0.20")
+	far6       = netip.MustParseAddr("fd00::20")
+	other4     = netip.MustParseAddr("10.0.1.20")
+	nobody4    = netip.MustParseAddr("10.0.0.88")
+	self       = netip.MustParseAddr("192.0.2.3")
+	peer       = netip.MustParseAddr("192.0.2.1")
+	stranger   = netip.MustParseAddr("203.0.113.9")
+)
+
+func reasonsHost() (state.Host, state.Local) {
+	prefixes := func(s ...string) (list []netip.Prefix) {
+		for _, p := range s {
+			list = append(list, netip.MustParsePrefix(p))
+		}
+		return list
+	}
+	gateways := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1")}
+	host := state.Host{
+		Name: "h3", Addresses: []netip.Addr{self}, MTU: 1500,
+		Peers: []state.Peer{{Name: "h1", Addresses: []netip.Addr{peer}}},
+		VPCs: []state.VPC{
+			{Name: "blue", VNI: 200},
+			{Name: "red", VNI: 100, Dividers: []string{"h3"}, Divider: true},
+		},
+		Subnets: []state.Subnet{
+			{Name: "a", VNI: 100, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways,
+				GatewayMAC: gatewayMAC, Bouncers: []string{"h3"}, Bouncer: true},
+			{Name: "b", VNI: 100, CIDRs: prefixes("10.0.1.0/24"), Gateways: []netip.Addr{netip.MustParseAddr("10.0.1.1")},
+				GatewayMAC: gatewayMAC, Bouncers: []string{"h3"}, Bouncer: true},
+			{Name: "c", VNI: 200, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways, GatewayMAC: gatewayMAC},
+		},
+		Endpoints: []state.Endpoint{
+			{Name: "default/blue", VNI: 200, Subnet: "c", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
+			{Name: "default/red", VNI: 100, Subnet: "a", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
+		},
+		Directory: []state.Location{
+			{VNI: 100, Address: far4, Subnet: "a", Host: "h1"},
+			{VNI: 100, Address: other4, Subnet: "b", Host: "h1"},
+			{VNI: 100, Address: far6, Subnet: "a", Host: "h1"},
+		},
+	}
+	local := state.Local{
+		UplinkIndex: uplinkPort, UplinkMAC: state.MAC{2, 1, 1, 1, 1, 3},
+		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue},
+		NextHops: map[netip.Addr]state.MAC{peer: {2, 1, 1, 1, 1, 1}},
+	}
+	return host, local
+}
+
+// death is a frame, and where it dies of the reason.
+type death struct {
+	port   uint32
+	spec   frame.Spec
+	mutate func([]byte) []byte
+	// metadata is how many bytes stand in front of the frame; 0 means the
+	// port's number alone.
+	metadata int
+}
+
+// sent is an honest datagram of the endpoint, to be spoiled.
+func sent(change func(*frame.Spec)) frame.Spec {
+	s := frame.Spec{Kind: frame.UDP, SrcMAC: redMAC, DstMAC: gatewayMAC, Src: own4, Dst: far4,
+		SrcPort: 1000, DstPort: 2000, Payload: []byte("spoiled")}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+// tunnelled is an honest tunnel packet of the peer to nobody, to be spoiled.
+func tunnelled(change func(*frame.Spec, *frame.Tunnel)) frame.Spec {
+	s := sent(func(s *frame.Spec) { s.Src, s.Dst = far4, own4 })
+	s.Tunnel = &frame.Tunnel{Src: peer, Dst: self, VNI: 100,
+		Options: frame.Options{Identity: &frame.Identity{}}}
+	if change != nil {
+		change(&s, s.Tunnel)
+	}
+	return s
+}
+
+func deaths() map[string]death {
+	at := func(s frame.Spec) death { return death{port: portOfRed, spec: s} }
+	from := func(change func(*frame.Spec)) death { return at(sent(change)) }
+	arrives := func(change func(*frame.Spec, *frame.Tunnel)) death {
+		return death{port: uplinkPort, spec: tunnelled(change)}
+	}
+	spoil := func(d death, offset int, b ...byte) death {
+		d.mutate = func(f []byte) []byte { copy(f[offset:], b); return f }
+		return d
+	}
+	arp := func(kind frame.Kind, target netip.Addr) death {
+		return at(frame.Spec{Kind: kind, SrcMAC: redMAC, Src: own4, Dst: target, Target: target})
+	}
+	nd := func(kind frame.Kind, target netip.Addr) death {
+		return at(frame.Spec{Kind: kind, SrcMAC: redMAC, Src: own6, Dst: target, Target: target})
+	}
+	return map[string]death{
+		"truncated": {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Payload = make([]byte, 64) }),
+			mutate: func(f []byte) []byte { return f[:len(f)-1] }},
+		"ethertype":  at(frame.Spec{Kind: frame.Raw, SrcMAC: redMAC, DstMAC: gatewayMAC, EtherType: 0x88cc, Payload: make([]byte, 46)}),
+		"ip_header":  spoil(from(nil), 14, 0x44),
+		"ip_address": from(func(s *frame.Spec) { s.Dst = netip.MustParseAddr("127.0.0.1") }),
+		"extension": from(func(s *frame.Spec) {
+			s.Src, s.Dst, s.Extensions = own6, far6, []frame.Extension{{Type: 43, Data: make([]byte, 6)}}
+		}),
+		"multicast":       from(func(s *frame.Spec) { s.Dst = netip.MustParseAddr("224.0.0.1") }),
+		"no_port":         {port: noPort, spec: sent(nil)},
+		"guard_mac":       from(func(s *frame.Spec) { s.SrcMAC = state.MAC{2, 6, 6, 6, 6, 6} }),
+		"guard_address":   from(func(s *frame.Spec) { s.Src = nobody4 }),
+		"guard_arp":       at(frame.Spec{Kind: frame.ARPRequest, SrcMAC: redMAC, Src: nobody4, Dst: far4}),
+		"guard_nd":        nd(frame.NA, far6),
+		"arp_own":         arp(frame.ARPProbe, own4),
+		"arp_foreign":     arp(frame.ARPRequest, other4),
+		"arp_other":       at(frame.Spec{Kind: frame.ARPReply, SrcMAC: redMAC, DstMAC: gatewayMAC, Src: own4, Dst: far4}),
+		"nd_own":          at(frame.Spec{Kind: frame.DAD, SrcMAC: redMAC, Src: own6}),
+		"nd_foreign":      nd(frame.NS, netip.MustParseAddr("fd99::1")),
+		"nd_other":        at(frame.Spec{Kind: frame.RS, SrcMAC: redMAC, Src: own6, Dst: netip.MustParseAddr("ff02::2")}),
+		"destination_mac": from(func(s *frame.Spec) { s.DstMAC = state.MAC{2, 6, 6, 6, 6, 6} }),
+		"no_subnet":       from(func(s *frame.Spec) { s.Dst = netip.MustParseAddr("10.9.0.1") }),
+		"no_endpoint":     from(func(s *frame.Spec) { s.Dst = nobody4 }),
+		"no_bouncer":      {port: portOfBlue, spec: sent(nil)},
+		"no_host": arrives(func(s *frame.Spec, t *frame.Tunnel) {
+			s.Dst = far4
+			t.Options.Return = &frame.Return{Flags: frame.ReturnSendBack, Limit: 4, Token: 1, Host: stranger}
+		}),
+		"ttl":             from(func(s *frame.Spec) { s.Dst, s.TTL = other4, 1 }),
+		"mtu":             from(func(s *frame.Spec) { s.Payload = make([]byte, 1450) }),
+		"no_room":         {port: portOfRed, spec: sent(nil), metadata: 192},
+		"tunnel_source":   arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.Src = stranger }),
+		"tunnel_fragment": spoil(arrives(nil), 14+6, 0x20),
+		"tunnel_checksum": arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.Checksum = true }),
+		"geneve_header":   arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.OAM = true }),
+		"geneve_critical": arrives(func(_ *frame.Spec, t *frame.Tunnel) {
+			t.Options.Other = []frame.Option{{Class: 0x0102, Type: 0x80, Data: make([]byte, 4)}}
+		}),
+		"geneve_option": arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.Options.Identity = nil }),
+		"not_ours":      arrives(func(s *frame.Spec, _ *frame.Tunnel) { s.Dst = far4 }),
+		"relay_limit": arrives(func(s *frame.Spec, t *frame.Tunnel) {
+			s.Dst = far4
+			t.Options.Return = &frame.Return{Limit: 0, Token: 1, Host: peer}
+		}),
+		"send_back": arrives(func(_ *frame.Spec, t *frame.Tunnel) {
+			t.Options.SendBack = &frame.SendBack{Token: 1, Host: peer}
+		}),
+		"ecn": arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.TOS = 3 }),
+	}
+}
+
+// TestEveryReasonHappens makes each drop reason happen, so that none is a word
+// without a path, and no path a reason without a test.
+func TestEveryReasonHappens(t *testing.T) {
+	d, err := dataplane.Load(dataplane.Options{Mode: dataplane.Simulated})
+	if err != nil {
+		t.Fatalf("load the programs (this needs root): %v", err)
+	}
+	t.Cleanup(func() { d.Close() })
+	if _, err := d.Apply(reasonsHost()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SetNow(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	deaths := deaths()
+	for n := bpf.RowDropReason(1); n < bpf.RowDropReasonDROP_MAX; n++ {
+		t.Run(n.String(), func(t *testing.T) {
+			death, ok := deaths[n.String()]
+			if !ok {
+				t.Fatalf("no frame dies of %s: add one to deaths()", n)
+			}
+			if got := die(t, d, death); got != n.String() {
+				t.Errorf("the frame should die of %s, got %s", n, got)
+			}
+		})
+		delete(deaths, n.String())
+	}
+	for name := range deaths {
+		t.Errorf("there is no drop reason %q", name)
+	}
+}
+
+// die runs the frame and returns what was recorded and counted, which must be
+// one and the same reason.
+func die(t *testing.T, d *dataplane.Datapath, death death) string {
+	t.Helper()
+	f, err := frame.Build(death.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if death.mutate != nil {
+		f = death.mutate(f)
+	}
+	before, err := d.Drops()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, d, death, f)
+	record, err := d.TakeRecord()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := bpf.RowDropReason(record.Reason).String()
+	after, err := d.Drops()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after[reason] != before[reason]+1 {
+		t.Errorf("%s was recorded but not counted", reason)
+	}
+	return reason
+}
+
+func run(t *testing.T, d *dataplane.Datapath, death death, f []byte) {
+	t.Helper()
+	p := d.Endpoint()
+	if death.port == uplinkPort {
+		p = d.Uplink()
+	}
+	if death.metadata == 0 {
+		if _, err := (kernel.System{}).Run(p, f, kernel.RunOptions{Port: death.port}); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	// So much metadata leaves no head room for outer headers.
+	in := make([]byte, death.metadata, death.metadata+len(f))
+	binary.NativeEndian.PutUint32(in, death.port)
+	in = append(in, f...)
+	_, err := p.Run(&ebpf.RunOptions{Data: in, DataOut: make([]byte, len(in)),
+		Context: [6]uint32{uint32(death.metadata), uint32(len(in))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
