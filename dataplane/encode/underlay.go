@@ -97,13 +97,17 @@ func (e *encoder) hostRow(name string, source, target netip.Addr) bpf.RowHost {
 		Mtu:      uint16(e.host.MTU),
 		Vlan:     e.host.VLAN,
 		Checksum: headerSum(source, target),
-		Family:   6,
-	}
-	if target.Is4() {
-		row.Family = 4
+		Family:   family(target),
 	}
 	row.Uplink.Octet = e.local.UplinkMAC
 	return row
+}
+
+func family(a netip.Addr) uint8 {
+	if a.Is4() {
+		return 4
+	}
+	return 6
 }
 
 // Seed is what rendezvous hashing knows a host by: FNV-1a of its name.
