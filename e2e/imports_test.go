@@ -71,7 +71,8 @@ func TestImportsOnlyGoDown(t *testing.T) {
 	g := NewWithT(t)
 	found, err := importsUnder("..")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found).To(HaveKey("main.go"), "the walk starts at the root of the module")
+	_, walked := found["main.go"]
+	g.Expect(walked).To(BeTrue(), "the walk starts at the root of the module and finds main.go")
 
 	for _, file := range slices.Sorted(maps.Keys(found)) {
 		for _, imported := range found[file] {

@@ -11,6 +11,7 @@ package fault
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -33,8 +34,9 @@ type Fault struct {
 	packet func(*wire.Packet)
 	// emissions changes the frames that came out after an injection at a port.
 	emissions func(at wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission
-	// drops changes the counters.
-	drops func(wire.Drops)
+	// drops and underlay change the counters.
+	drops    func(wire.Drops)
+	underlay func(frames map[string]uint64)
 }
 
 // Of returns the faults that must turn a row red.
@@ -76,6 +78,7 @@ func (p *planted) Probe(ctx context.Context, probe wire.Probe) (wire.Outcome, er
 		for i := range *packets {
 			packet := &(*packets)[i]
 			packet.Steps, packet.Hosts = slices.Clone(packet.Steps), slices.Clone(packet.Hosts)
+			packet.Frames = slices.Clone(packet.Frames)
 			p.fault.packet(packet)
 		}
 	}
@@ -98,4 +101,17 @@ func (p *planted) Drops(ctx context.Context) (wire.Drops, error) {
 		p.fault.drops(drops)
 	}
 	return drops, err
+}
+
+// UnderlayFrames tells counters that the fault has changed.
+func (p *planted) UnderlayFrames(ctx context.Context) (map[string]uint64, error) {
+	meter, ok := p.Wire.(wire.Meter)
+	if !ok {
+		return nil, fmt.Errorf("count underlay frames: the %s wire does not count them", p.Name())
+	}
+	frames, err := meter.UnderlayFrames(ctx)
+	if err == nil && p.fault.underlay != nil {
+		p.fault.underlay(frames)
+	}
+	return frames, err
 }

@@ -17,7 +17,8 @@ type tunnel struct {
 	v6      bool
 }
 
-// eachFrame changes a copy of each tunnel frame that a packet was on its way.
+// eachFrame changes a copy of each tunnel frame that a packet was on its
+// way.
 func eachFrame(change func(b []byte, t tunnel) []byte) func(*wire.Packet) {
 	changed := func(b []byte) []byte {
 		t, ok := locate(b)
@@ -31,6 +32,9 @@ func eachFrame(change func(b []byte, t tunnel) []byte) func(*wire.Packet) {
 	return func(p *wire.Packet) {
 		for i := range p.Steps {
 			p.Steps[i].In, p.Steps[i].Out = changed(p.Steps[i].In), changed(p.Steps[i].Out)
+		}
+		for i := range p.Frames {
+			p.Frames[i] = changed(p.Frames[i])
 		}
 	}
 }
