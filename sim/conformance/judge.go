@@ -26,11 +26,13 @@ type Table struct {
 
 // Result is what is known of one row.
 type Result struct {
-	ID         string       `json:"id"`
-	Capability string       `json:"capability"`
-	Status     Status       `json:"status"`
-	Cells      []CellResult `json:"cells"`
-	Tests      []TestResult `json:"tests"`
+	ID         string `json:"id"`
+	Capability string `json:"capability"`
+	Status     Status `json:"status"`
+	// Parts has the status of each part, for rows that have parts.
+	Parts map[string]Status `json:"parts,omitempty"`
+	Cells []CellResult      `json:"cells"`
+	Tests []TestResult      `json:"tests"`
 }
 
 // CellResult is what is known of one required cell.
@@ -54,9 +56,10 @@ func Judge(rows []Row, evidence []run.Evidence) Table {
 	table := Table{Rows: []Result{}}
 	for _, row := range rows {
 		id, _, _ := strings.Cut(row.ID, "/")
-		table.Rows = append(table.Rows, row.judge(slices.DeleteFunc(slices.Clone(evidence), func(e run.Evidence) bool {
-			return !slices.Contains(e.Rows, id)
-		})))
+		own := slices.DeleteFunc(slices.Clone(evidence), func(e run.Evidence) bool { return !slices.Contains(e.Rows, id) })
+		result := row.judge(own)
+		result.Parts = row.parts(own)
+		table.Rows = append(table.Rows, result)
 	}
 	return table
 }
@@ -82,6 +85,20 @@ func (r Row) judge(evidence []run.Evidence) Result {
 		result.Tests = append(result.Tests, test)
 	}
 	return result
+}
+
+// parts decides on each part of a row that has parts.
+func (r Row) parts(evidence []run.Evidence) map[string]Status {
+	var parts map[string]Status
+	for _, required := range r.Required {
+		if required.Part != "" && !strings.Contains(r.ID, "/") {
+			if parts == nil {
+				parts = map[string]Status{}
+			}
+			parts[required.Part] = r.only(required.Part).judge(evidence).Status
+		}
+	}
+	return parts
 }
 
 // statusOf says what all evidence that covers a cell comes to.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +57,9 @@ func (r Result) write(text *strings.Builder) {
 		}
 	}
 	fmt.Fprintf(text, "%-5s %-13s %3d of %-3d cells  %4d tests  %s\n", r.Status, r.ID, ran, len(r.Cells), len(r.Tests), r.Capability)
+	for _, part := range slices.Sorted(maps.Keys(r.Parts)) {
+		fmt.Fprintf(text, "      part %s/%s: %s\n", r.ID, part, r.Parts[part])
+	}
 	var failures []string
 	for _, test := range r.Tests {
 		if test.Status == Fail {

@@ -34,9 +34,8 @@ type Fault struct {
 	packet func(*wire.Packet)
 	// emissions changes the frames that came out after an injection at a port.
 	emissions func(at wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission
-	// drops and underlay change the counters.
-	drops    func(wire.Drops)
-	underlay func(frames map[string]uint64)
+	// drops changes the counters.
+	drops func(wire.Drops)
 }
 
 // Of returns the faults that must turn a row red.
@@ -103,15 +102,11 @@ func (p *planted) Drops(ctx context.Context) (wire.Drops, error) {
 	return drops, err
 }
 
-// UnderlayFrames tells counters that the fault has changed.
+// UnderlayFrames are those of the wire: what a fault invents is not counted.
 func (p *planted) UnderlayFrames(ctx context.Context) (map[string]uint64, error) {
 	meter, ok := p.Wire.(wire.Meter)
 	if !ok {
 		return nil, fmt.Errorf("count underlay frames: the %s wire does not count them", p.Name())
 	}
-	frames, err := meter.UnderlayFrames(ctx)
-	if err == nil && p.fault.underlay != nil {
-		p.fault.underlay(frames)
-	}
-	return frames, err
+	return meter.UnderlayFrames(ctx)
 }

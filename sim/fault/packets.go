@@ -8,6 +8,9 @@ import (
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
+// somebody is an endpoint that nobody sends to.
+const somebody = "default/somebody-else"
+
 // lose says that a packet was dropped on its way.
 func lose(p *wire.Packet) {
 	if p.Delivered {
@@ -22,11 +25,9 @@ func loseLocal(p *wire.Packet) {
 	}
 }
 
-// leak delivers what was dropped.
+// leak delivers to somebody else, whatever became of the packet.
 func leak(p *wire.Packet) {
-	if !p.Delivered {
-		p.Delivered, p.To, p.Reason, p.Dropper = true, "default/somebody-else", "", ""
-	}
+	p.Delivered, p.To, p.Reason, p.Dropper = true, somebody, "", ""
 }
 
 // detour adds a hop.
@@ -54,10 +55,18 @@ func muteSender(at wire.Port, _ [][]byte, out []wire.Emission) []wire.Emission {
 	return kept
 }
 
-// deliverForged lets each frame that nothing came of out at some endpoint.
-func deliverForged(at wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission {
+// flood puts each frame that enters a port on the underlay too.
+func flood(_ wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission {
 	for i, frame := range frames {
-		out = append(out, wire.Emission{At: wire.Port{Endpoint: "default/somebody-else"}, Frame: frame, Input: i})
+		out = append(out, wire.Emission{At: wire.Port{Uplink: "flooding"}, Frame: frame, Input: i})
+	}
+	return out
+}
+
+// deliverForged lets each frame out at some endpoint.
+func deliverForged(_ wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission {
+	for i, frame := range frames {
+		out = append(out, wire.Emission{At: wire.Port{Endpoint: somebody}, Frame: frame, Input: i})
 	}
 	return out
 }
