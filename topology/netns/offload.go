@@ -3,6 +3,7 @@
 package netns
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -23,32 +24,21 @@ const (
 	sidePeer
 )
 
-// segmentation and checksums are what a sender may leave to a device. A veth
-// would hand the unfinished frame to the program on the other end.
-var transmitFeatures = []string{
-	"tx-checksum-ip-generic",
-	"tx-checksum-sctp",
-	"tx-scatter-gather",
-	"tx-tcp-segmentation",
-	"tx-tcp6-segmentation",
-	"tx-tcp-ecn-segmentation",
-	"tx-tcp-mangleid-segmentation",
-	"tx-generic-segmentation",
-	"tx-udp-segmentation",
-	"tx-gso-list",
-	"tx-sctp-segmentation",
-	// A tag that stays beside the frame is one that the program can't see.
-	"tx-vlan-hw-insert",
-	"tx-vlan-stag-hw-insert",
-}
-
-// receiveFeatures merge or strip what arrives, but for rx-gro, which also
-// switches the polling on.
-var receiveFeatures = []string{
-	"rx-gro-list",
-	"rx-udp-gro-forwarding",
-	"rx-vlan-hw-parse",
-	"rx-vlan-stag-hw-parse",
+// unfinished says that a feature leaves work on a frame to the device, merges
+// what arrives, or keeps a tag beside the frame where the program on the other
+// end can't see it. Names are the kernel's; new kinds of segmentation come with
+// new kernels, hence no list.
+func unfinished(feature string) bool {
+	direction, kind, _ := strings.Cut(feature, "-")
+	switch direction {
+	case "tx":
+		return slices.ContainsFunc([]string{"checksum", "scatter-gather", "segmentation", "gso", "vlan"},
+			func(k string) bool { return strings.Contains(kind, k) })
+	case "rx":
+		return slices.ContainsFunc([]string{"gro-list", "udp-gro", "vlan"},
+			func(k string) bool { return strings.Contains(kind, k) })
+	}
+	return false
 }
 
 // polling is the feature that makes a veth take the frames of a redirect.
@@ -75,14 +65,12 @@ func switchOffloads(device string, s side) (map[string]string, error) {
 		return nil, fmt.Errorf("read the features of %s: %w", device, err)
 	}
 	want := map[string]bool{}
-	for _, f := range append(slices.Clone(transmitFeatures), receiveFeatures...) {
-		if st, ok := before[f]; ok && st.Available && !st.NeverChanged {
+	for f, st := range before {
+		if unfinished(f) && st.Available && !st.NeverChanged {
 			want[f] = false
 		}
 	}
-	if _, ok := before[polling]; ok {
-		want[polling] = s == sidePeer
-	}
+	want[polling] = s == sidePeer
 	if err := tool.Change(device, want); err != nil {
 		return nil, fmt.Errorf("switch the features of %s: %w", device, err)
 	}
@@ -124,4 +112,9 @@ func WriteOffloads(w io.Writer, all []Offload) error {
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
+}
+
+// compareOffloads orders by namespace, then device.
+func compareOffloads(a, b Offload) int {
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Device, b.Device))
 }

@@ -35,34 +35,31 @@ var errClosed = errors.New("the namespace is closed")
 // back. f may make sockets and start processes, which stay inside; goroutines
 // that f starts are elsewhere. A thread that can't come back is given up.
 func in(ns netns.NsHandle, f func() error) error {
+	return visit(func() error { return netns.Set(ns) }, f)
+}
+
+// visit runs f on a thread that entered a namespace.
+func visit(enter, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread()
-		home, err := netns.Get()
-		if err != nil {
-			runtime.UnlockOSThread()
-			done <- fmt.Errorf("find the thread's own namespace: %w", err)
+		err := errors.New("the function ended its goroutine")
+		defer func() { done <- err }()
+		runtime.LockOSThread() // until it is home again: else the thread ends
+		var home netns.NsHandle
+		if home, err = netns.Get(); err != nil {
+			err = fmt.Errorf("find the thread's own namespace: %w", err)
 			return
 		}
 		defer home.Close()
-		if err := netns.Set(ns); err != nil {
-			runtime.UnlockOSThread()
-			done <- fmt.Errorf("enter the namespace: %w", err)
+		if err = enter(); err != nil {
+			err = fmt.Errorf("enter the namespace: %w", err)
 			return
 		}
-		completed := false
-		defer func() {
-			// f ended the goroutine (a test's FailNow): the thread dies with it.
-			if !completed {
-				done <- errors.New("the function did not return")
-			}
-		}()
+		err = errors.New("the function ended its goroutine")
 		err = f()
-		completed = true
-		if back := netns.Set(home); back == nil {
+		if netns.Set(home) == nil {
 			runtime.UnlockOSThread()
 		}
-		done <- err
 	}()
 	return <-done
 }
@@ -70,7 +67,7 @@ func in(ns netns.NsHandle, f func() error) error {
 // newSpace makes a namespace; with a file, it stays when the process ends.
 func newSpace(file string) (*space, error) {
 	var ns netns.NsHandle
-	err := onNewNamespace(func() error {
+	err := visit(func() error { return unix.Unshare(unix.CLONE_NEWNET) }, func() error {
 		var err error
 		if ns, err = netns.Get(); err != nil {
 			return err
@@ -101,32 +98,6 @@ func newSpaceOf(ns netns.NsHandle, file string) (*space, error) {
 		return nil, fmt.Errorf("open netlink in the namespace: %w", err)
 	}
 	return &space{ns: ns, links: links, file: file}, nil
-}
-
-// onNewNamespace runs f on a thread in a namespace of its own.
-func onNewNamespace(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		home, err := netns.Get()
-		if err != nil {
-			runtime.UnlockOSThread()
-			done <- err
-			return
-		}
-		defer home.Close()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			runtime.UnlockOSThread()
-			done <- err
-			return
-		}
-		err = f()
-		if back := netns.Set(home); back == nil {
-			runtime.UnlockOSThread()
-		}
-		done <- err
-	}()
-	return <-done
 }
 
 // pinNamespace mounts the thread's namespace on a new file.

@@ -14,7 +14,7 @@ import (
 type sysctl struct{ name, value string }
 
 // quiet holds for every namespace: no address is looked for twice, no router is
-// asked for, and groups are announced once and at once, so that nothing moves
+// asked for, and groups are announced at once, so that nothing moves
 // on a link but what somebody sends.
 var quiet = []sysctl{
 	{"net.ipv6.conf.default.accept_dad", "0"},
@@ -23,7 +23,6 @@ var quiet = []sysctl{
 	{"net.ipv6.conf.default.accept_ra", "0"},
 	{"net.ipv6.conf.default.mldv1_unsolicited_report_interval", "0"},
 	{"net.ipv6.conf.default.mldv2_unsolicited_report_interval", "0"},
-	{"net.ipv6.mld_qrv", "1"},
 }
 
 // speechless is for devices whose namespace only passes frames on.
@@ -35,8 +34,6 @@ var speechless = []sysctl{
 // address of its own making beside those that it was given.
 var endpointSysctls = []sysctl{
 	{"net.ipv6.conf.default.addr_gen_mode", "1"},
-	{"net.ipv4.icmp_ratelimit", "0"},
-	{"net.ipv4.ping_group_range", "0 0"},
 }
 
 // set writes settings in the thread's namespace. Kernels without IPv6 have no
