@@ -165,10 +165,10 @@ func TestNoNeighbourNoPacket(t *testing.T) {
 func TestProbesThatMakeNoSense(t *testing.T) {
 	w, _ := fakes(t, func(*fake, testrun.Arrival) (testrun.Result, error) { return testrun.Result{}, errors.New("not run") })
 	for want, p := range map[string]wire.Probe{
-		`there is no endpoint "x"`:                {Proto: wire.ICMP, From: "x", To: address("10.0.0.11")},
-		"udp needs a port":                        {Proto: wire.UDP, From: "red/h1-a-10", To: address("10.0.0.11")},
-		`unknown protocol "gre"`:                  {Proto: "gre", Port: 1, From: "red/h1-a-10", To: address("10.0.0.11")},
-		"not run":                                 {Proto: wire.ICMP, From: "red/h1-a-10", To: address("10.0.0.11")},
+		`there is no endpoint "x"`: {Proto: wire.ICMP, From: "x", To: address("10.0.0.11")},
+		"udp needs a port":         {Proto: wire.UDP, From: "red/h1-a-10", To: address("10.0.0.11")},
+		`unknown protocol "gre"`:   {Proto: "gre", Port: 1, From: "red/h1-a-10", To: address("10.0.0.11")},
+		"not run":                  {Proto: wire.ICMP, From: "red/h1-a-10", To: address("10.0.0.11")},
 	} {
 		g := NewWithT(t)
 		_, err := w.Probe(t.Context(), p)
