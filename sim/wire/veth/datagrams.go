@@ -8,13 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/mizar-net/mizar/sim/frame"
 )
-
-// noDeadline is the time that sockets take for none.
-var noDeadline time.Time
 
 // datagrams is a conversation over UDP; the receiver echoes.
 type datagrams struct {

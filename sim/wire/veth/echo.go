@@ -4,6 +4,7 @@ package veth
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 
@@ -96,13 +97,10 @@ func (e *echo) read() {
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := e.socket.Read(buf)
-		if err != nil {
-			if refused(err) && e.socket.SetDeadline(noDeadline) == nil {
-				continue
-			}
+		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if n >= echoHeader && buf[0] == reply && binary.BigEndian.Uint16(buf[4:]) == e.nonce {
+		if err == nil && n >= echoHeader && buf[0] == reply && binary.BigEndian.Uint16(buf[4:]) == e.nonce {
 			e.told()
 		}
 	}

@@ -47,8 +47,6 @@ func (w *Wire) Probe(ctx context.Context, p wire.Probe) (wire.Outcome, error) {
 	if c.to != nil && c.to.Name == c.from.Name {
 		return selfOutcome(c), nil
 	}
-	// The neighbours are asked for again by every conversation, as by the
-	// first: nothing depends on what was probed before.
 	t, err := w.talk(ctx, c)
 	if err != nil {
 		return wire.Outcome{}, fmt.Errorf("probe %s from %s to %s: %w", p.Proto, p.From, p.To, err)
