@@ -3,6 +3,8 @@
 package veth_test
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -267,4 +269,30 @@ func TestTypeOfServiceAndFragments(t *testing.T) {
 	report, err := w.Report(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(report).To(ContainSubstring("default/a2"))
+}
+
+// BenchmarkApply opens, fills and closes a wire of 10 hosts and 100 endpoints.
+func BenchmarkApply(b *testing.B) {
+	s := set()
+	s.Hosts, s.Endpoints = nil, nil
+	for h := range 10 {
+		name := fmt.Sprintf("h%d", h+1)
+		s.Hosts = append(s.Hosts, object.Host{Meta: object.Meta{Name: name}, MTU: 1500, Addresses: []netip.Addr{netip.AddrFrom4([4]byte{172, 16, 0, byte(h + 1)})}})
+		for e := range 10 {
+			s.Endpoints = append(s.Endpoints, object.Endpoint{
+				Meta: object.Meta{Name: fmt.Sprintf("e%d-%d", h, e), Namespace: "default"}, Subnet: "red-s", Host: name,
+				Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + 10*h + e)})}, MAC: [6]byte{2, 0, 0, 0, byte(h), byte(e)},
+			})
+		}
+	}
+	for b.Loop() {
+		w, err := veth.Open()
+		if err != nil {
+			b.Fatal(err)
+		}
+		err = errors.Join(w.Apply(b.Context(), compile.Hosts(s)), w.Close())
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
 }
