@@ -20,9 +20,9 @@ func differences(a, b answer) []Failure {
 		say   func(wire.Packet) string
 	}{
 		{"requests", a.requests, b.requests, fate},
-		{"way of requests", a.requests, b.requests, way},
+		{"way of the requests", a.requests, b.requests, way},
 		{"replies", a.replies, b.replies, fate},
-		{"way of replies", a.replies, b.replies, way},
+		{"way of the replies", a.replies, b.replies, way},
 	} {
 		got, want := say(of.a, of.say), say(of.b, of.say)
 		if got != want {
@@ -108,32 +108,38 @@ func hops(packets []wire.Packet) []int {
 
 func (a answer) hops() []int { return hops(a.requests) }
 
-// seen is the answer in a few words.
-func (a answer) seen() string {
+// seen is the answer in a few words, to somebody who asked for an endpoint.
+func (a answer) seen(to string) string {
 	if len(a.requests) == 0 {
 		return "nothing"
 	}
-	if n := delivered(a.requests, ""); n != len(a.requests) {
+	if n := delivered(a.requests, to); n != len(a.requests) {
 		return say(a.requests, fate)
 	}
-	s := "delivered in " + counted(hops(a.requests))
+	s := "delivered, hops " + counted(hops(a.requests))
 	if n := delivered(a.replies, ""); n != len(a.requests) {
 		return fmt.Sprintf("%s, but %d of %d replies", s, n, len(a.requests))
 	}
 	return s
 }
 
-// counted is hops as people read them: "2, 9 × 1 hops".
+// counted is hops as people read them: "2 1×9". A packet that was not delivered
+// is "-".
 func counted(hops []int) string {
-	texts := make([]string, len(hops))
-	for i, h := range hops {
-		texts[i] = fmt.Sprint(h)
+	var parts []string
+	for i, n := 0, 0; i < len(hops); i += n {
+		for n = 1; i+n < len(hops) && hops[i+n] == hops[i]; n++ {
+		}
+		part := fmt.Sprint(hops[i])
+		if hops[i] < 0 {
+			part = "-"
+		}
+		if n > 1 {
+			part += fmt.Sprintf("×%d", n)
+		}
+		parts = append(parts, part)
 	}
-	s := join(texts) + " hop"
-	if !strings.HasSuffix(s, " 1 hop") && s != "1 hop" {
-		s += "s"
-	}
-	return s
+	return strings.Join(parts, " ")
 }
 
 // expected holds what one wire says against the scenario.
@@ -147,10 +153,10 @@ func (t conversation) expected(a answer) []Failure {
 		fail("verdict", got, want)
 	}
 	if want := stretch(t.expect.Hops, len(a.requests)); want != nil && fmt.Sprint(want) != fmt.Sprint(hops(a.requests)) {
-		fail("hops of requests", counted(hops(a.requests)), counted(want))
+		fail("hops of the requests", counted(hops(a.requests)), counted(want))
 	}
 	if want := stretch(t.expect.ReplyHops, len(a.replies)); want != nil && fmt.Sprint(want) != fmt.Sprint(hops(a.replies)) {
-		fail("hops of replies", counted(hops(a.replies)), counted(want))
+		fail("hops of the replies", counted(hops(a.replies)), counted(want))
 	}
 	for _, p := range proofs {
 		for _, f := range p(t, a) {

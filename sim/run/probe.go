@@ -178,13 +178,19 @@ func (a *answer) add(o wire.Outcome) {
 // against each other.
 func (t conversation) checks(oracle answer, wires []answer) []Check {
 	t.cell.Verdict, t.cell.Reason = string(t.expect.Verdict), t.expect.Reason
-	if t.expect.Verdict == scenario.Drop && t.expect.Reason == "" && len(oracle.requests) > 0 {
-		t.cell.Reason = oracle.requests[0].Reason
+	if t.expect.Verdict == scenario.Drop && len(oracle.requests) > 0 {
+		first := oracle.requests[0]
+		if t.cell.Reason == "" {
+			t.cell.Reason = first.Reason
+		}
+		if t.elsewhere && first.Delivered && first.To != t.to {
+			t.cell.Verdict = "elsewhere"
+		}
 	}
 	var checks []Check
 	for _, a := range wires {
 		checks = append(checks, Check{
-			Name: t.name, Wire: a.who, Cell: t.cell.on(a.who), Seen: a.seen(), Hops: a.hops(),
+			Name: t.name, Wire: a.who, Cell: t.cell.on(a.who), Seen: a.seen(t.to), Hops: a.hops(),
 			Failures: append(t.expected(a), differences(a, oracle)...),
 		})
 	}

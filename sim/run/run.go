@@ -39,7 +39,7 @@ type Config struct {
 	// Oracle makes a new one that has learned nothing.
 	Oracle func() Oracle
 	// Compile makes the states of all hosts from the objects.
-	Compile func(object.Set) ([]state.Host, error)
+	Compile func(object.Set) []state.Host
 	// Notify, when set, is told what happens while it happens, in one
 	// goroutine.
 	Notify func(Event)
@@ -196,10 +196,7 @@ func (r *runner) close() error {
 
 // apply makes everybody hold what a set of objects asks for.
 func (r *runner) apply(ctx context.Context, set object.Set) error {
-	states, err := r.Compile(set)
-	if err != nil {
-		return fmt.Errorf("compile the objects: %w", err)
-	}
+	states := r.Compile(set)
 	if err := r.oracle.Apply(set); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}

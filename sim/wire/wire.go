@@ -160,6 +160,8 @@ type Step struct {
 type Stage struct {
 	Name string // "parse", "guard", "local", "path", …
 	Map  string // the map met, "" when none
-	Key  []byte
-	Hit  bool
+	// Access is what was done with the row: "hit", "miss" or "update".
+	Access string
+	Key    []byte
+	Hit    bool
 }
