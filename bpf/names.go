@@ -30,6 +30,14 @@ func (s RowStage) String() string { return name("stage", "STAGE_", uint64(s)) }
 // String is the map as people see it: "paths".
 func (t RowTable) String() string { return name("table", "TABLE_", uint64(t)) }
 
+// KeySize is the length of the map's keys in bytes; 0 when it has no such map.
+func (t RowTable) KeySize() int {
+	if m := row().Maps[t.String()]; m != nil {
+		return int(m.KeySize)
+	}
+	return 0
+}
+
 // String is the kind of access as people see it: "hit".
 func (a RowAccess) String() string { return name("access", "ACCESS_", uint64(a)) }
 

@@ -112,5 +112,23 @@ func (d *Datapath) TakeRecord() (bpf.RowRecord, error) {
 	return record, nil
 }
 
+// Reset makes the datapath as it was when it was loaded: no rows, nothing
+// learned, nothing counted.
+func (d *Datapath) Reset() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := tablesOf(d.loaded.maps)
+	if _, err := table.Sync(emptied(t)...); err != nil {
+		return fmt.Errorf("empty the maps: %w", err)
+	}
+	d.holder = NewHolder(t)
+	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts} {
+		if err := d.zeroCounters(name); err != nil {
+			return err
+		}
+	}
+	return errors.Join(d.records.Delete(0), d.now.Delete(0))
+}
+
 // Close unloads programs and maps, unless they are attached or held elsewhere.
 func (d *Datapath) Close() error { return d.loaded.close() }

@@ -49,7 +49,7 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := table.Sync(h.jobs(s, rows)...)
+	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows))...)
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +57,18 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	return report, nil
 }
 
+// emptied are the jobs of emptying the tables.
+func emptied(t Tables) []table.Job {
+	return jobs(t, encode.Rows{}, func(bpf.RowAddrKey, bpf.RowPath) bool { return false })
+}
+
 // jobs stand in the order referents, referrers. Learned paths are looked at once
 // nothing can be learned from a removed row any more, and before the hosts that
 // they refer to go.
-func (h *Holder) jobs(s state.Host, r encode.Rows) []table.Job {
-	t := h.tables
+func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) []table.Job {
 	return []table.Job{
 		table.Want(t.Hosts, r.Hosts, cmp.Compare[uint32]),
-		table.Keep(t.Paths, uncontradicted(s, r), encode.CompareAddr),
+		table.Keep(t.Paths, keep, encode.CompareAddr),
 		table.Want(t.VPCs, r.VPCs, cmp.Compare[uint32]),
 		table.Want(t.Subnets, r.Subnets, cmp.Compare[uint32]),
 		table.Want(t.Endpoints, r.Endpoints, cmp.Compare[uint32]),
