@@ -43,7 +43,7 @@ func newEndpoint(t topology.Endpoint, h *host, file string) (*endpoint, error) {
 }
 
 func (e *endpoint) settle() error {
-	if err := e.in(func() error { return set(quiet, endpointSysctls) }); err != nil {
+	if err := e.in(func() error { return set(quiet) }); err != nil {
 		return err
 	}
 	return loopbackUp(e.space)

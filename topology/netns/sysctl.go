@@ -30,12 +30,6 @@ var speechless = []sysctl{
 	{"net.ipv6.conf.default.disable_ipv6", "1"},
 }
 
-// endpointSysctls make a neighbourly host of an endpoint: no link-local
-// address of its own making beside those that it was given.
-var endpointSysctls = []sysctl{
-	{"net.ipv6.conf.default.addr_gen_mode", "1"},
-}
-
 // set writes settings in the thread's namespace. Kernels without IPv6 have no
 // settings of it, and need none.
 func set(all ...[]sysctl) error {
