@@ -17,9 +17,12 @@ func Commands() []*cobra.Command {
 	objects := &cobra.Command{
 		Use:   "objects",
 		Short: "Check objects, and show what they make each host hold",
-		Args:  cobra.NoArgs,
+		Args:  arguments(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	objects.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &BadInput{fmt.Errorf("%s: %w", c.CommandPath(), err)}
+	})
 	objects.AddCommand(check(), compiled())
 	return []*cobra.Command{objects}
 }

@@ -87,6 +87,8 @@ func TestWrongUseIsBadInput(t *testing.T) {
 		{"compile", "-o", "xml", "."},
 		{"compile", "--host", "h9", file(t, network)},
 		{"check", "/nonexistent"},
+		{"check", "--strict", "."},
+		{"frob"},
 	} {
 		_, err := run(args...)
 		var bad *cmd.BadInput

@@ -116,3 +116,15 @@ func address(s string) netip.Addr { return netip.MustParseAddr(s) }
 func expectTold(g Gomega, hosts []string, want string) {
 	g.ExpectWithOffset(1, strings.Join(hosts, " ")).To(Equal(want))
 }
+
+// endpoint is an endpoint of the plan by name.
+func (p plan) endpoint(name string) state.Endpoint {
+	for _, h := range p.states() {
+		for _, e := range h.Endpoints {
+			if e.Name == name {
+				return e
+			}
+		}
+	}
+	panic("no endpoint " + name)
+}

@@ -157,11 +157,7 @@ func TestEndpointMoves(t *testing.T) {
 func TestInjectTellsAllThatComesOut(t *testing.T) {
 	g := NewWithT(t)
 	w := network(t, sameSubnet)
-	e := sameSubnet.states()[0].Endpoints
-	from := e[0]
-	if from.Name != "red/h1-a-10" {
-		from = e[1]
-	}
+	from := sameSubnet.endpoint("red/h1-a-10")
 	gateway := subnet("red", "a", 200, "h2", "h1").GatewayMAC
 	honest := frame.Spec{Kind: frame.UDP, SrcMAC: from.MAC, DstMAC: gateway, Src: from.Addresses[0], Dst: address("10.0.0.11"), SrcPort: 1, DstPort: 2}
 	forged := honest
