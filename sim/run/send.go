@@ -5,6 +5,8 @@ package run
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -158,9 +160,24 @@ func (s sent) fate() string {
 	case s.deliveries > 0:
 		return "delivered"
 	case len(s.drops) > 0:
-		return "dropped by " + dropsText(s.drops)
+		return "dropped by " + s.droppers()
 	}
 	return "lost without a reason"
+}
+
+// droppers names hosts and reasons: "h1 (guard_mac)".
+func (s sent) droppers() string {
+	var texts []string
+	for _, host := range slices.Sorted(maps.Keys(s.drops)) {
+		for _, reason := range slices.Sorted(maps.Keys(s.drops[host])) {
+			text := fmt.Sprintf("%s (%s)", host, reason)
+			if n := s.drops[host][reason]; n > 1 {
+				text = fmt.Sprintf("%d × %s", n, text)
+			}
+			texts = append(texts, text)
+		}
+	}
+	return join(texts)
 }
 
 // as compares what became of the frame with what should have. A drop also
