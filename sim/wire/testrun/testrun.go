@@ -29,7 +29,10 @@ type Wire struct {
 	nextPort  uint16 // the next source port that a probe gets
 }
 
-var _ wire.Wire = (*Wire)(nil)
+var (
+	_ wire.Wire  = (*Wire)(nil)
+	_ wire.Meter = (*Wire)(nil)
+)
 
 // New returns a network without hosts, whose machines come from make: [Load],
 // or the Make of a [Pool].
@@ -167,6 +170,17 @@ func (w *Wire) Drops(context.Context) (wire.Drops, error) {
 			return nil, fmt.Errorf("drops of host %s: %w", name, err)
 		}
 		all[name] = drops
+	}
+	return all, nil
+}
+
+// UnderlayFrames implements wire.Meter.
+func (w *Wire) UnderlayFrames(context.Context) (map[string]uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := map[string]uint64{}
+	for name, h := range w.hosts {
+		all[name] = h.frames
 	}
 	return all, nil
 }

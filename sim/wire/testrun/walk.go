@@ -143,6 +143,8 @@ func (t *trip) arrive(name string, frame []byte, s *wire.Step) {
 func (w *Wire) transmit(from *host, r Result, s *wire.Step, t *trip) (*place, error) {
 	to := w.byMAC[state.MAC(r.Frame[:6])]
 	e := wire.Emission{At: wire.Port{Uplink: from.name}, Frame: r.Frame}
+	from.frames++
+	t.Frames = append(t.Frames, r.Frame)
 	if to == nil {
 		t.emissions = append(t.emissions, e)
 		return nil, nil
