@@ -23,8 +23,6 @@ type host struct {
 	machine Machine
 	mac     state.MAC
 	state   state.Host
-	// frames is how many frames it has put on the underlay.
-	frames uint64
 	// ports are the numbers of the endpoints' ports, by endpoint name.
 	ports map[string]uint32
 }
