@@ -34,6 +34,12 @@ func TestConformance(t *testing.T) {
 }
 
 var _ = Describe("Mizar", func() {
+	It("refuses bad input", Label("J11"), func(ctx SpecContext) {
+		read, err := conformance.Suite{}.Run(ctx, []string{"J11"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(read).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, read...)
+	})
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
 	}
@@ -142,7 +148,10 @@ func expectStep(step run.Step, wire string) {
 		}
 	}
 	Expect(checks).To(BeNumerically(">", 0), "the step checked nothing on %s", wire)
-	Expect(wrong).To(BeEmpty())
+	if len(wrong) > 0 {
+		const told = 12
+		Fail(fmt.Sprintf("%d differences:\n%s", len(wrong), strings.Join(wrong[:min(told, len(wrong))], "\n")))
+	}
 }
 
 // expectRow fails unless a row passes by the evidence of all specs before. A
