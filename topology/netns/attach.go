@@ -5,15 +5,17 @@ package netns
 import (
 	"fmt"
 
-	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 )
+
+// Program is an XDP program in the kernel, known by a file descriptor.
+type Program interface{ FD() int }
 
 // Programs are those of one host.
 type Programs struct {
 	// Uplink meets what arrives from the underlay, Endpoint what endpoints
 	// send.
-	Uplink, Endpoint *ebpf.Program
+	Uplink, Endpoint Program
 }
 
 // Attach puts a host's programs at its uplink and at the ports of its
@@ -40,7 +42,7 @@ func (n *Net) Attach(name string, p Programs) error {
 }
 
 // attach puts a program at one device, unless it is there.
-func (h *host) attach(device int, p *ebpf.Program, there **ebpf.Program) error {
+func (h *host) attach(device int, p Program, there *Program) error {
 	if *there == p {
 		return nil
 	}

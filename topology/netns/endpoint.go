@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -26,7 +25,7 @@ type endpoint struct {
 	device, port           int
 	offloads, portOffloads map[string]string
 	// program is at the port; nil: none.
-	program *ebpf.Program
+	program Program
 }
 
 // newEndpoint makes an endpoint and plugs it into its host.

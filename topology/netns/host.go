@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -31,7 +30,7 @@ type host struct {
 	// met are the neighbours that were entered, by underlay address.
 	met map[netip.Addr]state.MAC
 	// program is at the uplink; nil: none.
-	program *ebpf.Program
+	program Program
 }
 
 // newHost makes a host and plugs it into the fabric.
