@@ -5,7 +5,6 @@ package corpus
 import (
 	"bytes"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
@@ -231,6 +230,3 @@ func different(want, got []byte) string {
 	}
 	return fmt.Sprintf("byte %d came out as %#02x, want %#02x", at, got[at], want[at])
 }
-
-// ends are the addresses of an IP header or an ARP body.
-type ends struct{ source, destination netip.Addr }

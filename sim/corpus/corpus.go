@@ -13,6 +13,7 @@ package corpus
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -73,10 +74,22 @@ type Surprise struct {
 	Number int    `json:"number"`
 	Way    string `json:"way"`
 	// Frame is what the program was given, Out what it left.
-	Frame []byte `json:"frame"`
-	Out   []byte `json:"out,omitempty"`
+	Frame Hex `json:"frame"`
+	Out   Hex `json:"out,omitempty"`
 	// Broken is the promise, with want and got.
 	Broken string `json:"broken"`
+}
+
+// Hex is bytes that are written in hexadecimal.
+type Hex []byte
+
+// MarshalText writes them: "0a0b".
+func (h Hex) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
+
+// UnmarshalText reads them.
+func (h *Hex) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.AppendDecode(nil, text)
+	return err
 }
 
 // String is the surprise with the frame in hexadecimal.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 
@@ -15,9 +16,21 @@ import (
 
 var update = flag.Bool("update", false, "write the golden tables anew")
 
+// pool keeps the machine for the next test.
+var pool testrun.Pool
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := pool.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
 func machine(t testing.TB) testrun.Machine {
 	t.Helper()
-	m, err := testrun.Load("h3")
+	m, err := pool.Make("h3")
 	if err != nil {
 		t.Fatalf("load the programs (this needs root): %v", err)
 	}

@@ -14,7 +14,7 @@ import (
 // zero when it isn't there. It is read apart from the programs and from
 // sim/frame, and believes frames that neither of them would.
 type head struct {
-	ends
+	source, destination netip.Addr
 	// version is 4 or 6; 0 for ARP and everything else.
 	version int
 	// length is that of the IP packet, by its header.

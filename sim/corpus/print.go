@@ -50,7 +50,7 @@ func (r Report) WriteText(w io.Writer) error {
 	return nil
 }
 
-// WriteJSON writes everything for machines; frames are in base64.
+// WriteJSON writes everything for machines; frames are in hexadecimal.
 func (r Report) WriteJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")

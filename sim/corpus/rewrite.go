@@ -13,7 +13,7 @@ import (
 )
 
 // roles say who takes the place of a frame's source and destination; an
-// endpoint without a name takes none.
+// endpoint without addresses takes none, and gives its MAC address alone.
 type roles struct {
 	source, destination capture.Endpoint
 	gateway             state.MAC
@@ -56,10 +56,10 @@ func (r roles) rewrite(b []byte) rewritten {
 // stay groups, who has no address yet goes on without.
 func (r roles) mapping(src, dst netip.Addr) map[netip.Addr]capture.Endpoint {
 	to := map[netip.Addr]capture.Endpoint{}
-	if r.destination.Name != "" && !dst.IsMulticast() && !dst.IsUnspecified() && dst != broadcast {
+	if len(r.destination.Addresses) > 0 && !dst.IsMulticast() && !dst.IsUnspecified() && dst != broadcast {
 		to[dst] = r.destination
 	}
-	if r.source.Name != "" && !src.IsUnspecified() {
+	if len(r.source.Addresses) > 0 && !src.IsUnspecified() {
 		to[src] = r.source
 	}
 	return to
@@ -90,7 +90,7 @@ func placeholder(a netip.Addr) netip.Addr {
 
 // dress puts the Ethernet addresses on; a group stays a group.
 func (r roles) dress(b []byte) {
-	if r.source.Name != "" {
+	if r.source.MAC != (state.MAC{}) {
 		copy(b[6:12], r.source.MAC[:])
 	}
 	if b[0]&1 == 0 {
