@@ -60,6 +60,8 @@ oracle says from the objects alone what must happen. All three must agree.
 
 Scenarios are files, or names of those that come with mizar (mizar sim list).
 Running one needs root; validating does not.`,
+		Args: cobra.NoArgs, // or else a command that is not there would print this and pass
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(),
 		upCommand(), execCommand(), downCommand(), listCommand())
