@@ -88,9 +88,11 @@ func (t trial) dropped() string {
 
 // passed holds what came out to what went in.
 func (t trial) passed() string {
-	in, out := t.in.inner, t.out.Frame
 	if t.verdict() == bpf.RowVerdictVERDICT_PASS {
-		return different(t.in.frame, out)
+		return different(t.in.frame, t.out.Frame)
+	}
+	if d, err := frame.Decode(t.in.inner); err != nil && !d.Tunnel && !d.Inner.Src.IsValid() {
+		return fmt.Sprintf("verdict %s on a packet whose headers cannot be read: %v", t.verdict(), err)
 	}
 	if t.way.Program == testrun.Endpoint {
 		if said := t.guarded(); said != "" {
@@ -114,7 +116,7 @@ func (t trial) passed() string {
 	if t.way.Program == testrun.Endpoint {
 		c.routed = t.routed()
 	}
-	return c.between(in, inner)
+	return c.between(t.in.inner, inner)
 }
 
 // guarded says that a frame with others' addresses got past the guard.

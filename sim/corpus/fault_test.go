@@ -115,6 +115,7 @@ func TestFaultsAreFound(t *testing.T) {
 		}), "verdict drop on a packet that is for the tunnel: false"},
 		"touched":   {verdict(pass, flip(-1)), "came out as"},
 		"no guard":  {faulty{before: forge(t)}, "the endpoint is "},
+		"unread":    {faulty{before: forge(t)}, "whose headers cannot be read"},
 		"payload":   {verdict(deliver, flip(-1)), "came out as"},
 		"source":    {verdict(deliver, flip(6)), "byte 6 came out as"},
 		"TTL":       {verdict(deliver, flip(22)), "the IPv4 header's checksum was off by"},
