@@ -133,7 +133,7 @@ func checkMake(words []string) error {
 		if strings.Contains(word, "=") {
 			continue
 		}
-		if !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(word)+`:.*## `).Match(makefile) {
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(word) + `:.*## `).Match(makefile) {
 			return fmt.Errorf("the Makefile has no target %s with a line of help", word)
 		}
 	}
