@@ -42,7 +42,7 @@ var rules = []rule{
 	{"dataplane/state", nil, nil,
 		"a state is plain values: it is the border between the control plane and the dataplane"},
 	{"dataplane/...", []string{"dataplane/...", "bpf"},
-		[]string{"github.com/vishvananda/netlink", "golang.org/x/sys", "github.com/spf13/cobra"},
+		[]string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys", "github.com/spf13/cobra"},
 		"a host holds the state it is told; it knows neither objects nor the simulator"},
 	{"controlplane/...", []string{"controlplane/...", "dataplane/state"},
 		[]string{"go.yaml.in/yaml/v3", "github.com/spf13/cobra"},
