@@ -37,6 +37,9 @@ type Scenario struct {
 	// the other, each with hosts that have addresses of that family alone;
 	// empty: one run, with all addresses.
 	Families []int
+	// Modes of XDP that the steps are run in, one after the other, each over
+	// all Families; empty: one run, with what the objects say.
+	Modes []Modes
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
