@@ -2,6 +2,8 @@
 
 package state
 
+import "slices"
+
 // XDP is where at a device its program sits. The zero value means [Native].
 type XDP string
 
@@ -27,3 +29,6 @@ func (x XDP) Tries() []XDP {
 	}
 	return []XDP{x}
 }
+
+// Allows says whether a program in a mode is what was asked for.
+func (x XDP) Allows(mode XDP) bool { return slices.Contains(x.Tries(), mode) }

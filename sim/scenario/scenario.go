@@ -260,4 +260,7 @@ type Assert struct {
 	// UnderlayFrames is the number of frames that hosts put on the
 	// underlay.
 	UnderlayFrames *int
+	// XDP says that every device must have its program in the mode that was
+	// asked for (veth only).
+	XDP bool
 }

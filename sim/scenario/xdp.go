@@ -25,7 +25,7 @@ func (m Modes) String() string {
 	case m.Uplinks == m.Endpoints:
 		return string(m.Uplinks)
 	}
-	return "uplinks " + string(m.Uplinks) + ", endpoints " + string(m.Endpoints)
+	return string(m.Uplinks) + " uplinks, " + string(m.Endpoints) + " endpoints"
 }
 
 // modes reads the modes of XDP, one or several each, and combines them.
@@ -52,6 +52,18 @@ func modes(v strict.Value) []Modes {
 		all = append(all, Modes{m, m})
 	}
 	return all
+}
+
+// asked reads the one thing that modes can be compared with.
+func (d *decoder) asked(v strict.Value) bool {
+	if !v.Present() {
+		return false
+	}
+	v.Enum("asked")
+	if slices.Contains(d.wires, "testrun") {
+		v.FailGot("a comparison of modes on the testrun wire, which has no devices", "the scenario with wires: [veth]")
+	}
+	return true
 }
 
 // someModes reads one mode, or a list of different ones.

@@ -138,6 +138,25 @@ func (h *host) mode(device int) (state.XDP, error) {
 	return attachModes[link.Attrs().Xdp.AttachMode], nil
 }
 
+// Mode is how the program of a host's uplink sits, as the kernel tells it; ""
+// without a program.
+func (n *Net) Mode(name string) (state.XDP, error) {
+	h, ok := n.hosts[name]
+	if !ok {
+		return "", n.unknown("host", name)
+	}
+	return h.mode(h.uplink)
+}
+
+// PortMode is how the program at an endpoint's port sits.
+func (n *Net) PortMode(name string) (state.XDP, error) {
+	e, ok := n.endpoints[name]
+	if !ok {
+		return "", n.unknown("endpoint", name)
+	}
+	return e.host.mode(e.port)
+}
+
 // Fallbacks are the devices whose program is in generic mode although native
 // was preferred, each with the kernel's reason, sorted.
 func (n *Net) Fallbacks() []string {
