@@ -17,7 +17,7 @@ type Difference struct {
 
 // Differences are all that people should know before they take the generic
 // mode for the native one. Those that a veth shows are held against the kernel
-// by the tests of sim/wire/veth.
+// by the tests of topology/netns.
 func Differences() []Difference {
 	return []Difference{
 		{"devices", "those whose driver has the hook; veth, virtio and most NICs from 10 Gbit/s", "all"},
