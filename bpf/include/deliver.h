@@ -45,6 +45,7 @@ static __always_inline enum drop_reason carry_congestion(struct pkt *p, __u8 out
 		return DROP_NONE;
 	if (!(p->tos & 3))
 		return DROP_ECN;
+	p->tos |= 3;
 	if (p->ethertype == ETH_P_IP) {
 		struct iphdr *ip = p->l3;
 		__u16 from = *(__u16 *)ip;

@@ -8,6 +8,7 @@
  * Contract: only what asks for it (return-to-sender) is relayed, and at most
  * RELAY_LIMIT times. A host that relays neither learns nor tracks. */
 
+#include "deliver.h"
 #include "encapsulate.h"
 #include "learn.h"
 #include "locate.h"
@@ -115,6 +116,8 @@ static __always_inline enum drop_reason bounce(struct pkt *p, const struct tunne
 		reason = prepare_resend(p, t, &out);
 	else
 		reason = prepare_relay(p, t, &out);
+	if (!reason)
+		reason = carry_congestion(p, t->tos);
 	if (reason)
 		return reason;
 	ifindex = out.host->ifindex;

@@ -19,6 +19,7 @@ func (s *Scenario) Variants() []*Scenario {
 		for _, family := range s.Families {
 			v := s.with(func(set object.Set) object.Set { return onFamily(set, family) })
 			v.Families = []int{family}
+			v.goldenOver(family)
 			all = append(all, v)
 		}
 	}
@@ -34,6 +35,17 @@ func (s *Scenario) Variants() []*Scenario {
 		}
 	}
 	return each
+}
+
+// goldenOver chooses the golden captures of one family of the underlay.
+func (s *Scenario) goldenOver(family int) {
+	for i := range s.Steps {
+		if p := s.Steps[i].Replay; p != nil && p.Over != nil {
+			replay := *p
+			replay.Golden = p.Over[family]
+			s.Steps[i].Replay = &replay
+		}
+	}
 }
 
 // with returns the scenario with other objects, also after its changes.
