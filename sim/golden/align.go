@@ -80,8 +80,25 @@ func cost(w, g *item, counts map[identity]int) int {
 		return costNever
 	case g.err == nil && w.err == nil && w.packet.Key().In(0) == g.packet.Key().In(0):
 		return costOther // out of its tunnel, in another VPC
+	case alike(w.Bytes, g.Bytes):
+		return costOther // read as something else for one wrong type
 	}
 	return min(costOther+costField*different, costNever)
+}
+
+// alike says that two frames have all but a few bytes in common.
+func alike(a, b []byte) bool {
+	const few = 4
+	if len(a) != len(b) {
+		return false
+	}
+	different := 0
+	for i := range a {
+		if a[i] != b[i] {
+			different++
+		}
+	}
+	return different <= few
 }
 
 // distance aligns two lists by Wagner and Fischer.
