@@ -32,7 +32,7 @@ type Packet struct {
 	// Interface is the name of the port that it was seen at; "" in pcap.
 	Interface string
 	// ID is equal for one packet wherever it was seen; 0: none. Action is
-	// what an XDP program did with it: "aborted", "drop", "pass", "tx" or
+	// what an XDP program did with it: "aborted", "drop", "pass", "transmit" or
 	// "redirect"; "": not known. Comment is for people. Only pcapng holds
 	// the three.
 	ID      uint64

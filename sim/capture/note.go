@@ -20,7 +20,7 @@ const (
 
 // actions are the names of XDP's, by their numbers (linux/bpf.h, enum
 // xdp_action).
-var actions = []string{"aborted", "drop", "pass", "tx", "redirect"}
+var actions = []string{"aborted", "drop", "pass", "transmit", "redirect"}
 
 // Actions are the names that a packet's Action can have.
 func Actions() []string { return slices.Clone(actions) }
