@@ -35,7 +35,9 @@ run: build root ## see it work: the tour, on both wires (root)
 	@$(SUDO) ./mizar sim run tour
 
 test: root ## units, properties, scenarios on both wires and the conformance suite (root)
+	@mkdir -p out
 	$(TEST) -count=1 -timeout 20m $(PACKAGES)
+	@cat out/conformance.txt
 
 conformance: build root ## the table of ACCEPTANCE rows, from the binary alone; ROWS=A1,B1 asks some (root)
 	@$(SUDO) ./mizar conformance $(if $(ROWS),--rows $(ROWS))

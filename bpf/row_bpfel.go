@@ -240,7 +240,7 @@ const (
 	RowTableTABLE_PATHS     RowTable = 4
 	RowTableTABLE_HOSTS     RowTable = 5
 	RowTableTABLE_PEERS     RowTable = 6
-	RowTableTABLE_UPLINK    RowTable = 7
+	RowTableTABLE_UPLINKS   RowTable = 7
 	RowTableTABLE_SUBNETS   RowTable = 8
 	RowTableTABLE_VPCS      RowTable = 9
 	RowTableTABLE_DIRECTORY RowTable = 10

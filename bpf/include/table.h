@@ -45,7 +45,7 @@ static __always_inline void stage(struct pkt *p, enum stage stage)
 static __always_inline bool table_is_array(enum table table)
 {
 	return table == TABLE_PORTS || table == TABLE_ENDPOINTS || table == TABLE_HOSTS ||
-	       table == TABLE_UPLINK || table == TABLE_SUBNETS;
+	       table == TABLE_UPLINKS || table == TABLE_SUBNETS;
 }
 
 static __always_inline void *table_lookup(struct pkt *p, enum table table, void *map,
@@ -124,7 +124,7 @@ static __always_inline struct uplink *uplinks_row(struct pkt *p)
 {
 	__u32 zero = 0;
 
-	return table_lookup(p, TABLE_UPLINK, &uplinks, &zero, sizeof(zero));
+	return table_lookup(p, TABLE_UPLINKS, &uplinks, &zero, sizeof(zero));
 }
 
 static __always_inline struct port *ports_row(struct pkt *p, __u32 ifindex)

@@ -9,7 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/dataplane/kernel"
 )
@@ -22,12 +22,10 @@ func inNamespace(t *testing.T, test func(g Gomega)) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
-		ns, err := netns.New()
-		if err != nil {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			t.Errorf("make a namespace (root is needed): %v", err)
 			return
 		}
-		defer ns.Close()
 		test(NewWithT(t))
 	}()
 	<-done

@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -41,6 +42,21 @@ type Fault struct {
 // Of returns the faults that must turn a row red.
 func Of(row string) []Fault {
 	return slices.DeleteFunc(All(), func(f Fault) bool { return !slices.Contains(f.Rows, row) })
+}
+
+// Factories returns wires that open with the fault in them.
+func (f Fault) Factories(wires []run.Factory) []run.Factory {
+	faulty := slices.Clone(wires)
+	for i, factory := range wires {
+		faulty[i].Open = func(ctx context.Context) (wire.Wire, error) {
+			w, err := factory.Open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return f.Plant(w), nil
+		}
+	}
+	return faulty
 }
 
 // Plant returns the wire with the fault in it.

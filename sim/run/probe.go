@@ -20,6 +20,8 @@ type conversation struct {
 	fresh  bool
 	cell   Cell
 	expect scenario.Expect
+	// vni is the sender's.
+	vni uint32
 	// to is the full name of the endpoint that is meant; "" for an address
 	// that no endpoint has.
 	to string
@@ -44,11 +46,11 @@ func (r *runner) probe(ctx context.Context, p *scenario.Probe) ([]Check, error) 
 			return nil, err
 		}
 		for _, talk := range talks {
-			more, err := r.converse(ctx, talk)
+			answers, err := r.converse(ctx, talk)
 			if err != nil {
 				return nil, err
 			}
-			checks = append(checks, more...)
+			checks = append(checks, talk.checks(answers)...)
 		}
 	}
 	return checks, nil
@@ -65,7 +67,7 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 		}
 		talk := conversation{
 			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), peerName(p, dst), familyName(family)),
-			fresh: p.Fresh, expect: p.Expect, cell: r.world.cell(from, to, family, string(proto)),
+			fresh: p.Fresh, expect: p.Expect, vni: r.world.vni(from), cell: r.world.cell(from, to, family, string(proto)),
 		}
 		if to != nil {
 			talk.to = to.Key()
@@ -109,64 +111,36 @@ func peerName(p *scenario.Probe, dst netip.Addr) string {
 	return dst.String()
 }
 
-// table has a conversation for each marked pair, protocol and family.
-func (r *runner) table(ctx context.Context, t *scenario.Table) ([]Check, error) {
-	var checks []Check
-	for i, from := range t.Endpoints {
-		for j, to := range t.Endpoints {
-			verdict, ok := t.Cell(i, j)
-			if !ok {
-				continue
-			}
-			p := &scenario.Probe{
-				From: from, To: to, Family: t.Family, Port: t.Port,
-				Expect: scenario.Expect{Verdict: verdict},
-			}
-			for _, proto := range t.Protos {
-				talks, err := r.conversations(p, proto)
-				if err != nil {
-					return nil, err
-				}
-				for _, talk := range talks {
-					talk.elsewhere = true
-					more, err := r.converse(ctx, talk)
-					if err != nil {
-						return nil, err
-					}
-					checks = append(checks, more...)
-				}
-			}
-		}
-	}
-	return checks, nil
+// answers are what the oracle and each wire say.
+type answers struct {
+	oracle answer
+	wires  []answer
 }
 
-// converse has a conversation on every wire and with the oracle, and compares
-// what each says.
-func (r *runner) converse(ctx context.Context, talk conversation) ([]Check, error) {
-	oracle := answer{who: "the oracle"}
-	wires := make([]answer, len(r.wires))
+// converse has a conversation on every wire and with the oracle.
+func (r *runner) converse(ctx context.Context, talk conversation) (answers, error) {
+	all := answers{oracle: answer{who: "the oracle"}, wires: make([]answer, len(r.wires))}
 	for _, flow := range talk.flows {
 		if talk.fresh {
 			if err := r.forget(ctx); err != nil {
-				return nil, err
+				return all, err
 			}
 		}
 		outcome, err := r.oracle.Probe(flow)
 		if err != nil {
-			return nil, fmt.Errorf("ask the oracle: %s: %w", talk.name, err)
+			return all, fmt.Errorf("ask the oracle: %s: %w", talk.name, err)
 		}
-		oracle.add(outcome)
+		all.oracle.add(outcome)
 		for i, w := range r.wires {
-			wires[i].who = w.Name()
+			all.wires[i].who = w.Name()
 			outcome, err := w.Probe(ctx, flow)
 			if err != nil {
-				return nil, fmt.Errorf("probe on the %s wire: %s: %w", w.Name(), talk.name, err)
+				return all, fmt.Errorf("probe on the %s wire: %s: %w", w.Name(), talk.name, err)
 			}
-			wires[i].add(outcome)
+			all.wires[i].add(outcome)
 		}
 	}
-	return talk.checks(oracle, wires), nil
+	return all, nil
 }
 
 func (a *answer) add(o wire.Outcome) {
@@ -176,10 +150,10 @@ func (a *answer) add(o wire.Outcome) {
 
 // checks holds each wire against the scenario and the oracle, and two wires
 // against each other.
-func (t conversation) checks(oracle answer, wires []answer) []Check {
+func (t conversation) checks(a answers) []Check {
 	t.cell.Verdict, t.cell.Reason = string(t.expect.Verdict), t.expect.Reason
-	if t.expect.Verdict == scenario.Drop && len(oracle.requests) > 0 {
-		first := oracle.requests[0]
+	if t.expect.Verdict == scenario.Drop && len(a.oracle.requests) > 0 {
+		first := a.oracle.requests[0]
 		if t.cell.Reason == "" {
 			t.cell.Reason = first.Reason
 		}
@@ -188,16 +162,16 @@ func (t conversation) checks(oracle answer, wires []answer) []Check {
 		}
 	}
 	var checks []Check
-	for _, a := range wires {
+	for _, w := range a.wires {
 		checks = append(checks, Check{
-			Name: t.name, Wire: a.who, Cell: t.cell.on(a.who), Seen: a.seen(t.to), Hops: a.hops(),
-			Failures: append(t.expected(a), differences(a, oracle)...),
+			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t.to), Hops: w.hops(),
+			Failures: append(t.expected(w), differences(w, a.oracle)...),
 		})
 	}
-	if len(wires) == 2 {
+	if len(a.wires) == 2 {
 		checks = append(checks, Check{
 			Name: t.name, Wire: BothWires, Cell: t.cell.on(BothWires), Seen: "equal",
-			Failures: differences(wires[1], wires[0]),
+			Failures: differences(a.wires[1], a.wires[0]),
 		})
 	}
 	return checks

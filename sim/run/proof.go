@@ -13,7 +13,7 @@ import (
 // proofs are the expectations beyond verdict and hops, each with the failures
 // that it finds. Every frame that was seen must also have right checksums.
 var proofs = []func(conversation, answer) []Failure{
-	checksums, lookups, overhead, entropy, service,
+	checksums, network, lookups, overhead, entropy, service,
 }
 
 // tunnelFrames are the underlay frames of packets, decoded.
@@ -37,6 +37,16 @@ func checksums(_ conversation, a answer) []Failure {
 					return []Failure{{Field: "checksums on the underlay", Got: err.Error(), Want: "right ones, outer UDP zero"}}
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// network holds the VNI of every tunnel against that of the sender's VPC.
+func network(t conversation, a answer) []Failure {
+	for _, p := range append(tunnelFrames(a.requests), tunnelFrames(a.replies)...) {
+		if p.VNI != t.vni {
+			return []Failure{{Field: "VNI on the underlay", Got: fmt.Sprint(p.VNI), Want: fmt.Sprint(t.vni)}}
 		}
 	}
 	return nil

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,20 +27,36 @@ func Load(files fs.FS, name string) (*Scenario, error) {
 	return Decode(files, name, data)
 }
 
+// LoadFile is Load for a file of the operating system; errors name it, and the
+// files that it names, as file does.
+func LoadFile(file string) (*Scenario, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read scenario: %w", err)
+	}
+	dir, base := filepath.Split(file)
+	files := os.DirFS(filepath.Clean(dir + "."))
+	return (&decoder{files: files, shown: dir}).decode(base, data)
+}
+
 // Decode is Load for a scenario whose text is at hand.
 func Decode(files fs.FS, name string, data []byte) (*Scenario, error) {
-	d := &decoder{files: files, dir: path.Dir(name), reader: strict.NewReader(name)}
+	return (&decoder{files: files}).decode(name, data)
+}
+
+func (d *decoder) decode(name string, data []byte) (*Scenario, error) {
+	d.dir, d.reader = path.Dir(name), strict.NewReader(d.shown+name)
 	docs := d.reader.Documents(data)
 	if err := d.reader.Err(); err != nil {
 		return nil, err
 	}
 	if len(docs) != 1 {
 		return nil, &object.Error{
-			File: name, Line: 1,
+			File: d.shown + name, Line: 1,
 			Got: fmt.Sprintf("%d documents", len(docs)), Want: "one scenario in a file",
 		}
 	}
-	s := &Scenario{Name: strings.TrimSuffix(path.Base(name), path.Ext(name)), File: name, Files: files}
+	s := &Scenario{Name: strings.TrimSuffix(path.Base(name), path.Ext(name)), File: d.shown + name, Files: d.files}
 	d.scenario(s, docs[0])
 	if err := d.err(); err != nil {
 		return nil, err
@@ -48,8 +66,10 @@ func Decode(files fs.FS, name string, data []byte) (*Scenario, error) {
 
 // decoder reads one scenario.
 type decoder struct {
-	files  fs.FS
-	dir    string
+	files fs.FS
+	dir   string
+	// shown is put before names of files in errors.
+	shown  string
 	reader *strict.Reader
 	// draft are the objects as the step that is being read finds them; set
 	// is the same, valid.
@@ -186,7 +206,7 @@ func (d *decoder) objects(v strict.Value, into *object.Draft) {
 		if !ok {
 			continue
 		}
-		more, err := object.Decode(name, data)
+		more, err := object.Decode(d.shown+name, data)
 		if err != nil {
 			d.others = append(d.others, err)
 		}

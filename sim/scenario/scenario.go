@@ -161,6 +161,8 @@ type Table struct {
 	Family int
 	// Endpoints name the rows and columns, in order.
 	Endpoints []string
+	// Relays are hosts that must each relay some first packet.
+	Relays []string
 	// Rows hold one mark for each of Endpoints; '.' deliver, 'X' drop,
 	// '-' not probed.
 	Rows []string

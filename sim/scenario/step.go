@@ -177,12 +177,13 @@ func overhead(v strict.Value) map[int]int {
 }
 
 func (d *decoder) table(v strict.Value) *Table {
-	f := v.Fields("proto", "port", "family", "endpoints", "truth")
+	f := v.Fields("proto", "port", "family", "endpoints", "truth", "relays")
 	t := &Table{
 		Protos:    protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
 		Port:      uint16(f.Optional("port").Int(1, 65535)),
 		Family:    family(f.Optional("family")),
 		Endpoints: strict.Each(f.Required("endpoints", "names of endpoints"), d.endpoint),
+		Relays:    strict.Each(f.Optional("relays"), d.host),
 	}
 	if t.Port == 0 {
 		t.Port = 7

@@ -24,7 +24,8 @@ type endpoint struct {
 	// device is the index of eth0 here, port that of its other end there.
 	device, port           int
 	offloads, portOffloads map[string]string
-	attached               *attachment
+	// program is at the port; nil: none.
+	program Program
 }
 
 // newEndpoint makes an endpoint and plugs it into its host.
@@ -123,10 +124,10 @@ func (e *endpoint) address() error {
 // move takes the port to another host's namespace. What is in the endpoint's
 // namespace stays: addresses, routes, sockets.
 func (e *endpoint) move(to *host) error {
-	if err := e.attached.close(); err != nil {
-		return err
+	if err := e.host.setProgram(e.port, noProgram); err != nil {
+		return fmt.Errorf("take the old host's program away: %w", err)
 	}
-	e.attached = nil
+	e.program = nil
 	if err := e.host.links.LinkSetNsFd(index(e.port), int(to.ns)); err != nil {
 		return fmt.Errorf("take the port along: %w", err)
 	}
@@ -139,9 +140,6 @@ func (e *endpoint) move(to *host) error {
 
 // close unplugs the endpoint and ends its namespace.
 func (e *endpoint) close() error {
-	if err := e.attached.close(); err != nil {
-		return err
-	}
 	if err := e.links.LinkDel(index(e.device)); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("remove %s: %w", Device, err)
 	}

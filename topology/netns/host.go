@@ -28,8 +28,9 @@ type host struct {
 	uplink, fabricPort       int
 	offloads, fabricOffloads map[string]string
 	// met are the neighbours that were entered, by underlay address.
-	met      map[netip.Addr]state.MAC
-	attached *attachment
+	met map[netip.Addr]state.MAC
+	// program is at the uplink; nil: none.
+	program Program
 }
 
 // newHost makes a host and plugs it into the fabric.
@@ -185,9 +186,6 @@ func (h *host) nextHops() map[netip.Addr]state.MAC {
 
 // close unplugs the host and ends its namespace.
 func (h *host) close() error {
-	if err := h.attached.close(); err != nil {
-		return err
-	}
 	// The link's end in the fabric would linger until the kernel gets to it.
 	if err := h.links.LinkDel(index(h.uplink)); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("remove the uplink: %w", err)

@@ -254,10 +254,10 @@ func (n *Net) Release() error { return n.end((*space).release) }
 func (n *Net) end(how func(*space) error) error {
 	var errs []error
 	for _, e := range n.endpoints {
-		errs = append(errs, e.attached.close(), how(e.space))
+		errs = append(errs, how(e.space))
 	}
 	for _, h := range n.hosts {
-		errs = append(errs, h.attached.close(), how(h.space))
+		errs = append(errs, how(h.space))
 	}
 	n.endpoints, n.hosts = map[string]*endpoint{}, map[string]*host{}
 	return errors.Join(append(errs, how(n.fabric.space))...)

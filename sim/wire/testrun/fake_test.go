@@ -4,6 +4,7 @@ package testrun_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,7 +51,10 @@ func result(action kernel.Action, verdict bpf.RowVerdict, port uint32, frame []b
 func fakes(t *testing.T, run func(*fake, testrun.Arrival) (testrun.Result, error)) (*testrun.Wire, map[string]*fake) {
 	t.Helper()
 	made := map[string]*fake{}
+	var mu sync.Mutex
 	w := testrun.New(func(host string) (testrun.Machine, error) {
+		mu.Lock()
+		defer mu.Unlock()
 		made[host] = &fake{run: run}
 		return made[host], nil
 	})

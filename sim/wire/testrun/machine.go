@@ -50,13 +50,17 @@ type Machine interface {
 	Close() error
 }
 
-// Maker makes the machine of a host by name.
+// Maker makes the machine of a host by name. It is called for several at once.
 type Maker func(host string) (Machine, error)
 
 // Load makes a machine of the kernel's. To load programs takes a good part of a
 // second; [Pool] keeps machines for the next network.
 func Load(host string) (Machine, error) {
-	return load(host)
+	m, err := load(host)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func load(host string) (*loaded, error) {

@@ -143,6 +143,10 @@ func opposite(s frame.Spec) frame.Spec {
 // exchange lets an endpoint send a packet and tells what became of it, and who
 // will answer: the endpoint that it came out at, if it is meant for it.
 func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *endpoint, error) {
+	if slices.Contains(from.Addresses, s.Dst) {
+		// To itself: the stack keeps it, no port sees it.
+		return wire.Packet{Delivered: true, To: from.Name, Hosts: []string{from.host.name}}, from, nil
+	}
 	t, sent, err := c.wire.send(from, s)
 	if err != nil {
 		return wire.Packet{}, nil, err

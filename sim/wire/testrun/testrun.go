@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 
 // Wire is a network of hosts in memory. Close it. Calls are taken one at a time.
 type Wire struct {
-	make Maker
+	maker Maker
 
 	mu        sync.Mutex
 	clock     clock.Virtual
@@ -25,21 +27,26 @@ type Wire struct {
 	byMAC     map[state.MAC]*host
 	endpoints map[string]*endpoint
 	neighbour map[neighbourKey]state.MAC
-	made      int    // hosts ever made; gives them their MACs
-	nextPort  uint16 // the next source port that a probe gets
+	frames    map[string]uint64 // on the underlay, by host
+	made      int               // hosts ever made; gives them their MACs
+	nextPort  uint16            // the next source port that a probe gets
 }
 
-var _ wire.Wire = (*Wire)(nil)
+var (
+	_ wire.Wire  = (*Wire)(nil)
+	_ wire.Meter = (*Wire)(nil)
+)
 
-// New returns a network without hosts, whose machines come from make: [Load],
+// New returns a network without hosts, whose machines come from maker: [Load],
 // or the Make of a [Pool].
-func New(make Maker) *Wire {
+func New(maker Maker) *Wire {
 	w := &Wire{
-		make:      make,
+		maker:     maker,
 		hosts:     map[string]*host{},
 		byMAC:     map[state.MAC]*host{},
 		endpoints: map[string]*endpoint{},
 		neighbour: map[neighbourKey]state.MAC{},
+		frames:    map[string]uint64{},
 		nextPort:  firstSourcePort,
 	}
 	_ = w.clock.Follow(w.tell) // there is no host yet that could fail
@@ -74,24 +81,53 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 	return w.indexEndpoints()
 }
 
+// makeHosts makes the hosts that are new; all at once, because loading programs
+// keeps the kernel busy.
 func (w *Wire) makeHosts(hosts []state.Host) error {
+	var fresh []string
 	for _, s := range hosts {
-		if w.hosts[s.Name] != nil {
+		if w.hosts[s.Name] == nil {
+			fresh = append(fresh, s.Name)
+		}
+	}
+	machines, err := w.makeAll(fresh)
+	for i, m := range machines {
+		if m == nil {
 			continue
 		}
-		m, err := w.make(s.Name)
-		if err != nil {
-			return fmt.Errorf("make host %s: %w", s.Name, err)
-		}
-		now, _ := w.clock.Now() // a virtual clock always knows
-		if err := m.SetNow(now); err != nil {
-			return errors.Join(fmt.Errorf("make host %s: tell the time: %w", s.Name, err), m.Close())
-		}
 		w.made++
-		h := &host{name: s.Name, machine: m, mac: uplinkMAC(w.made)}
-		w.hosts[s.Name], w.byMAC[h.mac] = h, h
+		h := &host{name: fresh[i], machine: m, mac: uplinkMAC(w.made)}
+		w.hosts[h.name], w.byMAC[h.mac] = h, h
 	}
-	return nil
+	return err
+}
+
+// makeAll makes machines; those that could not be made are nil.
+func (w *Wire) makeAll(names []string) ([]Machine, error) {
+	now, _ := w.clock.Now() // a virtual clock always knows
+	machines, failed := make([]Machine, len(names)), make([]error, len(names))
+	busy := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var all sync.WaitGroup
+	for i, name := range names {
+		busy <- struct{}{}
+		all.Go(func() {
+			defer func() { <-busy }()
+			machines[i], failed[i] = w.makeOne(name, now)
+		})
+	}
+	all.Wait()
+	return machines, errors.Join(failed...)
+}
+
+func (w *Wire) makeOne(name string, now time.Duration) (Machine, error) {
+	m, err := w.maker(name)
+	if err != nil {
+		return nil, fmt.Errorf("make host %s: %w", name, err)
+	}
+	if err := m.SetNow(now); err != nil {
+		return nil, errors.Join(fmt.Errorf("make host %s: tell the time: %w", name, err), m.Close())
+	}
+	return m, nil
 }
 
 // nextHops are the MACs of all underlay addresses that any state names.
@@ -169,6 +205,13 @@ func (w *Wire) Drops(context.Context) (wire.Drops, error) {
 		all[name] = drops
 	}
 	return all, nil
+}
+
+// UnderlayFrames returns how many frames each host has put on the underlay.
+func (w *Wire) UnderlayFrames(context.Context) (map[string]uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.frames), nil
 }
 
 // Forget removes all that hosts have learned.

@@ -112,6 +112,8 @@ func TestStepsTellTheWay(t *testing.T) {
 		wire.Stage{Name: "ask", Map: "paths", Access: "update", Key: key, Hit: true},
 		wire.Stage{Name: "encapsulate"},
 	))
+	g.Expect(o.Requests[0].Frames).To(Equal([][]byte{steps[0].Out, steps[1].Out}))
+	g.Expect(w.UnderlayFrames(t.Context())).To(Equal(map[string]uint64{"h1": 1, "h2": 1, "h3": 1}))
 	tunnelled, err := frame.Decode(steps[0].Out)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(tunnelled.Tunnel).To(BeTrue())

@@ -141,6 +141,8 @@ func (t *trip) arrive(name string, frame []byte, s *wire.Step) {
 // transmit puts a frame on the underlay, which carries it to the host that has
 // its destination MAC. A frame that nobody takes is lost there.
 func (w *Wire) transmit(from *host, r Result, s *wire.Step, t *trip) (*place, error) {
+	w.frames[from.name]++
+	t.Frames = append(t.Frames, r.Frame)
 	to := w.byMAC[state.MAC(r.Frame[:6])]
 	e := wire.Emission{At: wire.Port{Uplink: from.name}, Frame: r.Frame}
 	if to == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -139,11 +140,15 @@ func (e *ears) ignore() error {
 	return err
 }
 
+// close closes all at once: the kernel waits for all CPUs with each socket.
 func (e *ears) close() error {
-	errs := []error{e.fabric.close()}
-	for _, ear := range e.endpoints {
-		errs = append(errs, ear.close())
+	all := append(slices.Collect(maps.Values(e.endpoints)), e.fabric)
+	errs := make([]error, len(all))
+	var group sync.WaitGroup
+	for i, ear := range all {
+		group.Go(func() { errs[i] = ear.close() })
 	}
+	group.Wait()
 	e.endpoints = nil
 	return errors.Join(errs...)
 }

@@ -91,12 +91,13 @@ func internetChecksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// read tells replies until the socket is closed. net takes the IPv4 header off.
+// read tells replies until the socket is closed. ReadFromIP takes the IPv4
+// header off.
 func (e *echo) read() {
 	_, reply := e.types()
 	buf := make([]byte, 1<<16)
 	for {
-		n, err := e.socket.Read(buf)
+		n, _, err := e.socket.ReadFromIP(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}

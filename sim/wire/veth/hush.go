@@ -5,18 +5,17 @@ package veth
 import (
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// The verdicts of a TCX program, enum tcx_action_base of linux/bpf.h.
+// The verdicts of a classifier, TC_ACT_OK and TC_ACT_SHOT of linux/pkt_cls.h.
 const (
-	tcxPass = 0
-	tcxDrop = 2
+	pass = 0
+	shot = 2
 )
 
 // hush keeps the stacks of a machine room from speaking out of turn.
@@ -27,7 +26,7 @@ type hush struct {
 	deaf, mild *ebpf.Program
 	// action is what deaf returns.
 	action *ebpf.Map
-	links  map[string][]link.Link
+	hooked map[string]bool
 }
 
 func newHush() (*hush, error) {
@@ -50,7 +49,7 @@ func newHush() (*hush, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("load program mild: %w", err), deaf.Close(), action.Close())
 	}
-	return &hush{deaf: deaf, mild: mild, action: action, links: map[string][]link.Link{}}, nil
+	return &hush{deaf: deaf, mild: mild, action: action, hooked: map[string]bool{}}, nil
 }
 
 // mildInstructions drop IPv6 packets whose next header is hop-by-hop options.
@@ -63,7 +62,7 @@ func mildInstructions() asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R1, skbData, asm.Word),
 		asm.LoadMem(asm.R3, asm.R1, skbDataEnd, asm.Word),
-		asm.Mov.Imm(asm.R0, tcxPass),
+		asm.Mov.Imm(asm.R0, pass),
 		asm.Mov.Reg(asm.R4, asm.R2),
 		asm.Add.Imm(asm.R4, nextHeader+1),
 		asm.JGT.Reg(asm.R4, asm.R3, "out"),
@@ -71,51 +70,52 @@ func mildInstructions() asm.Instructions {
 		asm.JNE.Imm(asm.R5, int32(bigEndian(unix.ETH_P_IPV6)), "out"),
 		asm.LoadMem(asm.R5, asm.R2, nextHeader, asm.Byte),
 		asm.JNE.Imm(asm.R5, 0, "out"),
-		asm.Mov.Imm(asm.R0, tcxDrop),
+		asm.Mov.Imm(asm.R0, shot),
 		asm.Return().WithSymbol("out"),
 	}
 }
 
 // hook puts both programs at a device of the thread's namespace, known as key
-// from then on. A key that is hooked stays as it is.
+// from then on, where they stay as long as it does. A key that is hooked stays
+// as it is. This is the classifier's hook and not TCX, whose every attachment
+// waits for all CPUs: a machine room has hundreds of devices.
 func (h *hush) hook(key, device string) error {
-	if _, ok := h.links[key]; ok {
+	if h.hooked[key] {
 		return nil
 	}
-	dev, err := net.InterfaceByName(device)
+	dev, err := netlink.LinkByName(device)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", device, err)
 	}
-	in, err := link.AttachTCX(link.TCXOptions{Interface: dev.Index, Program: h.deaf, Attach: ebpf.AttachTCXIngress})
-	if err != nil {
-		return fmt.Errorf("attach program deaf to %s (needs a kernel from 6.6): %w", device, err)
+	clsact := &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
+		LinkIndex: dev.Attrs().Index, Parent: netlink.HANDLE_CLSACT, Handle: netlink.MakeHandle(0xffff, 0),
+	}}
+	if err := netlink.QdiscAdd(clsact); err != nil {
+		return fmt.Errorf("add qdisc clsact to %s: %w", device, err)
 	}
-	out, err := link.AttachTCX(link.TCXOptions{Interface: dev.Index, Program: h.mild, Attach: ebpf.AttachTCXEgress})
-	if err != nil {
-		return errors.Join(fmt.Errorf("attach program mild to %s: %w", device, err), in.Close())
+	for parent, p := range map[uint32]*ebpf.Program{netlink.HANDLE_MIN_INGRESS: h.deaf, netlink.HANDLE_MIN_EGRESS: h.mild} {
+		filter := &netlink.BpfFilter{
+			FilterAttrs:  netlink.FilterAttrs{LinkIndex: dev.Attrs().Index, Parent: parent, Handle: 1, Protocol: unix.ETH_P_ALL, Priority: 1},
+			Fd:           p.FD(),
+			Name:         "hush",
+			DirectAction: true,
+		}
+		if err := netlink.FilterAdd(filter); err != nil {
+			return fmt.Errorf("add a filter to %s: %w", device, err)
+		}
 	}
-	h.links[key] = []link.Link{in, out}
+	h.hooked[key] = true
 	return nil
 }
 
-// unhook forgets a device.
-func (h *hush) unhook(key string) error {
-	var errs []error
-	for _, l := range h.links[key] {
-		errs = append(errs, l.Close())
-	}
-	delete(h.links, key)
-	return errors.Join(errs...)
-}
+// forget says that a device is gone.
+func (h *hush) forget(key string) { delete(h.hooked, key) }
 
 // deafen keeps everything from the stacks, listen lets them hear again.
-func (h *hush) deafen() error { return h.action.Put(uint32(0), uint32(tcxDrop)) }
-func (h *hush) listen() error { return h.action.Put(uint32(0), uint32(tcxPass)) }
+func (h *hush) deafen() error { return h.action.Put(uint32(0), uint32(shot)) }
+func (h *hush) listen() error { return h.action.Put(uint32(0), uint32(pass)) }
 
+// close lets go of the programs. Devices that still have them go on.
 func (h *hush) close() error {
-	var errs []error
-	for key := range h.links {
-		errs = append(errs, h.unhook(key))
-	}
-	return errors.Join(append(errs, h.deaf.Close(), h.mild.Close(), h.action.Close())...)
+	return errors.Join(h.deaf.Close(), h.mild.Close(), h.action.Close())
 }

@@ -67,9 +67,7 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 	}
 	next := topology.FromStates(hosts)
 	change := topology.Compare(w.topo, next)
-	if err := w.forgetPorts(change); err != nil {
-		return err
-	}
+	w.forgetPorts(change)
 	if err := w.room.Apply(ctx, next); err != nil {
 		return err
 	}
@@ -85,15 +83,13 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 }
 
 // forgetPorts lets go of what is about to be unplugged.
-func (w *Wire) forgetPorts(c topology.Change) error {
-	var errs []error
+func (w *Wire) forgetPorts(c topology.Change) {
 	for _, e := range c.Unplug {
-		errs = append(errs, w.hush.unhook(e.Name))
+		w.hush.forget(e.Name)
 	}
 	for _, h := range c.RemoveHosts {
-		errs = append(errs, w.hush.unhook("host "+h.Name))
+		w.hush.forget("host " + h.Name)
 	}
-	return errors.Join(errs...)
 }
 
 // quieten listens at what was plugged, and hushes it.
@@ -172,7 +168,7 @@ func LoadLive() (*dataplane.Datapath, error) {
 	var secret [8]byte
 	_, _ = rand.Read(secret[:]) // never fails
 	limits := dataplane.SimulatedLimits()
-	delete(limits, bpf.RowMapPorts) // its rows are told by interface index
+	limits[bpf.RowMapPorts] = 4096 // its rows are told by interface index
 	return dataplane.Load(dataplane.Options{
 		Mode:        dataplane.Live,
 		TokenSecret: binary.NativeEndian.Uint64(secret[:]),
