@@ -27,6 +27,15 @@ func Fields() []string {
 	return append(names, "checksum", "bytes")
 }
 
+// Value is a field of a packet as it is printed; "" when the packet has no such
+// field, or there is none of that name.
+func Value(p frame.Packet, name string) string {
+	if f := lookup(name); f != nil {
+		return f.value(p)
+	}
+	return ""
+}
+
 // packetFields are those that stand in a packet.
 func packetFields() []string {
 	names := make([]string, 0, len(fields))
