@@ -18,6 +18,7 @@ const (
 	costChanged = 1  // the packet itself, with other fields
 	costOther   = 3  // another packet in its place …
 	costField   = 1  // … for each field that differs
+	fieldsAlike = 8  // … or this for nearly the same bytes, read as something else
 	costGap     = 10 // lost, or extra
 	costNever   = 2*costGap + 1
 	// window bounds the work: longer lists are aligned piece by piece.
@@ -81,24 +82,29 @@ func cost(w, g *item, counts map[identity]int) int {
 	case g.err == nil && w.err == nil && w.packet.Key().In(0) == g.packet.Key().In(0):
 		return costOther // out of its tunnel, in another VPC
 	case alike(w.Bytes, g.Bytes):
-		return costOther // read as something else for one wrong type
+		different = min(different, fieldsAlike)
 	}
 	return min(costOther+costField*different, costNever)
 }
 
-// alike says that two frames have all but a few bytes in common.
+// alike says that two frames have most bytes in common, all but a few or at
+// their ends.
 func alike(a, b []byte) bool {
 	const few = 4
-	if len(a) != len(b) {
-		return false
+	least := min(len(a), len(b))
+	head, tail, different := 0, 0, 0
+	for head < least && a[head] == b[head] {
+		head++
 	}
-	different := 0
-	for i := range a {
+	for tail < least-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
+		tail++
+	}
+	for i := range least {
 		if a[i] != b[i] {
 			different++
 		}
 	}
-	return different <= few
+	return len(a) == len(b) && different <= few || head+tail > least*2/3
 }
 
 // distance aligns two lists by Wagner and Fischer.

@@ -78,17 +78,14 @@ func shiftedFrameCause(e Evidence) string {
 	if e.Golden == nil || e.Emitted == nil {
 		return ""
 	}
-	at := 0
-	for at < min(len(e.Golden), len(e.Emitted)) && e.Golden[at] == e.Emitted[at] {
-		at++
-	}
 	best, distance, start := 0, 0, 0
-	for from := at; from < min(at+40, len(e.Golden)); from++ {
-		if inPlace := run(e.Golden, e.Emitted, from, 0); inPlace >= enough {
-			break // only a field or two are wrong
+	for from := 0; from < len(e.Golden); from++ {
+		if inPlace := run(e.Golden, e.Emitted, from, 0); inPlace > 0 {
+			from += inPlace - 1
+			continue
 		}
 		for n := -farthest; n <= farthest; n++ {
-			if r := run(e.Golden, e.Emitted, from, n); n != 0 && r > best && !constant(e.Golden[from:from+r]) {
+			if r := run(e.Golden, e.Emitted, from, n); r > best && !constant(e.Golden[from:from+r]) {
 				best, distance, start = r, n, from
 			}
 		}
