@@ -18,6 +18,10 @@ const MaxRoles = len(RowVpc{}.Dividers.Host)
 // of the map ports as the C declares it.
 var PortSlots = sync.OnceValue(func() uint32 { return row().Maps[RowMapPorts].MaxEntries })
 
+// PeerSlots is how many slots underlay addresses fall on (PEER_SLOTS): the size
+// of the map peer_slots as the C declares it.
+var PeerSlots = sync.OnceValue(func() uint32 { return row().Maps[RowMapPeerSlots].MaxEntries })
+
 // String is the reason as people see it: "guard_address".
 func (r RowDropReason) String() string { return name("drop_reason", "DROP_", uint64(r)) }
 

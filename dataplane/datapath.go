@@ -52,6 +52,7 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		Endpoints: table.NewMap[uint32, bpf.RowEndpoint](bpf.RowMapEndpoints, m[bpf.RowMapEndpoints]),
 		Uplinks:   table.NewMap[uint32, bpf.RowUplink](bpf.RowMapUplinks, m[bpf.RowMapUplinks]),
 		Peers:     table.NewMap[bpf.RowUnderlayKey, bpf.RowPeer](bpf.RowMapPeers, m[bpf.RowMapPeers]),
+		PeerSlots: table.NewMap[uint32, bpf.RowPeerSlot](bpf.RowMapPeerSlots, m[bpf.RowMapPeerSlots]),
 		Locals:    table.NewMap[bpf.RowAddrKey, bpf.RowLocal](bpf.RowMapLocals, m[bpf.RowMapLocals]),
 		Ports:     table.NewMap[uint32, bpf.RowPort](bpf.RowMapPorts, m[bpf.RowMapPorts]),
 		Directory: table.NewMap[bpf.RowAddrKey, bpf.RowLocation](bpf.RowMapDirectory, m[bpf.RowMapDirectory]),

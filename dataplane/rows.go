@@ -24,6 +24,7 @@ type Tables struct {
 	Endpoints table.Table[uint32, bpf.RowEndpoint]
 	Uplinks   table.Table[uint32, bpf.RowUplink]
 	Peers     table.Table[bpf.RowUnderlayKey, bpf.RowPeer]
+	PeerSlots table.Table[uint32, bpf.RowPeerSlot]
 	Locals    table.Table[bpf.RowAddrKey, bpf.RowLocal]
 	Ports     table.Table[uint32, bpf.RowPort]
 	Directory table.Table[bpf.RowAddrKey, bpf.RowLocation]
@@ -74,6 +75,7 @@ func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) 
 		table.Want(t.Endpoints, r.Endpoints, cmp.Compare[uint32]),
 		table.Want(t.Uplinks, r.Uplinks, cmp.Compare[uint32]),
 		table.Want(t.Peers, r.Peers, encode.CompareUnderlay),
+		table.Want(t.PeerSlots, r.PeerSlots, cmp.Compare[uint32]),
 		table.Want(t.Locals, r.Locals, encode.CompareAddr),
 		table.Want(t.Ports, r.Ports, cmp.Compare[uint32]),
 		table.Want(t.Directory, r.Directory, encode.CompareAddr),
@@ -91,8 +93,11 @@ func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPat
 	}
 	return func(key bpf.RowAddrKey, path bpf.RowPath) bool {
 		_, served := r.VPCs[key.Vni]
-		_, local := r.Locals[key]
-		if !served || local {
+		local, isLocal := r.Locals[key]
+		if bpf.RowPathState(path.State) == bpf.RowPathStatePATH_LOCAL {
+			return isLocal && local.Endpoint == path.Host
+		}
+		if !served || isLocal {
 			return false
 		}
 		if bpf.RowPathState(path.State) != bpf.RowPathStatePATH_LEARNED {

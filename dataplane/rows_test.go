@@ -35,10 +35,11 @@ func newMemory() (*memory, *dataplane.Holder) {
 	m.others = dataplane.Tables{
 		Hosts: &m.hosts, Endpoints: &m.endpoints, Directory: &m.directory, Routes: &m.routes,
 		Ports: &m.ports, Peers: &m.peers, Paths: &m.paths,
-		VPCs:    &table.Memory[uint32, bpf.RowVpc]{Title: "vpcs"},
-		Subnets: &table.Memory[uint32, bpf.RowSubnet]{Title: "subnets"},
-		Uplinks: &table.Memory[uint32, bpf.RowUplink]{Title: "uplinks"},
-		Locals:  &table.Memory[bpf.RowAddrKey, bpf.RowLocal]{Title: "locals"},
+		VPCs:      &table.Memory[uint32, bpf.RowVpc]{Title: "vpcs"},
+		Subnets:   &table.Memory[uint32, bpf.RowSubnet]{Title: "subnets"},
+		Uplinks:   &table.Memory[uint32, bpf.RowUplink]{Title: "uplinks"},
+		PeerSlots: &table.Memory[uint32, bpf.RowPeerSlot]{Title: "peer_slots"},
+		Locals:    &table.Memory[bpf.RowAddrKey, bpf.RowLocal]{Title: "locals"},
 	}
 	return m, dataplane.NewHolder(m.others)
 }

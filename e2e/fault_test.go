@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing/fstest"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -20,7 +19,7 @@ import (
 // A suite that cannot fail proves nothing: each fault must turn its rows red.
 var _ = Describe("planted faults", func() {
 	for _, ask := range claims {
-		id, _, _ := strings.Cut(ask, "/")
+		id := rowOf(ask)
 		if id == "J11" {
 			It("a good file among the bad turns J11 red", Label(id, "fault"), acceptedInput)
 			continue
@@ -39,7 +38,7 @@ var _ = Describe("planted faults", func() {
 
 // expectRed runs the scenarios of a row with a fault planted until one is red.
 func expectRed(ctx SpecContext, ask string, f fault.Fault) {
-	id, _, _ := strings.Cut(ask, "/")
+	id := rowOf(ask)
 	c := config()
 	if id != "J1" { // the one row that is about two wires
 		c.Wires = slices.DeleteFunc(c.Wires, func(w run.Factory) bool { return w.Name != "testrun" })

@@ -37,6 +37,9 @@ func dump(r encode.Rows) string {
 	section(&b, "uplinks", r.Uplinks, cmp.Compare[uint32], func(k uint32, v bpf.RowUplink) string {
 		return fmt.Sprintf("%d: %s %s vlan %d", k, ip(v.V4), ip(v.V6), v.Vlan)
 	})
+	section(&b, "peer_slots", r.PeerSlots, cmp.Compare[uint32], func(k uint32, v bpf.RowPeerSlot) string {
+		return fmt.Sprintf("%d: %s is host %d", k, netip.AddrFrom16(v.Addr), v.Host)
+	})
 	section(&b, "peers", r.Peers, encode.CompareUnderlay, func(k bpf.RowUnderlayKey, v bpf.RowPeer) string {
 		return fmt.Sprintf("%s: host %d", ip(k.Addr), v.Host)
 	})

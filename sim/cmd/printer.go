@@ -24,6 +24,9 @@ type printer struct {
 	many bool
 	// transient says that a line is shown that will be overwritten.
 	transient bool
+	// first is the underlay of the tour's first run; broken are the steps of the tour that failed in this run.
+	first  string
+	broken []int
 }
 
 func newPrinter(w io.Writer, s *scenario.Scenario) *printer {

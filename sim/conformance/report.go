@@ -63,7 +63,7 @@ func (r Result) write(text *strings.Builder) {
 	var failures []string
 	for _, test := range r.Tests {
 		if test.Status == Fail {
-			failures = append(failures, test.Name+": "+strings.ReplaceAll(test.Failure, "\n", "\n              "))
+			failures = append(failures, test.Name+": "+first(test.Failure))
 		}
 	}
 	list(text, "failed", failures)
@@ -82,4 +82,13 @@ func list(text *strings.Builder, what string, things []string) {
 		}
 		fmt.Fprintf(text, "      %s: %s\n", what, thing)
 	}
+}
+
+// first is the first line of a text, and how many more there are.
+func first(text string) string {
+	line, more, cut := strings.Cut(text, "\n")
+	if !cut {
+		return line
+	}
+	return fmt.Sprintf("%s (and %d lines more)", line, strings.Count(more, "\n")+1)
 }
