@@ -184,7 +184,7 @@ func settle(want, got []item, groups []Group) []item {
 }
 
 func (g Group) has(w item) bool {
-	return g.Port == w.port && (len(g.Packets) == 0 || slices.Contains(g.Packets, w.number))
+	return (g.Port == "" || g.Port == w.port) && (len(g.Packets) == 0 || slices.Contains(g.Packets, w.number))
 }
 
 // best is the place of the frame most like the golden one among those that

@@ -29,6 +29,7 @@ type Rules struct {
 
 // Group is some of the golden frames of one port.
 type Group struct {
+	// Port, or "" for each of them.
 	Port string
 	// Packets are their numbers in the golden capture; none: all at the
 	// port.

@@ -30,18 +30,23 @@ type Explained struct {
 
 // String is the difference and its explanation, in a line each.
 func (e Explained) String() string {
-	lines := []string{e.Difference.String()}
+	return strings.Join(append([]string{e.Difference.String()}, e.Notes()...), "\n  ")
+}
+
+// Notes are the explanation, each part with its name.
+func (e Explained) Notes() []string {
+	var notes []string
 	for _, part := range []struct{ name, text string }{
 		{"also different", strings.Join(e.Also, ", ")}, {"row", e.Row}, {"ways part", e.Parted}, {"likely cause", e.Cause},
 	} {
 		if part.text != "" {
-			lines = append(lines, "  "+part.name+": "+part.text)
+			notes = append(notes, part.name+": "+part.text)
 		}
 	}
 	if n := len(e.Follow); n > 0 {
-		lines = append(lines, fmt.Sprintf("  from which follow %d more differences of this packet further on", n))
+		notes = append(notes, fmt.Sprintf("from which follow %d more of this packet further on", n))
 	}
-	return strings.Join(lines, "\n")
+	return notes
 }
 
 // Context is what an explanation draws on beside the recording.
