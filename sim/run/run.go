@@ -31,7 +31,8 @@ type Oracle interface {
 	Advance(time.Duration)
 }
 
-// Config is what a run needs. All fields but Notify are required.
+// Config is what a run needs. All fields but Update and Notify are
+// required.
 type Config struct {
 	// Wires to run on; those that the scenario does not ask for are left
 	// out. None left is an error.
@@ -40,6 +41,9 @@ type Config struct {
 	Oracle func() Oracle
 	// Compile makes the states of all hosts from the objects.
 	Compile func(object.Set) []state.Host
+	// Update, when set, writes the golden captures of replays, which then
+	// are what the wires are compared with.
+	Update Update
 	// Notify, when set, is told what happens while it happens, in one
 	// goroutine.
 	Notify func(Event)
@@ -52,6 +56,8 @@ type Event struct {
 	// Underlay is the family of this run, "v4" or "v6", where there are
 	// several.
 	Underlay string
+	// XDP are the modes of this run, where the scenario asks for them.
+	XDP string
 	// Wires that the run is on; Reports tells how each one's devices are
 	// set, by its name. Both for Opened.
 	Wires   []string
@@ -119,6 +125,7 @@ type runner struct {
 	Config
 	scenario *scenario.Scenario
 	underlay string
+	xdp      string
 	world    world
 	oracle   Oracle
 	wires    []wire.Wire
@@ -131,11 +138,14 @@ func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant,
 	if len(s.Families) == 1 {
 		r.underlay = familyName(s.Families[0])
 	}
+	if len(s.Modes) == 1 {
+		r.xdp = s.Modes[0].String()
+	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.open(ctx); err != nil {
 		return v, err
 	}
-	v.Underlay, v.Status = r.underlay, Pass
+	v.Underlay, v.XDP, v.Status = r.underlay, r.xdp, Pass
 	for i := range s.Steps {
 		if err := ctx.Err(); err != nil {
 			return v, fmt.Errorf("stopped before step %d: %w", i+1, context.Cause(ctx))
@@ -213,7 +223,7 @@ func (r *runner) notify(e Event) {
 	if r.Notify == nil {
 		return
 	}
-	e.Scenario, e.Underlay, e.Total = r.scenario, r.underlay, len(r.scenario.Steps)
+	e.Scenario, e.Underlay, e.XDP, e.Total = r.scenario, r.underlay, r.xdp, len(r.scenario.Steps)
 	r.Notify(e)
 }
 
