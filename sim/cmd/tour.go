@@ -9,11 +9,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/trace"
-	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // column is how wide the tour's text is.
@@ -35,7 +33,7 @@ func (p *printer) tour(ctx context.Context, s *scenario.Scenario, c run.Config) 
 	if err != nil {
 		return r, err
 	}
-	if err := p.packet(ctx, s.Objects); err != nil {
+	if err := p.packet(ctx, s); err != nil {
 		return r, err
 	}
 	p.printf("\n")
@@ -114,25 +112,25 @@ func seenOn(checks []run.Check, name string) string {
 	return strings.Join(parts, "; ")
 }
 
-// packet traces the first packet between the first two endpoints that are of
-// one subnet and on two hosts.
-func (p *printer) packet(ctx context.Context, set object.Set) error {
-	for _, from := range set.Endpoints {
-		for _, to := range set.Endpoints {
-			if from.Subnet != to.Subnet || from.Host == to.Host {
-				continue
-			}
-			p.doing("tracing a packet …")
-			packets, err := walk(ctx, set, wire.Probe{Proto: wire.TCP, From: from.Key(), To: to.Addresses[0], Port: 80})
-			if err != nil {
-				return err
-			}
-			name := scenario.Short(from.Key())
-			p.printf("\nThe first packet of %s to %s, as the programs recorded it (stage, map, key, what was found):\n", name, scenario.Short(to.Key()))
-			return trace.WriteText(p.w, packets[:1])
-		}
+// packet traces the first packet that the scenario sends, in a network that has
+// learned nothing.
+func (p *printer) packet(ctx context.Context, s *scenario.Scenario) error {
+	i := slices.IndexFunc(s.Steps, func(s scenario.Step) bool { return s.Probe != nil && s.Probe.To != "" })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	from, to := scenario.Short(s.Steps[i].Probe.From), scenario.Short(s.Steps[i].Probe.To)
+	probe, err := traceOptions{from: from, to: to, tcp: 80, count: 1}.probe(s.Objects)
+	if err != nil {
+		return err
+	}
+	p.doing("tracing a packet …")
+	packets, err := walk(ctx, s.Objects, probe)
+	if err != nil {
+		return err
+	}
+	p.printf("\nThe first packet of %s to %s, as the programs recorded it (stage, map, key, what was found):\n", from, to)
+	return trace.WriteText(p.w, packets[:1])
 }
 
 // wrap breaks text into lines; all but the first begin with the indent.
