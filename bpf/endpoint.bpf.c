@@ -26,7 +26,8 @@ static __always_inline bool is_nowhere(const struct pkt *p)
 	const __u8 *a = p->destination.addr;
 
 	if (p->ethertype == ETH_P_IPV6)
-		return !load64(a) && !load32(a + 8) && bpf_ntohl(load32(a + 12)) <= 1;
+		return !(load32(a) | load32(a + 4) | load32(a + 8)) &&
+		       bpf_ntohl(load32(a + 12)) <= 1;
 	return a[12] == 0 || a[12] == 127;
 }
 

@@ -15,6 +15,12 @@
 #include "record.h"
 #include "types.h"
 
+/* The type field, as one word: the kernel's struct is packed. */
+static __always_inline __be16 *ethertype(struct ethhdr *eth)
+{
+	return (void *)eth + 2 * ETH_LEN;
+}
+
 enum fragment {
 	FRAGMENT_NONE = 0,
 	FRAGMENT_FIRST,

@@ -102,24 +102,24 @@ static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, s
 {
 	struct ethhdr *eth = take(c, sizeof(*eth));
 	struct uplink *own = uplinks_row(p);
-	__be16 ethertype;
+	__be16 type;
 	__u16 vlan = 0;
 	enum outer outer;
 
 	if (!eth || !own)
 		return OUTER_OTHER;
-	ethertype = eth->h_proto;
-	if (ethertype == bpf_htons(ETH_P_8021Q)) {
+	type = *ethertype(eth);
+	if (type == bpf_htons(ETH_P_8021Q)) {
 		struct vlan *tag = take(c, sizeof(*tag));
 
 		if (!tag)
 			return OUTER_OTHER;
 		vlan = bpf_ntohs(tag->tci) & 0x0fff;
-		ethertype = tag->ethertype;
+		type = tag->ethertype;
 	}
-	if (ethertype == bpf_htons(ETH_P_IP))
+	if (type == bpf_htons(ETH_P_IP))
 		outer = outer_ipv4(t, c);
-	else if (ethertype == bpf_htons(ETH_P_IPV6))
+	else if (type == bpf_htons(ETH_P_IPV6))
 		outer = outer_ipv6(t, c);
 	else
 		return OUTER_OTHER;
@@ -259,7 +259,8 @@ static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunne
 	t->peer = peer_number(p, t->source);
 	if (!t->peer)
 		return DROP_TUNNEL_SOURCE;
-	t->length = c->pos - hook_data(p->ctx);
+	t->length = bounded(forget(c->pos - hook_data(p->ctx), t->identity), 0x1ff);
+	c->pos = hook_data(p->ctx) + t->length;
 	p->source.vni = t->vni;
 	p->destination.vni = t->vni;
 	stage(p, STAGE_PARSE);
