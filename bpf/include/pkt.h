@@ -6,7 +6,8 @@
  *
  * Contract: a stage takes a struct pkt and returns DROP_NONE or the reason the
  * packet dies. Pointers are valid from the parser until the packet is resized.
- * What the parser did not find is zero. */
+ * What the parser did not find is zero: begin() clears what it may leave, and
+ * only that (to clear all of it would cost a packet more than to parse it). */
 
 #include <linux/if_ether.h>
 
@@ -33,7 +34,7 @@ struct pkt {
 
 	/* The endpoint's frame: what it sent, or what the tunnel carries. */
 	struct ethhdr *eth;
-	void *l3;
+	void *l3; /* NULL: ARP */
 	void *l4; /* NULL in later fragments */
 	struct addr_key source;
 	struct addr_key destination;
