@@ -24,7 +24,7 @@ import (
 
 const (
 	// kills is how often a process is killed, by turns in sim up, run and down.
-	kills = 21
+	kills = 18
 	// small is a network that is up soon.
 	small = `title: Two hosts
 topology:
@@ -50,7 +50,7 @@ func TestKilledAtAnyMomentLeavesNothing(t *testing.T) {
 	NewWithT(t).Expect(os.WriteFile(file, []byte(small), 0o600)).To(Succeed())
 	apart(t, func(g Gomega) {
 		k := &killer{program: program, dice: dice, states: map[string]int{}}
-		up, run, down := []string{"sim", "up", file}, []string{"sim", "run", file}, []string{"sim", "down", "small"}
+		up, run, down := []string{"sim", "up", file}, []string{"sim", "run", file, "--wire", "veth"}, []string{"sim", "down", "small"}
 		lasts := map[string]time.Duration{}
 		for _, c := range [][]string{up, down, run} {
 			began := time.Now()
