@@ -50,6 +50,13 @@ type Reporter interface {
 	Report(ctx context.Context) (string, error)
 }
 
+// Weigher is a wire that can tell what its maps cost. Both wires are one.
+type Weigher interface {
+	// Memory returns the bytes that the kernel charges for the maps of each
+	// host, by map.
+	Memory(ctx context.Context) (map[string]map[string]uint64, error)
+}
+
 // Moder is a wire with devices: it can tell where their programs sit.
 type Moder interface {
 	// Modes returns the mode of XDP, as the kernel tells it, of each uplink
