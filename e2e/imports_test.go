@@ -53,7 +53,7 @@ var rules = []rule{
 	{"topology", []string{"dataplane/state"}, nil,
 		"a topology is plain values"},
 	{"sim/...", []string{"sim/...", "controlplane/...", "dataplane/...", "topology/...", "bpf"},
-		[]string{"github.com/cilium/ebpf", "github.com/google/gopacket", "github.com/google/go-cmp", "github.com/spf13/cobra",
+		[]string{"github.com/cilium/ebpf", "github.com/google/gopacket", "github.com/gopacket/gopacket", "github.com/google/go-cmp", "github.com/spf13/cobra",
 			"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "go.yaml.in/yaml/v3", "golang.org/x/sys", "golang.org/x/term"},
 		"the simulator stands on all rooms; nothing but its commands is seen from outside"},
 	{"bench/...", []string{"bench/...", "sim/...", "controlplane/...", "dataplane/...", "topology/...", "bpf"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ type runOptions struct {
 	wire    wireFlag
 	output  outputFlag
 	verbose bool
+	update  bool
 }
 
 func runCommand() *cobra.Command {
@@ -47,6 +49,7 @@ the harness could not work. Ctrl-C takes everything down.`,
 	o.wire.add(c)
 	o.output.add(c)
 	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print every check, and how simulated devices are set")
+	c.Flags().BoolVar(&o.update, "update", false, "write the golden captures of replays, and texts for review beside them, then compare")
 	return c
 }
 
@@ -58,7 +61,7 @@ func (o runOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if err := o.output.check(); err != nil {
 		return err
 	}
-	all, err := loadAll(args)
+	all, err := o.load(args)
 	if err != nil {
 		return err
 	}
@@ -69,13 +72,35 @@ func (o runOptions) run(cmd *cobra.Command, args []string) (err error) {
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	var results []run.Result
 	for _, s := range all {
-		r, err := o.one(cmd, s, config(&pool, wires))
+		c := config(&pool, wires)
+		if o.update {
+			c.Update = writeBeside
+		}
+		r, err := o.one(cmd, s, c)
 		if err != nil {
 			return err
 		}
 		results = append(results, r)
 	}
 	return o.finish(cmd.OutOrStdout(), results)
+}
+
+// load reads the scenarios; those to update must be files.
+func (o runOptions) load(args []string) ([]*scenario.Scenario, error) {
+	if !o.update {
+		return loadAll(args)
+	}
+	var all []*scenario.Scenario
+	var errs []error
+	for _, arg := range args {
+		if filepath.Ext(arg) == "" {
+			errs = append(errs, fmt.Errorf("--update writes beside scenarios: got %q, want its file, such as %s.yaml", arg, arg))
+			continue
+		}
+		s, err := scenario.LoadFileToUpdate(arg)
+		all, errs = append(all, s), append(errs, err)
+	}
+	return all, errors.Join(errs...)
 }
 
 // one runs one scenario and prints what happens.

@@ -6,18 +6,17 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/capture"
 	"github.com/mizar-net/mizar/sim/golden"
+	"github.com/mizar-net/mizar/sim/replay"
 	"github.com/mizar-net/mizar/sim/scenario"
-	"github.com/mizar-net/mizar/sim/wire"
 )
-
-// noise are fields that no two wires have in common: the MACs of the underlay's
-// ports, and tokens, which are secrets of the hosts.
-var noise = []string{"outer.eth.src", "outer.eth.dst", "geneve.return.token", "geneve.send-back.token"}
 
 // replay puts a capture on a port of every wire and compares what comes out
 // with the golden capture.
@@ -31,27 +30,59 @@ func (r *runner) replay(ctx context.Context, p *scenario.Replay) ([]Check, error
 	if err != nil {
 		return nil, err
 	}
-	b, err := fs.ReadFile(r.scenario.Files, p.Golden)
-	if err != nil {
-		return nil, fmt.Errorf("read golden capture: %w", err)
+	recordings := make([]replay.Recording, len(r.wires))
+	for i, w := range r.wires {
+		if recordings[i], err = replay.Play(ctx, w, p.At, frames); err != nil {
+			return nil, fmt.Errorf("replay %s: %w", p.File, err)
+		}
 	}
-	want, err := golden.Parse(p.Golden, b)
+	want, twin, err := r.golden(p, recordings)
 	if err != nil {
 		return nil, err
 	}
 	var checks []Check
-	for _, w := range r.wires {
-		emissions, err := w.Inject(ctx, p.At, frames)
-		if err != nil {
-			return nil, fmt.Errorf("replay %s on the %s wire: %w", p.File, w.Name(), err)
-		}
-		differences, err := golden.Compare(want, golden.Frames(emissions), append(p.Ignore, noise...)...)
+	for i, w := range r.wires {
+		c, err := r.compare(p, w.Name(), recordings[i], want, twin)
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, replayed(p, w.Name(), r.cellOf(p), len(frames), len(emissions), differences))
+		checks = append(checks, c)
 	}
 	return checks, nil
+}
+
+// compare holds a recording against the golden frames.
+func (r *runner) compare(p *scenario.Replay, who string, rec replay.Recording, want []golden.Frame, twin string) (Check, error) {
+	differences, err := golden.Comparison{Want: want, Got: rec.Frames, Inputs: rec.Inputs, Rules: rules(p, rec)}.Differences()
+	if err != nil {
+		return Check{}, err
+	}
+	explained := rec.Explain(differences, replay.Context{Twin: twin, Names: r.world.names()})
+	return replayed(p, who, r.cellOf(p), rec, explained), nil
+}
+
+// rules are those of the step. The MACs of the underlay's ports are a wire's own,
+// and tokens are secrets of the hosts: after a fresh start each must be one that
+// was asked.
+func rules(p *scenario.Replay, rec replay.Recording) golden.Rules {
+	all := golden.Rules{Ignore: p.Ignore, Mask: p.Mask, Relations: maps.Clone(p.Relations), Unordered: p.Unordered}
+	if len(rec.Ways) == 0 {
+		all.Ignore = append(slices.Clone(all.Ignore), "outer.eth.src", "outer.eth.dst")
+	}
+	if all.Relations == nil {
+		all.Relations = map[string]string{}
+	}
+	for _, token := range []string{"geneve.return.token", "geneve.send-back.token"} {
+		if _, said := all.Relations[token]; said {
+			continue
+		}
+		if p.Fresh {
+			all.Relations[token] = golden.Echoed
+		} else {
+			all.Ignore = append(slices.Clone(all.Ignore), token)
+		}
+	}
+	return all
 }
 
 // cellOf is where a capture is replayed.
@@ -63,18 +94,18 @@ func (r *runner) cellOf(p *scenario.Replay) Cell {
 	return c
 }
 
-func replayed(p *scenario.Replay, who string, cell Cell, in, out int, differences []golden.Difference) Check {
+func replayed(p *scenario.Replay, who string, cell Cell, rec replay.Recording, differences []replay.Explained) Check {
 	c := Check{
 		Name: "replay of " + p.File, Wire: who, Cell: cell.on(who),
-		Seen: fmt.Sprintf("%d frames in, %d out, all as in %s", in, out, p.Golden),
+		Seen: fmt.Sprintf("%d frames in, %d out, all as in %s", len(rec.Inputs), len(rec.Frames), p.Golden),
 	}
 	if len(differences) > 0 {
-		c.Seen = fmt.Sprintf("%d frames in, %d out, %d differences from %s", in, out, len(differences), p.Golden)
+		c.Seen = fmt.Sprintf("%d frames in, %d out, %d differences from %s", len(rec.Inputs), len(rec.Frames), len(differences), p.Golden)
 	}
 	for _, d := range differences {
 		c.Failures = append(c.Failures, Failure{
 			Field: fmt.Sprintf("packet %d at %s: %s", d.Packet, d.Port, d.Field), Who: who, Got: quiet(d.Got),
-			Against: p.Golden, Want: quiet(d.Want), Note: d.Frame,
+			Against: p.Golden, Want: quiet(d.Want), Note: strings.Join(append([]string{d.Frame}, d.Notes()...), "; "),
 		})
 	}
 	return c
@@ -122,22 +153,4 @@ func (w world) capture(files fs.FS, p *scenario.Replay) ([][]byte, error) {
 		return nil, fmt.Errorf("capture %s has no packet that %s sends; does rewrite name its addresses?", p.File, scenario.Short(p.At.Endpoint+p.At.Uplink))
 	}
 	return c.Frames(), nil
-}
-
-// Record runs a replay on a wire and writes what comes out as the golden
-// capture of the future. Nothing is written unless every frame is proven.
-func Record(ctx context.Context, w wire.Wire, s *scenario.Scenario, p *scenario.Replay, c Config, file string) (int, error) {
-	states := c.Compile(s.Objects)
-	if err := w.Apply(ctx, states); err != nil {
-		return 0, fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
-	}
-	frames, err := newWorld(s.Objects, states).capture(s.Files, p)
-	if err != nil {
-		return 0, err
-	}
-	emissions, err := w.Inject(ctx, p.At, frames)
-	if err != nil {
-		return 0, fmt.Errorf("replay %s on the %s wire: %w", p.File, w.Name(), err)
-	}
-	return len(emissions), golden.Write(file, golden.Frames(emissions))
 }

@@ -31,7 +31,8 @@ type Oracle interface {
 	Advance(time.Duration)
 }
 
-// Config is what a run needs. All fields but Notify are required.
+// Config is what a run needs. All fields but Update and Notify are
+// required.
 type Config struct {
 	// Wires to run on; those that the scenario does not ask for are left
 	// out. None left is an error.
@@ -40,6 +41,9 @@ type Config struct {
 	Oracle func() Oracle
 	// Compile makes the states of all hosts from the objects.
 	Compile func(object.Set) []state.Host
+	// Update, when set, writes the golden captures of replays, which then
+	// are what the wires are compared with.
+	Update Update
 	// Notify, when set, is told what happens while it happens, in one
 	// goroutine.
 	Notify func(Event)

@@ -29,14 +29,22 @@ func Load(files fs.FS, name string) (*Scenario, error) {
 
 // LoadFile is Load for a file of the operating system; errors name it, and the
 // files that it names, as file does.
-func LoadFile(file string) (*Scenario, error) {
+func LoadFile(file string) (*Scenario, error) { return loadFile(file, &decoder{}) }
+
+// LoadFileToUpdate is LoadFile for a run that writes golden captures: they need
+// not be there yet.
+func LoadFileToUpdate(file string) (*Scenario, error) {
+	return loadFile(file, &decoder{update: true})
+}
+
+func loadFile(file string, d *decoder) (*Scenario, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read scenario: %w", err)
 	}
 	dir, base := filepath.Split(file)
-	files := os.DirFS(filepath.Clean(dir + "."))
-	return (&decoder{files: files, shown: dir}).decode(base, data)
+	d.files, d.shown = os.DirFS(filepath.Clean(dir+".")), dir
+	return d.decode(base, data)
 }
 
 // Decode is Load for a scenario whose text is at hand.
@@ -68,6 +76,8 @@ func (d *decoder) decode(name string, data []byte) (*Scenario, error) {
 type decoder struct {
 	files fs.FS
 	dir   string
+	// update says that golden captures need not be there.
+	update bool
 	// shown is put before names of files in errors.
 	shown  string
 	reader *strict.Reader

@@ -23,6 +23,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -241,8 +242,12 @@ type Replay struct {
 	Over   map[int]string
 	// Rewrite maps addresses of the capture to full names of endpoints.
 	Rewrite map[netip.Addr]string
-	// Ignore names fields that are not compared ("outer.sport", …).
-	Ignore []string
+	// Ignore, Mask, Relations and Unordered say how the comparison is less
+	// strict than equality; see [golden.Rules].
+	Ignore    []string
+	Mask      map[string]string
+	Relations map[string]string
+	Unordered []golden.Group
 	// Fresh makes all hosts forget before.
 	Fresh bool
 }

@@ -146,6 +146,8 @@ type Step struct {
 	Port    string
 	Verdict string // name of the verdict, lower case: "send", "relay", …
 	Reason  string // drop reason when Verdict is "drop"
+	// Action is what the program returned to the kernel: "redirect", "transmit".
+	Action string
 	// Stages that the packet went through, in order, with the map rows met.
 	Stages []Stage
 	// HashLookups counts lookups in hash, LRU and LPM maps, ArrayLookups
