@@ -125,12 +125,12 @@ func (p *printer) packet(ctx context.Context, s *scenario.Scenario) error {
 		return err
 	}
 	p.doing("tracing a packet …")
-	packets, err := walk(ctx, s.Objects, probe)
+	outcome, err := walk(ctx, s.Objects, probe)
 	if err != nil {
 		return err
 	}
-	p.printf("\nThe first packet of %s to %s, as the programs recorded it (stage, map, key, what was found):\n", from, to)
-	return trace.WriteText(p.w, packets[:1])
+	p.printf("\nThe first packet of %s to %s, as the programs recorded it (stage, map, key, what was found there):\n", from, to)
+	return trace.WriteText(p.w, trace.Of(outcome)[:1])
 }
 
 // wrap breaks text into lines; all but the first begin with the indent.
