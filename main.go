@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	objects "github.com/mizar-net/mizar/controlplane/cmd"
 	sim "github.com/mizar-net/mizar/sim/cmd"
 )
 
@@ -43,6 +44,7 @@ Exit codes: 0 pass, 1 a failed expectation, 2 bad input or a broken harness.`,
 		SilenceErrors: true,
 	}
 	c.AddCommand(sim.Commands()...)
+	c.AddCommand(objects.Commands()...)
 	c.AddCommand(versionCommand())
 	return c
 }

@@ -240,8 +240,8 @@ static __always_inline bool parse_extensions(struct pkt *p, struct cursor *c, __
 
 	if (has_extensions(next)) {
 		if (!follow_extensions(p->ctx, c->pos - hook_data(p->ctx), &e) ||
-		    e.length > HEADERS_MAX ||
-		    sizeof(struct ipv6hdr) + e.length > p->l3_length || !take(c, e.length))
+		    e.length > HEADERS_MAX || sizeof(struct ipv6hdr) + e.length > p->l3_length ||
+		    !take(c, e.length))
 			return false;
 	}
 	p->protocol = e.next;

@@ -33,9 +33,8 @@ static __always_inline enum drop_reason find_next(struct pkt *p, struct next *n)
 }
 
 /* To the source host, with the location it asked for. */
-static __always_inline enum drop_reason prepare_send_back(struct pkt *p, const struct tunnel *t,
-							  const struct next *n,
-							  struct outgoing *out)
+static __always_inline enum drop_reason
+prepare_send_back(struct pkt *p, const struct tunnel *t, const struct next *n, struct outgoing *out)
 {
 	struct host *found = hosts_row(p, n->host);
 	__u32 asker;

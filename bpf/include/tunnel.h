@@ -161,7 +161,8 @@ __noinline int parse_options(hook_ctx *ctx, __u32 offset, __u32 left, struct opt
 
 	if (!to || offset > HEADERS_MAX)
 		return DROP_TRUNCATED;
-	c = (struct cursor){.pos = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1), .end = hook_end(ctx)};
+	c = (struct cursor){.pos = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1),
+			    .end = hook_end(ctx)};
 	for (int i = 0; i < OPTIONS && left; i++) {
 		struct cursor body = c;
 		struct geneve_option *o = take(&c, sizeof(*o));

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/sim/conformance"
+	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/oracle"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -45,7 +46,7 @@ func ExitCode(err error) int {
 		return 0
 	case errors.As(err, &other):
 		return int(other)
-	case errors.Is(err, ErrFailed), errors.Is(err, conformance.ErrNotPassed):
+	case errors.Is(err, ErrFailed), errors.Is(err, conformance.ErrNotPassed), errors.Is(err, corpus.ErrSurprise):
 		return 1
 	}
 	return 2
@@ -67,7 +68,7 @@ Running one needs root; validating does not.`,
 		Args: cobra.NoArgs, // or else a command that is not there would print this and pass
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(),
+	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(), corpus.Command(),
 		upCommand(), execCommand(), downCommand(), listCommand())
 	return c
 }

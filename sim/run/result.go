@@ -26,8 +26,8 @@ type Result struct {
 	Wires    []string      `json:"wires"`
 	Status   Status        `json:"status"`
 	Elapsed  time.Duration `json:"elapsedNanoseconds"`
-	// Runs has one entry for each family of the underlay that the scenario
-	// asks for, or one in all.
+	// Runs has one entry for each family of the underlay and each mode of XDP
+	// that the scenario asks for, or one in all.
 	Runs []Variant `json:"runs"`
 }
 
@@ -35,6 +35,8 @@ type Result struct {
 type Variant struct {
 	// Underlay is "v4" or "v6" where the scenario asks for families.
 	Underlay string `json:"underlay,omitempty"`
+	// XDP are the modes of programs where the scenario asks for them.
+	XDP string `json:"xdp,omitempty"`
 	Status   Status `json:"status"`
 	Steps    []Step `json:"steps"`
 }
@@ -102,6 +104,9 @@ func (r Result) Evidence() []Evidence {
 		name := r.Scenario
 		if v.Underlay != "" {
 			name += " over " + v.Underlay
+		}
+		if v.XDP != "" {
+			name += " in XDP mode " + v.XDP
 		}
 		for _, s := range v.Steps {
 			for _, c := range s.Checks {

@@ -56,6 +56,8 @@ type Event struct {
 	// Underlay is the family of this run, "v4" or "v6", where there are
 	// several.
 	Underlay string
+	// XDP are the modes of this run, where the scenario asks for them.
+	XDP string
 	// Wires that the run is on; Reports tells how each one's devices are
 	// set, by its name. Both for Opened.
 	Wires   []string
@@ -123,6 +125,7 @@ type runner struct {
 	Config
 	scenario *scenario.Scenario
 	underlay string
+	xdp      string
 	world    world
 	oracle   Oracle
 	wires    []wire.Wire
@@ -135,11 +138,14 @@ func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant,
 	if len(s.Families) == 1 {
 		r.underlay = familyName(s.Families[0])
 	}
+	if len(s.Modes) == 1 {
+		r.xdp = s.Modes[0].String()
+	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.open(ctx); err != nil {
 		return v, err
 	}
-	v.Underlay, v.Status = r.underlay, Pass
+	v.Underlay, v.XDP, v.Status = r.underlay, r.xdp, Pass
 	for i := range s.Steps {
 		if err := ctx.Err(); err != nil {
 			return v, fmt.Errorf("stopped before step %d: %w", i+1, context.Cause(ctx))
@@ -217,7 +223,7 @@ func (r *runner) notify(e Event) {
 	if r.Notify == nil {
 		return
 	}
-	e.Scenario, e.Underlay, e.Total = r.scenario, r.underlay, len(r.scenario.Steps)
+	e.Scenario, e.Underlay, e.XDP, e.Total = r.scenario, r.underlay, r.xdp, len(r.scenario.Steps)
 	r.Notify(e)
 }
 

@@ -134,7 +134,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	}
 	d.wires = s.Wires
 	before := d.failures()
-	s.Families = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
+	s.Families, s.Modes = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
 	d.underlays = s.Families
 	d.objects(f.Optional("objects"), &d.draft)
 	if d.failures() > before {
@@ -150,9 +150,10 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	s.Steps = strict.Each(f.Required("steps", "a list of steps"), d.step)
 }
 
-// topology reads the shorthand for objects, and the families of the underlay.
-func (d *decoder) topology(v strict.Value) []int {
-	f := v.Fields("underlay", "hosts", "vpcs", "subnets", "endpoints")
+// topology reads the shorthand for objects, the families of the underlay and
+// the modes of XDP.
+func (d *decoder) topology(v strict.Value) ([]int, []Modes) {
+	f := v.Fields("underlay", "xdp", "hosts", "vpcs", "subnets", "endpoints")
 	u := f.Optional("underlay").Fields("mtu", "vlan", "families")
 	for _, section := range []struct {
 		name string
@@ -183,7 +184,7 @@ func (d *decoder) topology(v strict.Value) []int {
 	if slices.Sort(each); len(slices.Compact(each)) != len(families.List()) {
 		families.Fail("each family once")
 	}
-	return each
+	return each, modes(f.Optional("xdp"))
 }
 
 func family(v strict.Value) int {

@@ -38,6 +38,9 @@ type Scenario struct {
 	// the other, each with hosts that have addresses of that family alone;
 	// empty: one run, with all addresses.
 	Families []int
+	// Modes of XDP that the steps are run in, one after the other, each over
+	// all Families; empty: one run, with what the objects say.
+	Modes []Modes
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
@@ -268,4 +271,7 @@ type Assert struct {
 	// UnderlayFrames is the number of frames that hosts put on the
 	// underlay.
 	UnderlayFrames *int
+	// XDP says that every device must have its program in the mode that was
+	// asked for (veth only).
+	XDP bool
 }

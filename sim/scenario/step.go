@@ -205,15 +205,15 @@ func truthRow(v strict.Value, width int) string {
 }
 
 func (d *decoder) assert(v strict.Value) *Assert {
-	f := v.Fields("drops", "underlayFrames", "only")
-	a := &Assert{Only: f.Optional("only").Bool()}
+	f := v.Fields("drops", "underlayFrames", "only", "xdp")
+	a := &Assert{Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp"))}
 	if n := f.Optional("underlayFrames"); n.Present() {
 		frames := n.Int(0, 1<<30)
 		a.UnderlayFrames = &frames
 	}
 	drops := f.Optional("drops")
-	if !drops.Present() && a.UnderlayFrames == nil {
-		v.FailGot("nothing to compare", "drops or underlayFrames")
+	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() {
+		v.FailGot("nothing to compare", "drops, underlayFrames or xdp")
 	}
 	for _, host := range drops.Entries() {
 		d.hostKey(host)

@@ -50,6 +50,13 @@ type Reporter interface {
 	Report(ctx context.Context) (string, error)
 }
 
+// Moder is a wire with devices: it can tell where their programs sit.
+type Moder interface {
+	// Modes returns the mode of XDP, as the kernel tells it, of each uplink
+	// and of each endpoint's port; "" where there is no program.
+	Modes(ctx context.Context) (map[Port]state.XDP, error)
+}
+
 // Drops counts packets by host name and drop reason (its name in the enum, in
 // lower case without the prefix: "guard_address").
 type Drops map[string]map[string]uint64

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,13 +39,15 @@ func buildAndWait() {
 	_ = n.InHost("h1", print)
 	_ = n.InEndpoint("default/a2", print)
 	fmt.Println("ready")
-	select {}
+	_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed
 }
 
 func TestKilledProcessLeavesNothing(t *testing.T) {
 	g := NewWithT(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "MIZAR_TEST_BUILD_AND_WAIT=1")
+	_, err := cmd.StdinPipe() // stays open as long as this test
+	g.Expect(err).NotTo(HaveOccurred())
 	out, err := cmd.StdoutPipe()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(cmd.Start()).To(Succeed())

@@ -69,7 +69,18 @@ func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
 			return err
 		}
 	}
+	n.modes(t)
 	return n.neighbours()
+}
+
+// modes takes the modes of XDP over, for the next Attach.
+func (n *Net) modes(t topology.Topology) {
+	for _, h := range t.Hosts {
+		n.hosts[h.Name].XDP = h.XDP
+	}
+	for _, e := range t.Endpoints {
+		n.endpoints[e.Name].XDP = e.XDP
+	}
 }
 
 // built is what exists.
@@ -228,16 +239,16 @@ func (n *Net) unknown(kind, name string) error {
 	return fmt.Errorf("%s %q is not in the machine room, which has %v", kind, name, have)
 }
 
-// Offloads are the features of all devices, sorted by namespace and device.
+// Offloads are the features of all devices and the modes of their programs, sorted by namespace and device.
 func (n *Net) Offloads() []Offload {
 	var all []Offload
 	for _, h := range n.hosts {
-		all = append(all, Offload{h.Name, UplinkDevice, h.offloads},
-			Offload{"fabric", topology.Device(topology.FabricPrefix, h.Name), h.fabricOffloads})
+		all = append(all, Offload{h.Name, UplinkDevice, h.attached.String(), h.offloads},
+			Offload{"fabric", topology.Device(topology.FabricPrefix, h.Name), "-", h.fabricOffloads})
 	}
 	for _, e := range n.endpoints {
-		all = append(all, Offload{e.Host, topology.Device(topology.PortPrefix, e.Name), e.portOffloads},
-			Offload{e.Name, Device, e.offloads})
+		all = append(all, Offload{e.Host, e.portName(), e.attached.String(), e.portOffloads},
+			Offload{e.Name, Device, "-", e.offloads})
 	}
 	slices.SortFunc(all, compareOffloads)
 	return all

@@ -252,7 +252,7 @@ func TestOffloadsAreSwitchedAndPrinted(t *testing.T) {
 	n := build(t, room(1, 1))
 	var out strings.Builder
 	g.Expect(WriteOffloads(&out, n.Offloads())).To(Succeed())
-	g.Expect(strings.Fields(strings.Split(out.String(), "\n")[1])).To(Equal([]string{"default/a1", "eth0", "off", "off", "off", "on", "off"}))
-	g.Expect(out.String()).To(MatchRegexp(`fabric +to-h1 +off +off +off +on +off`))
-	g.Expect(out.String()).To(MatchRegexp(`h1 +uplink +off +off +off +off +off`))
+	g.Expect(strings.Fields(strings.Split(out.String(), "\n")[1])).To(Equal([]string{"default/a1", "eth0", "-", "off", "off", "off", "on", "off"}))
+	g.Expect(out.String()).To(MatchRegexp(`fabric +to-h1 +- +off +off +off +on +off`))
+	g.Expect(out.String()).To(MatchRegexp(`h1 +uplink +- +off +off +off +off +off`))
 }
