@@ -36,9 +36,9 @@ type Variant struct {
 	// Underlay is "v4" or "v6" where the scenario asks for families.
 	Underlay string `json:"underlay,omitempty"`
 	// XDP are the modes of programs where the scenario asks for them.
-	XDP string `json:"xdp,omitempty"`
-	Status   Status `json:"status"`
-	Steps    []Step `json:"steps"`
+	XDP    string `json:"xdp,omitempty"`
+	Status Status `json:"status"`
+	Steps  []Step `json:"steps"`
 }
 
 // Step is what came of one step.

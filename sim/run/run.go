@@ -247,6 +247,8 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 		return r.probe(ctx, s.Probe)
 	case s.Table != nil:
 		return r.table(ctx, s.Table)
+	case s.Trace != nil:
+		return r.trace(ctx, s.Trace)
 	case s.Send != nil:
 		return r.send(ctx, s.Send)
 	case s.Replay != nil:

@@ -8,3 +8,9 @@ type Names struct {
 	// host 0; Ports by its kernel.
 	Hosts, Subnets, Endpoints, Ports map[uint32]string
 }
+
+// RowReader is a wire whose steps can tell what stood in the rows they met.
+type RowReader interface {
+	// ReadRows makes every step from now on do so.
+	ReadRows()
+}

@@ -22,7 +22,10 @@ type Glass interface {
 	Index() encode.Index
 }
 
-var _ Glass = (*loaded)(nil)
+var (
+	_ Glass          = (*loaded)(nil)
+	_ wire.RowReader = (*Wire)(nil)
+)
 
 // ReadRows makes every step from now on tell the rows that it met with their
 // contents, which costs a system call for each.
