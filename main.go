@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,8 +22,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := root().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil && errors.Is(err, context.Canceled)
 	stop()
-	if err != nil {
+	switch {
+	case interrupted:
+		fmt.Fprintf(os.Stderr, "mizar: interrupted; what was built is taken down (%v)\n", err)
+	case err != nil:
 		fmt.Fprintf(os.Stderr, "mizar: %v\n", err)
 	}
 	os.Exit(sim.ExitCode(err))

@@ -89,6 +89,15 @@ func orNative(all []state.XDP) []state.XDP {
 	return all
 }
 
+// Standing returns the objects of a network that stands and runs no steps: with
+// addresses of all families, in the first of its modes.
+func (s *Scenario) Standing() object.Set {
+	if len(s.Modes) == 0 {
+		return s.Objects
+	}
+	return inModes(s.Objects, s.Modes[0])
+}
+
 // inModes returns the set in which every uplink and port has a mode.
 func inModes(set object.Set, m Modes) object.Set {
 	set.Hosts, set.Endpoints = slices.Clone(set.Hosts), slices.Clone(set.Endpoints)

@@ -228,7 +228,7 @@ func TestNamedRoomStaysUntilDown(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("take it down first")))
 	rooms, err := List()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rooms).To(ContainElement(Named{Name: name, Hosts: []string{"h1", "h2"}, Endpoints: []string{"default/a1", "default/a2"}}))
+	g.Expect(rooms).To(ContainElement(Named{Name: name, State: Up, Hosts: []string{"h1", "h2"}, Endpoints: []string{"default/a1", "default/a2"}}))
 	for who, device := range map[string]string{"h1": "uplink", "a2": "eth0", "default/a1": "eth0", "fabric": "to-h2"} {
 		g.Expect(Enter(name, who, func() error {
 			_, err := net.InterfaceByName(device)
