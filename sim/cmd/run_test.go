@@ -114,3 +114,15 @@ func TestKeepLeavesALab(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(things(t)).To(Equal(before))
 }
+
+func TestGraphDraws(t *testing.T) {
+	g := NewWithT(t)
+	out, err := mizar(t.Context(), "sim", "graph", "tour")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("bouncer of blue-a red-a red-b"))
+	out, err = mizar(t.Context(), "sim", "graph", "tour", "-o", "svg")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(HavePrefix("<svg "))
+	_, err = mizar(t.Context(), "sim", "graph", "tour", "-o", "png")
+	g.Expect(cmd.ExitCode(err)).To(Equal(2))
+}
