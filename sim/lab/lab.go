@@ -50,6 +50,9 @@ func Up(ctx context.Context, name string, hosts []state.Host) (Report, error) {
 			return Report{}, errors.Join(fmt.Errorf("bring lab %s up: host %s: %w", name, h.Name, err), room.Close())
 		}
 	}
+	if err := room.Ready(ctx); err != nil {
+		return Report{}, errors.Join(fmt.Errorf("bring lab %s up: %w", name, err), room.Close())
+	}
 	r := Report{Offloads: room.Offloads(), Fallbacks: room.Fallbacks()}
 	return r, room.Release()
 }

@@ -143,7 +143,7 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 			return err
 		}
 	}
-	return nil
+	return w.room.Ready(ctx)
 }
 
 // hold makes one host hold its state.
