@@ -46,7 +46,7 @@ bench: root ## all Go benchmarks (root)
 	$(TEST) -run '^$$' -bench . -benchmem $(PACKAGES)
 
 fuzz: root ## every fuzz target for FUZZTIME (default 30s) (root)
-	@for package in $$($(GO) list $(PACKAGES)); do \
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "fuzz $$package $$target $(FUZZTIME)"; \
 			$(TEST) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \

@@ -87,7 +87,7 @@ func CheckMask(name, bits string) error {
 	}
 	k := kindOf(name)
 	if k == kindNone {
-		return fmt.Errorf("masked field %q: it has no bits; ignore it instead", name)
+		return fmt.Errorf("masked field %q, which has no bits: want it ignored, not masked", name)
 	}
 	if _, ok := k.parse(bits); !ok {
 		return fmt.Errorf("mask %q of field %q: want %s", bits, name, kindNames[k])
@@ -102,9 +102,9 @@ func CheckRelation(name, relation string) error {
 	}
 	switch {
 	case relation == Entropy && name != "outer.sport":
-		return fmt.Errorf("relation %s of field %q: only outer.sport has it", Entropy, name)
+		return fmt.Errorf("relation %s of field %q: want it only of outer.sport", Entropy, name)
 	case relation == Echoed && !slices.Contains(tokens, name):
-		return fmt.Errorf("relation %s of field %q: only tokens have it: %s", Echoed, name, strings.Join(tokens, ", "))
+		return fmt.Errorf("relation %s of field %q: want it only of tokens: %s", Echoed, name, strings.Join(tokens, ", "))
 	case relation == Entropy, relation == Echoed:
 		return nil
 	case relation == name:

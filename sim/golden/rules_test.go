@@ -73,16 +73,16 @@ func TestMasksCompareTheirBitsOnly(t *testing.T) {
 
 func TestWrongRulesAreRefused(t *testing.T) {
 	for want, r := range map[string]golden.Rules{
-		"has no bits":        {Mask: map[string]string{"tunnel": "1"}},
-		"want a number":      {Mask: map[string]string{"outer.tos": "ff:ff"}},
-		"want a MAC":         {Mask: map[string]string{"inner.eth.src": "0xff"}},
-		"want TCP flags":     {Mask: map[string]string{"inner.tcp.flags": "SIN"}},
-		"masked field":       {Mask: map[string]string{"outer.*": "1"}},
-		"only outer.sport":   {Relations: map[string]string{"inner.sport": golden.Entropy}},
-		"only tokens":        {Relations: map[string]string{"outer.sport": golden.Echoed}},
-		"another field":      {Relations: map[string]string{"outer.tos": "inner.tos"}},
-		"to itself":          {Relations: map[string]string{"outer.tos": "outer.tos"}},
-		`ignored field "bit`: {Ignore: []string{"bits"}},
+		"has no bits":         {Mask: map[string]string{"tunnel": "1"}},
+		"want a number":       {Mask: map[string]string{"outer.tos": "ff:ff"}},
+		"want a MAC":          {Mask: map[string]string{"inner.eth.src": "0xff"}},
+		"want TCP flags":      {Mask: map[string]string{"inner.tcp.flags": "SIN"}},
+		"masked field":        {Mask: map[string]string{"outer.*": "1"}},
+		"only of outer.sport": {Relations: map[string]string{"inner.sport": golden.Entropy}},
+		"only of tokens":      {Relations: map[string]string{"outer.sport": golden.Echoed}},
+		"another field":       {Relations: map[string]string{"outer.tos": "inner.tos"}},
+		"to itself":           {Relations: map[string]string{"outer.tos": "outer.tos"}},
+		`ignored field "bit`:  {Ignore: []string{"bits"}},
 	} {
 		_, err := golden.Comparison{Rules: r}.Differences()
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)))

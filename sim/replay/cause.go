@@ -28,7 +28,7 @@ type Evidence struct {
 // judges look for one kind of cause each; the first that finds one is right
 // more often than those that follow.
 var judges = []func(Evidence) string{
-	checksumCause, vniCause, ttlCause, entropyCause, swappedCause, nameCause, byteOrderCause,
+	checksumCause, vniCause, ttlCause, entropyCause, swappedCause, nameCause, oppositeCause, byteOrderCause,
 	truncatedCause, paddingCause, shiftedFrameCause, shiftedValueCause, serviceCause, unchangedCause,
 }
 
@@ -138,7 +138,12 @@ func swappedCause(e Evidence) string {
 	if value(e.Golden, other) == e.Got && value(e.Emitted, other) == e.Want {
 		return fmt.Sprintf("swapped: %s and %s stand in each other's place", e.Field, other)
 	}
-	if value(e.Golden, other) == e.Got {
+	return ""
+}
+
+func oppositeCause(e Evidence) string {
+	other := opposites.Replace(e.Field)
+	if other != e.Field && e.Got != "" && value(e.Golden, other) == e.Got {
 		return fmt.Sprintf("%s holds what belongs into %s", e.Field, other)
 	}
 	return ""
@@ -201,7 +206,7 @@ func serviceCause(e Evidence) string {
 // unchangedCause is for fields that a program should have written.
 func unchangedCause(e Evidence) string {
 	if e.Got != "" && strings.HasPrefix(e.Field, "inner.") && value(e.Input, e.Field) == e.Got && e.Input != nil && e.Got != e.Want {
-		return "it is as it was put in: no program has rewritten it"
+		return "it is as it was put in: no program has rewritten it, or another packet was put in"
 	}
 	return ""
 }

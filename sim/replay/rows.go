@@ -31,12 +31,12 @@ const (
 // first that names the field holds.
 var sources = []source{
 	{[]string{"outer.sport", "outer.tos", "outer.ttl", "outer.id", "outer.df", "checksum"}, nil, computed},
-	{[]string{"outer.*", "vlan"}, []string{"hosts", "peers", "uplink"}, "no row was met that names a host"},
+	{[]string{"outer.*", "vlan"}, []string{"hosts", "uplinks"}, "no row was met that names a host"},
 	{[]string{"geneve.vni"}, []string{"endpoints", "ports"}, fromPacket},
 	{[]string{"geneve.identity.generation"}, []string{"paths", "directory"}, fromPacket},
 	{[]string{"geneve.identity*"}, []string{"endpoints"}, fromPacket},
 	{[]string{"geneve.return", "geneve.return.flags", "geneve.return.token"}, []string{"paths"}, fromPacket},
-	{[]string{"geneve.return.host"}, []string{"hosts"}, fromPacket},
+	{[]string{"geneve.return.host"}, []string{"hosts", "uplinks"}, fromPacket},
 	{[]string{"geneve.send-back", "geneve.send-back.identity", "geneve.send-back.generation"}, []string{"directory"}, fromPacket},
 	{[]string{"geneve.send-back.host"}, []string{"hosts", "directory"}, fromPacket},
 	{[]string{"geneve.*"}, nil, fromPacket},
@@ -81,7 +81,7 @@ func Row(s wire.Step, field string) string {
 }
 
 // leading are the maps whose rows name hosts.
-var leading = []string{"paths", "directory", "subnets", "vpcs", "peers"}
+var leading = []string{"paths", "directory", "subnets", "vpcs", "peers", "peer_slots"}
 
 // ledTo is the row that named a host: the last one found before it.
 func ledTo(stages []wire.Stage) string {
