@@ -104,7 +104,7 @@ func (o replayOptions) replay(cmd *cobra.Command, name, file string) (err error)
 	if o.update {
 		c.Update = writeFile
 	}
-	r, err := o.one(cmd, s, c)
+	r, err := o.one(cmd.Context(), cmd.OutOrStdout(), s, c)
 	if err != nil {
 		return err
 	}

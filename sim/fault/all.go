@@ -37,6 +37,8 @@ func All() []Fault {
 			Rows: []string{"H18"}, states: wrongMode},
 		{Name: "unequal-wires", Says: "the testrun wire says that nothing arrives, the veth wire tells the truth",
 			Rows: []string{"J1"}, Wire: "testrun", packet: lose},
+		{Name: "blind-trace", Says: "traces tell of every row that it is unused",
+			Rows: []string{"J4"}, packet: blind},
 		{Name: "altered-frames", Says: "a byte of the payload is changed on the way",
 			Rows: []string{"J2"}, emissions: alterFrames},
 	}

@@ -127,6 +127,13 @@ func (p *planted) Modes(ctx context.Context) (map[wire.Port]state.XDP, error) {
 	return moder.Modes(ctx)
 }
 
+// ReadRows makes the wire tell rows, if it can.
+func (p *planted) ReadRows() {
+	if reader, ok := p.Wire.(wire.RowReader); ok {
+		reader.ReadRows()
+	}
+}
+
 // UnderlayFrames are those of the wire: what a fault invents is not counted.
 func (p *planted) UnderlayFrames(ctx context.Context) (map[string]uint64, error) {
 	meter, ok := p.Wire.(wire.Meter)

@@ -60,6 +60,7 @@ type Step struct {
 
 	Probe   *Probe
 	Table   *Table
+	Trace   *Trace
 	Send    *Send
 	Replay  *Replay
 	Change  *Change
@@ -75,6 +76,8 @@ func (s Step) Kind() string {
 		return "probe"
 	case s.Table != nil:
 		return "table"
+	case s.Trace != nil:
+		return "trace"
 	case s.Send != nil:
 		return "send"
 	case s.Replay != nil:

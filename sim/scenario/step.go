@@ -13,7 +13,7 @@ import (
 )
 
 // stepKinds are the keys that say what a step does, one of them in each.
-var stepKinds = []string{"probe", "table", "send", "replay", "change", "forget", "advance", "assert"}
+var stepKinds = []string{"probe", "table", "trace", "send", "replay", "change", "forget", "advance", "assert"}
 
 func (d *decoder) step(v strict.Value) Step {
 	f := v.Fields(append([]string{"name", "rows", "expect"}, stepKinds...)...)
@@ -55,6 +55,8 @@ func (d *decoder) body(s *Step, kind string, v, expect strict.Value) {
 		s.Probe = d.probe(v, expect)
 	case "table":
 		s.Table = d.table(v)
+	case "trace":
+		s.Trace = d.trace(v)
 	case "send":
 		s.Send = d.send(v, expect)
 	case "replay":

@@ -170,6 +170,9 @@ type Step struct {
 	In, Out                            []byte
 	// To is the host or endpoint that the frame goes to.
 	To string
+	// Names say what the numbers in rows stand for; nil where rows are not
+	// read.
+	Names *Names
 }
 
 // Stage is one thing a program did.
@@ -180,4 +183,8 @@ type Stage struct {
 	Access string
 	Key    []byte
 	Hit    bool
+	// Row is what stood in the row, for an update what was written; Before
+	// is what stood there before an update. Nil: no such row, or rows are
+	// not read.
+	Row, Before []byte
 }

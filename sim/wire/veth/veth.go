@@ -39,8 +39,10 @@ var (
 )
 
 // Open makes a wire without hosts. It needs root.
-func Open() (*Wire, error) {
-	room, err := netns.New(netns.Options{})
+func Open() (*Wire, error) { return open(netns.Options{}) }
+
+func open(o netns.Options) (*Wire, error) {
+	room, err := netns.New(o)
 	if err != nil {
 		return nil, err
 	}
