@@ -95,7 +95,7 @@ static __always_inline enum drop_reason forward(struct pkt *p, const struct endp
 	if (!to)
 		return send(p, e, path);
 	reason = route(p, e);
-	return reason ? reason : deliver(p, to, 0);
+	return reason ? reason : deliver(p, &to->door, 0);
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)
@@ -125,7 +125,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 		return DROP_MULTICAST;
 	if (is_nowhere(p))
 		return DROP_IP_ADDRESS;
-	if (!mac_equal(p->eth->h_dest, &e->gateway))
+	if (!mac_equal(p->eth->h_dest, &e->door.gateway))
 		return DROP_DESTINATION_MAC;
 	return forward(p, e);
 }

@@ -79,20 +79,23 @@ const (
 type RowEndpoint struct {
 	_        structs.HostLayout
 	Vni      uint32
-	Ifindex  uint32
 	Subnet   uint32
 	Identity uint32
 	V4       [4]uint8
 	Mask4    [4]uint8
 	V6       [16]uint8
 	Mask6    [16]uint8
-	Mac      struct {
-		_     structs.HostLayout
-		Octet [6]uint8
-	}
-	Gateway struct {
-		_     structs.HostLayout
-		Octet [6]uint8
+	Door     struct {
+		_       structs.HostLayout
+		Ifindex uint32
+		Mac     struct {
+			_     structs.HostLayout
+			Octet [6]uint8
+		}
+		Gateway struct {
+			_     structs.HostLayout
+			Octet [6]uint8
+		}
 	}
 	Generation uint8
 	Pad        [3]uint8
@@ -122,6 +125,18 @@ type RowHost struct {
 type RowLocal struct {
 	_        structs.HostLayout
 	Endpoint uint32
+	Door     struct {
+		_       structs.HostLayout
+		Ifindex uint32
+		Mac     struct {
+			_     structs.HostLayout
+			Octet [6]uint8
+		}
+		Gateway struct {
+			_     structs.HostLayout
+			Octet [6]uint8
+		}
+	}
 }
 
 type RowLocation struct {

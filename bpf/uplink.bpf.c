@@ -13,7 +13,7 @@
 #include "include/relay.h"
 
 static __always_inline enum drop_reason receive(struct pkt *p, const struct tunnel *t,
-						const struct endpoint *to)
+						const struct local *to)
 {
 	enum drop_reason reason = carry_congestion(p, t->tos);
 
@@ -21,7 +21,7 @@ static __always_inline enum drop_reason receive(struct pkt *p, const struct tunn
 		return reason;
 	if (t->option.type)
 		learn(p, t, to);
-	return deliver(p, to, t->length);
+	return deliver(p, &to->door, t->length);
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)
@@ -29,7 +29,6 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	struct tunnel t;
 	enum drop_reason reason;
-	struct endpoint *to;
 	struct local *local;
 
 	stage(p, STAGE_PARSE);
@@ -51,8 +50,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	local = t.option.type == GENEVE_SEND_BACK ? NULL : locals_row(p, &p->destination);
 	if (!local)
 		return bounce(p, &t);
-	to = endpoints_row(p, local->endpoint);
-	return to ? receive(p, &t, to) : DROP_NO_ENDPOINT;
+	return receive(p, &t, local);
 }
 
 SEC("xdp.frags")

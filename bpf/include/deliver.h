@@ -59,8 +59,7 @@ static __always_inline enum drop_reason carry_congestion(struct pkt *p, __u8 out
 }
 
 /* To an endpoint's port, `before` bytes of outer headers cut away. */
-static __always_inline enum drop_reason deliver(struct pkt *p, const struct endpoint *to,
-						__u32 before)
+static __always_inline enum drop_reason deliver(struct pkt *p, const struct door *to, __u32 before)
 {
 	__u32 ifindex = to->ifindex;
 

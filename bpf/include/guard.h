@@ -42,7 +42,7 @@ static __always_inline bool is_link_message(const struct pkt *p)
 static __always_inline enum drop_reason guard(struct pkt *p, const struct endpoint *e)
 {
 	stage(p, STAGE_GUARD);
-	if (!mac_equal(p->eth->h_source, &e->mac))
+	if (!mac_equal(p->eth->h_source, &e->door.mac))
 		return DROP_GUARD_MAC;
 	if (p->ethertype == ETH_P_ARP)
 		return DROP_NONE;

@@ -24,10 +24,11 @@ static __always_inline bool has_role(const struct roles *r, __u32 host)
 }
 
 /* Whoever handed us the packet may say where its source is. */
-static __always_inline bool vouches(struct pkt *p, const struct tunnel *t,
-				    const struct endpoint *to, __u32 host)
+static __always_inline bool vouches(struct pkt *p, const struct tunnel *t, const struct local *to,
+				    __u32 host)
 {
-	struct subnet *s = subnets_row(p, to->subnet);
+	struct endpoint *e = endpoints_row(p, to->endpoint);
+	struct subnet *s = e ? subnets_row(p, e->subnet) : NULL;
 	struct location *l;
 	struct vpc *v;
 
@@ -55,7 +56,7 @@ static __always_inline void learn_answer(struct pkt *p, const struct tunnel *t, 
 
 /* The packet's source asks: it will want to know where we are. */
 static __always_inline void learn_asker(struct pkt *p, const struct tunnel *t,
-					const struct endpoint *to, __u32 host)
+					const struct local *to, __u32 host)
 {
 	struct path row = {.host = host, .identity = t->identity, .state = PATH_LEARNED, .tell = 1};
 	struct path *known = paths_row(p, &p->source);
@@ -70,7 +71,7 @@ static __always_inline void learn_asker(struct pkt *p, const struct tunnel *t,
 	paths_put(p, &p->source, &row);
 }
 
-static __always_inline void learn(struct pkt *p, const struct tunnel *t, const struct endpoint *to)
+static __always_inline void learn(struct pkt *p, const struct tunnel *t, const struct local *to)
 {
 	__u32 host;
 

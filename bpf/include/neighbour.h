@@ -64,7 +64,7 @@ static __always_inline bool in_subnet6(const struct endpoint *e, const void *add
 static __always_inline enum drop_reason answer_from_gateway(struct pkt *p, const struct endpoint *e)
 {
 	mac_copy(p->eth->h_dest, p->eth->h_source);
-	mac_copy(p->eth->h_source, &e->gateway);
+	mac_copy(p->eth->h_source, &e->door.gateway);
 	return decide(p, VERDICT_ANSWER, hook_bounce(p->ctx), p->port);
 }
 
@@ -82,7 +82,7 @@ static __always_inline enum drop_reason answer_arp(struct pkt *p, struct cursor 
 		return DROP_ARP_OTHER;
 	sender = load32(arp->sender);
 	target = load32(arp->target);
-	if (!mac_equal(&arp->sender_mac, &e->mac) || (sender && !is_own4(e, sender)))
+	if (!mac_equal(&arp->sender_mac, &e->door.mac) || (sender && !is_own4(e, sender)))
 		return DROP_GUARD_ARP;
 	if (arp->operation != bpf_htons(ARP_REQUEST))
 		return DROP_ARP_OTHER;
@@ -93,7 +93,7 @@ static __always_inline enum drop_reason answer_arp(struct pkt *p, struct cursor 
 	arp->operation = bpf_htons(ARP_REPLY);
 	mac_copy(&arp->target_mac, &arp->sender_mac);
 	__builtin_memcpy(arp->target, &sender, 4);
-	mac_copy(&arp->sender_mac, &e->gateway);
+	mac_copy(&arp->sender_mac, &e->door.gateway);
 	__builtin_memcpy(arp->sender, &target, 4);
 	return answer_from_gateway(p, e);
 }
@@ -124,7 +124,7 @@ static __always_inline void advertise(struct pkt *p, struct nd *nd, const struct
 	nd->check = 0;
 	nd->flags = flags;
 	nd->option = 2;
-	mac_copy(&nd->mac, &e->gateway);
+	mac_copy(&nd->mac, &e->door.gateway);
 	addr_copy(&ip->daddr, &ip->saddr);
 	addr_copy(&ip->saddr, nd->target);
 	ip->hop_limit = 255;
@@ -159,7 +159,7 @@ static __always_inline enum drop_reason answer_nd(struct pkt *p, const struct en
 	if (!take(&c, sizeof(*nd) - ND_PLAIN) || ip->payload_len != bpf_htons(sizeof(*nd)) ||
 	    nd->option != 1 || nd->option_length != 1)
 		return DROP_ND_OTHER;
-	if (!mac_equal(&nd->mac, &e->mac))
+	if (!mac_equal(&nd->mac, &e->door.mac))
 		return DROP_GUARD_ND;
 	flags = ND_SOLICITED | ND_OVERRIDE;
 	if (addr_equal(nd->target, s->gateway6))

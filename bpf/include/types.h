@@ -50,25 +50,32 @@ struct port {
 	__u32 endpoint; /* index in endpoints */
 };
 
+/* Where delivery puts a frame. */
+struct door {
+	__u32 ifindex; /* the endpoint's port */
+	struct mac mac; /* the endpoint's */
+	struct mac gateway; /* whom the endpoint takes it to be from */
+};
+
 /* endpoints[index]: an endpoint behind this host. */
 struct endpoint {
 	__u32 vni; /* 0: no such endpoint */
-	__u32 ifindex;
 	__u32 subnet; /* index in subnets */
 	__u32 identity; /* 24 bits */
 	__u8 v4[4]; /* own addresses; all zero: none of that family */
 	__u8 mask4[4]; /* of the subnet */
 	__u8 v6[16];
 	__u8 mask6[16];
-	struct mac mac;
-	struct mac gateway;
+	struct door door;
 	__u8 generation;
 	__u8 pad[3];
 };
 
-/* locals[(vni, addr)]: addresses of the endpoints behind this host. */
+/* locals[(vni, addr)]: addresses of the endpoints behind this host. The door
+ * stands here once more, so that delivery meets one row. */
 struct local {
-	__u32 endpoint;
+	__u32 endpoint; /* index in endpoints */
+	struct door door;
 };
 
 enum path_state {

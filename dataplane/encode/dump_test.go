@@ -31,8 +31,8 @@ func dump(r encode.Rows) string {
 	})
 	section(&b, "endpoints", r.Endpoints, cmp.Compare[uint32], func(k uint32, v bpf.RowEndpoint) string {
 		return fmt.Sprintf("%d: vni %#x, port %d, subnet %d, identity %#x, generation %d, %s/%s %s/%s, mac %s, gateway %s", k, v.Vni,
-			v.Ifindex, v.Subnet, v.Identity, v.Generation, netip.AddrFrom4(v.V4), net.IPMask(v.Mask4[:]), ip(v.V6),
-			net.IPMask(v.Mask6[:]), mac(v.Mac.Octet), mac(v.Gateway.Octet))
+			v.Door.Ifindex, v.Subnet, v.Identity, v.Generation, netip.AddrFrom4(v.V4), net.IPMask(v.Mask4[:]), ip(v.V6),
+			net.IPMask(v.Mask6[:]), mac(v.Door.Mac.Octet), mac(v.Door.Gateway.Octet))
 	})
 	section(&b, "uplinks", r.Uplinks, cmp.Compare[uint32], func(k uint32, v bpf.RowUplink) string {
 		return fmt.Sprintf("%d: %s %s vlan %d", k, ip(v.V4), ip(v.V6), v.Vlan)
@@ -44,7 +44,8 @@ func dump(r encode.Rows) string {
 		return fmt.Sprintf("%s: host %d", ip(k.Addr), v.Host)
 	})
 	section(&b, "locals", r.Locals, encode.CompareAddr, func(k bpf.RowAddrKey, v bpf.RowLocal) string {
-		return fmt.Sprintf("%#x %s: endpoint %d", k.Vni, ip(k.Addr), v.Endpoint)
+		return fmt.Sprintf("%#x %s: endpoint %d, port %d, mac %s, gateway %s", k.Vni, ip(k.Addr), v.Endpoint,
+			v.Door.Ifindex, mac(v.Door.Mac.Octet), mac(v.Door.Gateway.Octet))
 	})
 	section(&b, "ports", r.Ports, cmp.Compare[uint32], func(k uint32, v bpf.RowPort) string {
 		return fmt.Sprintf("%d: interface %d, endpoint %d", k, v.Ifindex, v.Endpoint)

@@ -29,17 +29,17 @@ func (e *encoder) endpoint(p state.Endpoint) error {
 		return err
 	}
 	e.rows.Endpoints[number] = row
-	slot := row.Ifindex % bpf.PortSlots()
+	slot := row.Door.Ifindex % bpf.PortSlots()
 	if other, ok := e.rows.Ports[slot]; ok {
 		return fmt.Errorf("its port's interface index %d falls on the slot of interface %d: make the link again to get another index",
-			row.Ifindex, other.Ifindex)
+			row.Door.Ifindex, other.Ifindex)
 	}
-	e.rows.Ports[slot] = bpf.RowPort{Ifindex: row.Ifindex, Endpoint: number}
+	e.rows.Ports[slot] = bpf.RowPort{Ifindex: row.Door.Ifindex, Endpoint: number}
 	for _, a := range p.Addresses {
 		if _, ok := e.rows.Locals[Addr(p.VNI, a)]; ok {
 			return fmt.Errorf("address %s in VNI %d is another endpoint's already", a, p.VNI)
 		}
-		e.rows.Locals[Addr(p.VNI, a)] = bpf.RowLocal{Endpoint: number}
+		e.rows.Locals[Addr(p.VNI, a)] = bpf.RowLocal{Endpoint: number, Door: row.Door}
 	}
 	return nil
 }
@@ -60,11 +60,12 @@ func (e *encoder) endpointRow(p state.Endpoint) (bpf.RowEndpoint, error) {
 		return bpf.RowEndpoint{}, fmt.Errorf("the interface index of its port is not known")
 	}
 	row := bpf.RowEndpoint{
-		Vni: p.VNI, Ifindex: port, Subnet: e.index.Subnets[p.Subnet],
+		Vni: p.VNI, Subnet: e.index.Subnets[p.Subnet],
 		Identity: p.Identity, Generation: p.Generation,
 	}
-	row.Mac.Octet = p.MAC
-	row.Gateway.Octet = subnet.GatewayMAC
+	row.Door.Ifindex = port
+	row.Door.Mac.Octet = p.MAC
+	row.Door.Gateway.Octet = subnet.GatewayMAC
 	for _, a := range p.Addresses {
 		if err := setAddress(&row, subnet, a); err != nil {
 			return bpf.RowEndpoint{}, err
