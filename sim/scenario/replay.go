@@ -53,19 +53,11 @@ func checked(v strict.Value, check func(field, text string) error) map[string]st
 		if all == nil {
 			all = map[string]string{}
 		}
-		if all[e.Key] = scalar(e.Value); all[e.Key] != "" {
+		if all[e.Key] = e.Value.Written(); all[e.Key] != "" {
 			refuse(e.Value, check(e.Key, all[e.Key]))
 		}
 	}
 	return all
-}
-
-// scalar reads a text, or a number as it is written: 0xfc.
-func scalar(v strict.Value) string {
-	if v.Present() && v.Node().Kind == yaml.ScalarNode && v.Node().ShortTag() == "!!int" {
-		return v.Node().Value
-	}
-	return v.Text()
 }
 
 // refuse records what is wrong with a rule: "…: want …".
@@ -84,13 +76,11 @@ func refuse(v strict.Value, err error) {
 func (d *decoder) group(v strict.Value) golden.Group {
 	f := v.Fields("at", "uplink", "packets")
 	port := d.port(v, f)
+	packets := strict.Each(f.Optional("packets"), func(v strict.Value) int { return v.Int(1, 1<<20) })
 	if port == (wire.Port{}) {
 		return golden.Group{}
 	}
-	return golden.Group{
-		Port:    golden.Port(port),
-		Packets: strict.Each(f.Optional("packets"), func(v strict.Value) int { return v.Int(1, 1<<20) }),
-	}
+	return golden.Group{Port: golden.Port(port), Packets: packets}
 }
 
 // golden reads one name, or one for each family of the underlay.
