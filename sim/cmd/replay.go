@@ -53,6 +53,11 @@ was, not what is right.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.replay(cmd, args[0], args[1]) },
 	}
+	o.flags(c)
+	return c
+}
+
+func (o *replayOptions) flags(c *cobra.Command) {
 	o.wire.add(c)
 	o.output.add(c)
 	f := c.Flags()
@@ -72,7 +77,6 @@ was, not what is right.`,
 	c.MarkFlagsOneRequired("at", "uplink")
 	c.MarkFlagsMutuallyExclusive("golden", "record")
 	c.MarkFlagsOneRequired("golden", "record")
-	return c
 }
 
 func (o replayOptions) replay(cmd *cobra.Command, name, file string) (err error) {

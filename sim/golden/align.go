@@ -15,7 +15,7 @@ type pair struct {
 // The costs of an alignment. A packet that was changed costs less than one lost
 // and another put in, unless nearly all of it is different.
 const (
-	costChanged = 1  // the packet itself, with other fields
+	costChanged = 8  // the packet itself, at most this for all fields that differ
 	costOther   = 3  // another packet in its place …
 	costField   = 1  // … for each field that differs
 	fieldsAlike = 8  // … or this for nearly the same bytes, read as something else
@@ -30,12 +30,12 @@ const (
 // one pair.
 func align(want, got []item) []pair {
 	var pairs []pair
-	for len(want) > 0 && len(got) > 0 && want[0].same(got[0]) {
+	for len(want) > 0 && len(got) > 0 && want[0].equal(got[0]) {
 		pairs = append(pairs, pair{want: &want[0], got: &got[0]})
 		want, got = want[1:], got[1:]
 	}
 	var tail []pair
-	for len(want) > 0 && len(got) > 0 && want[len(want)-1].same(got[len(got)-1]) {
+	for len(want) > 0 && len(got) > 0 && want[len(want)-1].equal(got[len(got)-1]) {
 		tail = append(tail, pair{want: &want[len(want)-1], got: &got[len(got)-1]})
 		want, got = want[:len(want)-1], got[:len(got)-1]
 	}
@@ -64,17 +64,10 @@ func balance(want, got []item) map[identity]int {
 // cost of letting an emitted frame stand for a golden one. A packet that is
 // there elsewhere does not stand for another.
 func cost(w, g *item, counts map[identity]int) int {
-	different := 0
-	for i := range w.values {
-		if w.values[i] != g.values[i] {
-			different++
-		}
-	}
+	different := w.different(*g)
 	switch {
-	case w.same(*g) && different == 0:
-		return 0
 	case w.same(*g):
-		return costChanged
+		return min(costField*different, costChanged)
 	case g.err != nil:
 		return costGap
 	case counts[w.identity] <= 0 || counts[g.identity] >= 0:
@@ -195,12 +188,7 @@ func best(w item, got []item, taken []int) int {
 		if !w.same(got[i]) || slices.Contains(taken, i) {
 			continue
 		}
-		different := 0
-		for k := range w.values {
-			if w.values[k] != got[i].values[k] {
-				different++
-			}
-		}
+		different := w.different(got[i])
 		if at < 0 || different < least {
 			at, least = i, different
 		}

@@ -68,11 +68,11 @@ func (c Comparison) Differences() ([]Difference, error) {
 	}
 	r := comparer{rules: c.Rules, broken: c.Rules.relate(c.Inputs, c.Got)}
 	for _, port := range portsOf(c.Want, c.Got) {
-		golden, err := at(port, c.Want)
+		golden, err := c.Rules.at(port, c.Want)
 		if err != nil {
 			return nil, fmt.Errorf("compare with golden capture: %w", err)
 		}
-		emitted, _ := at(port, c.Got) // what can't be read is a difference
+		emitted, _ := c.Rules.at(port, c.Got) // what can't be read is a difference
 		for _, p := range align(golden, settle(golden, emitted, c.Rules.Unordered)) {
 			r.pair(p)
 		}
@@ -96,10 +96,25 @@ type item struct {
 	port     string
 	packet   frame.Packet
 	identity identity
-	// values are those of all fields.
-	values []string
-	err    error
+	// values are those of all fields; of those that are ignored or related,
+	// compared has only whether they are there.
+	values, compared []string
+	err              error
 }
+
+// different counts the fields that differ, and are compared.
+func (i item) different(other item) int {
+	n := 0
+	for k := range i.compared {
+		if i.compared[k] != other.compared[k] {
+			n++
+		}
+	}
+	return n
+}
+
+// equal says that two frames carry one packet in the same way.
+func (i item) equal(other item) bool { return i.same(other) && i.different(other) == 0 }
 
 // same says that two frames carry one packet, in a tunnel or not.
 func (i item) same(other item) bool { return i.identity == other.identity }
@@ -117,7 +132,7 @@ func portsOf(want, got []Frame) []string {
 
 // at are the frames of one port, decoded; the error is about those that can't be
 // read, though they came out.
-func at(port string, frames []Frame) ([]item, error) {
+func (r Rules) at(port string, frames []Frame) ([]item, error) {
 	var items []item
 	var errs error
 	for i, f := range frames {
@@ -125,7 +140,8 @@ func at(port string, frames []Frame) ([]item, error) {
 			continue
 		}
 		p, err := frame.Decode(f.Bytes)
-		x := item{Frame: f, number: i + 1, port: port, packet: p, err: err, values: make([]string, len(fields))}
+		x := item{Frame: f, number: i + 1, port: port, packet: p, err: err,
+			values: make([]string, len(fields)), compared: make([]string, len(fields))}
 		if err != nil {
 			x.identity.bytes = string(f.Bytes)
 			if !f.died() {
@@ -135,11 +151,20 @@ func at(port string, frames []Frame) ([]item, error) {
 			x.identity = identity{tunnel: p.Tunnel, key: p.Key()}
 			for k, field := range fields {
 				x.values[k] = field.value(p)
+				x.compared[k] = r.compared(field.name, x.values[k])
 			}
 		}
 		items = append(items, x)
 	}
 	return items, errs
+}
+
+// compared is a value as far as it is compared at all.
+func (r Rules) compared(field, value string) string {
+	if _, related := r.Relations[field]; (related || r.ignored(field)) && value != "" {
+		return "there"
+	}
+	return value
 }
 
 // String is the frame in one line.

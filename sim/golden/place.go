@@ -103,16 +103,20 @@ func innerPlaces(b []byte, start int, y frame.Layer, places map[string]Place) {
 	if l3 > 14 {
 		put("inner.eth.vlan", 14, 2)
 	}
-	if y.ARP != nil {
+	switch {
+	case y.ARP != nil:
 		put("inner.arp.op", l3+6, 2)
 		put("inner.arp.sender.mac", l3+8, 6)
 		put("inner.arp.sender.ip", l3+14, 4)
 		put("inner.arp.target.mac", l3+18, 6)
 		put("inner.arp.target.ip", l3+24, 4)
+	case y.Src.IsValid():
+		ipPlaces(b, l3, y, put)
 	}
-	if !y.Src.IsValid() {
-		return
-	}
+}
+
+// ipPlaces are those of an IP packet at byte l3 of its frame.
+func ipPlaces(b []byte, l3 int, y frame.Layer, put func(name string, at, size int)) {
 	l4 := l3 + 40
 	if y.Src.Is4() {
 		l4 = l3 + int(b[l3]&0x0f)*4

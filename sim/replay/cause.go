@@ -206,7 +206,7 @@ func serviceCause(e Evidence) string {
 // unchangedCause is for fields that a program should have written.
 func unchangedCause(e Evidence) string {
 	if e.Got != "" && strings.HasPrefix(e.Field, "inner.") && value(e.Input, e.Field) == e.Got && e.Input != nil && e.Got != e.Want {
-		return "it is as it was put in: no program has rewritten it"
+		return "it is as it was put in: no program has rewritten it, or another packet was put in"
 	}
 	return ""
 }

@@ -42,23 +42,65 @@ func (r *runner) replay(ctx context.Context, p *scenario.Replay) ([]Check, error
 	}
 	var checks []Check
 	for i, w := range r.wires {
-		c, err := r.compare(p, w.Name(), recordings[i], want, twin)
+		some, err := r.compare(p, w.Name(), recordings[i], want, twin)
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, c)
+		checks = append(checks, some...)
 	}
 	return checks, nil
 }
 
-// compare holds a recording against the golden frames.
-func (r *runner) compare(p *scenario.Replay, who string, rec replay.Recording, want []golden.Frame, twin string) (Check, error) {
-	differences, err := golden.Comparison{Want: want, Got: rec.Frames, Inputs: rec.Inputs, Rules: rules(p, rec)}.Differences()
+// compare holds a recording against the golden frames. Where they agree, it
+// proves that they would not with one packet more or less.
+func (r *runner) compare(p *scenario.Replay, who string, rec replay.Recording, want []golden.Frame, twin string) ([]Check, error) {
+	all := golden.Comparison{Want: want, Got: rec.Frames, Inputs: rec.Inputs, Rules: rules(p, rec)}
+	differences, err := all.Differences()
 	if err != nil {
-		return Check{}, err
+		return nil, err
 	}
 	explained := rec.Explain(differences, replay.Context{Twin: twin, Names: r.world.names()})
-	return replayed(p, who, r.cellOf(p), rec, explained), nil
+	checks := []Check{replayed(p, who, r.cellOf(p), rec, explained)}
+	if len(differences) > 0 {
+		return checks, nil
+	}
+	aligned, err := r.aligned(p, who, all)
+	return append(checks, aligned), err
+}
+
+// plants is how many packets, from the first to the last, are taken out and put
+// in, one at a time.
+const plants = 4
+
+// aligned takes a packet out of what came out, and puts one in twice: each must
+// be one difference, at that very port.
+func (r *runner) aligned(p *scenario.Replay, who string, all golden.Comparison) (Check, error) {
+	cell := r.cellOf(p)
+	cell.Proto = "replay-alignment"
+	c := Check{Name: "replay of " + p.File + " with a packet lost, or twice", Wire: who, Cell: cell.on(who), Seen: "one difference each"}
+	// What a lost packet has asked would be missing where it is answered.
+	all.Rules.Ignore = append(slices.Clone(all.Rules.Ignore), slices.Collect(maps.Keys(all.Rules.Relations))...)
+	all.Rules.Relations = nil
+	got := all.Got
+	for i := 0; i < len(got); i += max(1, len(got)/plants) {
+		for what, frames := range map[string][]golden.Frame{
+			"lost":  slices.Delete(slices.Clone(got), i, i+1),
+			"twice": slices.Insert(slices.Clone(got), i, got[i]),
+		} {
+			all.Got = frames
+			differences, err := all.Differences()
+			if err != nil {
+				return c, err
+			}
+			if len(differences) != 1 || differences[0].Port != got[i].Port {
+				c.Failures = append(c.Failures, Failure{
+					Field: fmt.Sprintf("frame %d at %s, %s", i+1, got[i].Port, what), Who: who,
+					Got: fmt.Sprintf("%d differences %v", len(differences), differences), Against: "the scenario", Want: "one, at that port",
+				})
+			}
+		}
+	}
+	return c, nil
 }
 
 // rules are those of the step. The MACs of the underlay's ports are a wire's own,
@@ -88,6 +130,9 @@ func rules(p *scenario.Replay, rec replay.Recording) golden.Rules {
 // cellOf is where a capture is replayed.
 func (r *runner) cellOf(p *scenario.Replay) Cell {
 	c := Cell{Proto: "replay"}
+	if len(p.Relations)+len(p.Mask) > 0 {
+		c.Proto = "replay-relations"
+	}
 	if e := r.world.endpoints[p.At.Endpoint]; e != nil {
 		c.Underlay = r.world.underlay(e.Host, e.Host)
 	}
@@ -144,7 +189,7 @@ func (w world) capture(files fs.FS, p *scenario.Replay) ([][]byte, error) {
 			return nil, err
 		}
 	}
-	if at != nil {
+	if at != nil && !p.Whole {
 		if c, err = c.From(at.Addresses...); err != nil {
 			return nil, err
 		}

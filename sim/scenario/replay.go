@@ -14,7 +14,7 @@ import (
 )
 
 func (d *decoder) replay(v strict.Value) *Replay {
-	f := v.Fields("at", "uplink", "file", "rewrite", "golden", "ignore", "mask", "relations", "unordered", "fresh")
+	f := v.Fields("at", "uplink", "file", "rewrite", "golden", "ignore", "mask", "relations", "unordered", "whole", "fresh")
 	r := &Replay{
 		At:        d.port(v, f),
 		File:      d.file(f.Required("file", "the name of a capture")),
@@ -22,6 +22,7 @@ func (d *decoder) replay(v strict.Value) *Replay {
 		Mask:      checked(f.Optional("mask"), golden.CheckMask),
 		Relations: checked(f.Optional("relations"), golden.CheckRelation),
 		Unordered: strict.Each(f.Optional("unordered"), d.group),
+		Whole:     f.Optional("whole").Bool(),
 		Fresh:     f.Optional("fresh").Bool(),
 	}
 	d.golden(r, f.Required("golden", "the name of a capture of what must come out"))

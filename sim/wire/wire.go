@@ -50,6 +50,13 @@ type Reporter interface {
 	Report(ctx context.Context) (string, error)
 }
 
+// Weigher is a wire that can tell what its maps cost. Both wires are one.
+type Weigher interface {
+	// Memory returns the bytes that the kernel charges for the maps of each
+	// host, by map.
+	Memory(ctx context.Context) (map[string]map[string]uint64, error)
+}
+
 // Moder is a wire with devices: it can tell where their programs sit.
 type Moder interface {
 	// Modes returns the mode of XDP, as the kernel tells it, of each uplink
@@ -113,7 +120,7 @@ type Probe struct {
 	Size int
 	// TOS is the DSCP and ECN byte of the requests.
 	TOS uint8
-	// Timeout for a reply on a wire with real time; 0 means 500 ms.
+	// Timeout for a reply on a wire with real time; 0 means 1.5 s.
 	Timeout time.Duration
 }
 
