@@ -67,9 +67,10 @@ var rules = []rule{
 var testers = []string{
 	"github.com/onsi/gomega", "github.com/onsi/ginkgo/v2", "github.com/google/go-cmp",
 	"pgregory.net/rapid", "github.com/google/gopacket", "golang.org/x/sys",
-	"github.com/cilium/ebpf",         // programs of a few instructions
-	"github.com/vishvananda/netns",   // a place for their devices
-	"github.com/vishvananda/netlink", // and what the kernel says of those
+	"github.com/cilium/ebpf",                   // programs of a few instructions
+	"github.com/vishvananda/netns",             // a place for their devices
+	"github.com/vishvananda/netlink",           // and what the kernel says of those
+	"github.com/santhosh-tekuri/jsonschema/v6", // editors' reading of the scenario schema
 }
 
 func TestImportsOnlyGoDown(t *testing.T) {

@@ -68,7 +68,7 @@ Running one needs root; validating does not.`,
 		Args: cobra.NoArgs, // or else a command that is not there would print this and pass
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(), graphCommand(), corpus.Command(),
+	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(), graphCommand(), schemaCommand(), recordCommand(), corpus.Command(),
 		upCommand(), execCommand(), downCommand(), listCommand())
 	return c
 }

@@ -189,7 +189,7 @@ func (w world) capture(files fs.FS, p *scenario.Replay) ([][]byte, error) {
 			return nil, err
 		}
 	}
-	if at != nil {
+	if at != nil && !p.Whole {
 		if c, err = c.From(at.Addresses...); err != nil {
 			return nil, err
 		}

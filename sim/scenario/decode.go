@@ -54,6 +54,7 @@ func Decode(files fs.FS, name string, data []byte) (*Scenario, error) {
 
 func (d *decoder) decode(name string, data []byte) (*Scenario, error) {
 	d.dir, d.reader = path.Dir(name), strict.NewReader(d.shown+name)
+	d.reader.Describe(d.shape)
 	docs := d.reader.Documents(data)
 	if err := d.reader.Err(); err != nil {
 		return nil, err
@@ -81,6 +82,8 @@ type decoder struct {
 	// shown is put before names of files in errors.
 	shown  string
 	reader *strict.Reader
+	// shape, when set, is told what the scenario is asked for.
+	shape *strict.Shape
 	// draft are the objects as the step that is being read finds them; set
 	// is the same, valid.
 	draft object.Draft
@@ -137,11 +140,11 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	s.Families, s.Modes = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
 	d.underlays = s.Families
 	d.objects(f.Optional("objects"), &d.draft)
-	if d.failures() > before {
+	if d.failures() > before && d.shape == nil {
 		return // what names objects cannot be judged
 	}
 	set, err := object.New(d.draft)
-	if err != nil {
+	if err != nil && d.shape == nil {
 		d.others = append(d.others, err)
 		return
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func (d *decoder) replay(v strict.Value) *Replay {
-	f := v.Fields("at", "uplink", "file", "rewrite", "golden", "ignore", "mask", "relations", "unordered", "fresh")
+	f := v.Fields("at", "uplink", "file", "rewrite", "golden", "ignore", "mask", "relations", "unordered", "whole", "fresh")
 	r := &Replay{
 		At:        d.port(v, f),
 		File:      d.file(f.Required("file", "the name of a capture")),
@@ -22,6 +22,7 @@ func (d *decoder) replay(v strict.Value) *Replay {
 		Mask:      checked(f.Optional("mask"), golden.CheckMask),
 		Relations: checked(f.Optional("relations"), golden.CheckRelation),
 		Unordered: strict.Each(f.Optional("unordered"), d.group),
+		Whole:     f.Optional("whole").Bool(),
 		Fresh:     f.Optional("fresh").Bool(),
 	}
 	d.golden(r, f.Required("golden", "the name of a capture of what must come out"))
@@ -53,19 +54,11 @@ func checked(v strict.Value, check func(field, text string) error) map[string]st
 		if all == nil {
 			all = map[string]string{}
 		}
-		if all[e.Key] = scalar(e.Value); all[e.Key] != "" {
+		if all[e.Key] = e.Value.Written(); all[e.Key] != "" {
 			refuse(e.Value, check(e.Key, all[e.Key]))
 		}
 	}
 	return all
-}
-
-// scalar reads a text, or a number as it is written: 0xfc.
-func scalar(v strict.Value) string {
-	if v.Present() && v.Node().Kind == yaml.ScalarNode && v.Node().ShortTag() == "!!int" {
-		return v.Node().Value
-	}
-	return v.Text()
 }
 
 // refuse records what is wrong with a rule: "…: want …".
@@ -84,13 +77,11 @@ func refuse(v strict.Value, err error) {
 func (d *decoder) group(v strict.Value) golden.Group {
 	f := v.Fields("at", "uplink", "packets")
 	port := d.port(v, f)
+	packets := strict.Each(f.Optional("packets"), func(v strict.Value) int { return v.Int(1, 1<<20) })
 	if port == (wire.Port{}) {
 		return golden.Group{}
 	}
-	return golden.Group{
-		Port:    golden.Port(port),
-		Packets: strict.Each(f.Optional("packets"), func(v strict.Value) int { return v.Int(1, 1<<20) }),
-	}
+	return golden.Group{Port: golden.Port(port), Packets: packets}
 }
 
 // golden reads one name, or one for each family of the underlay.

@@ -254,6 +254,9 @@ type Replay struct {
 	Mask      map[string]string
 	Relations map[string]string
 	Unordered []golden.Group
+	// Whole puts every packet of the capture on the port, whoever sent it;
+	// otherwise an endpoint sends only its own.
+	Whole bool
 	// Fresh makes all hosts forget before.
 	Fresh bool
 }

@@ -25,6 +25,8 @@ import (
 type Reader struct {
 	file string
 	errs []error
+	// shape, when set, is told what is asked.
+	shape *Shape
 }
 
 // NewReader returns a reader whose errors name the file.
@@ -51,6 +53,7 @@ func (r *Reader) Documents(data []byte) []Value {
 			return docs
 		}
 		if v := r.Value(node, ""); !v.null() {
+			v.shape = r.shape
 			docs = append(docs, v)
 		}
 	}

@@ -4,6 +4,7 @@ package strict
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -15,18 +16,33 @@ import (
 )
 
 // Text reads a text that is not empty.
-func (v Value) Text() string { return v.scalar("!!str", "a text") }
+func (v Value) Text() string {
+	v.shape.scalar(Scalar{Kind: TextScalar})
+	return v.scalar("!!str", "a text")
+}
 
-// AnyText reads a text that may be empty.
-func (v Value) AnyText() string {
-	if v.Present() && v.node.Kind == yaml.ScalarNode && v.node.Value == "" && v.node.ShortTag() == "!!str" {
-		return ""
+// Written reads a text that is not empty, or a whole number as it is written:
+// "0xfc".
+func (v Value) Written() string {
+	v.shape.scalar(Scalar{Kind: IntScalar, Low: math.MinInt, High: math.MaxInt})
+	if v.Present() && v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!int" {
+		return v.node.Value
 	}
 	return v.Text()
 }
 
+// AnyText reads a text that may be empty.
+func (v Value) AnyText() string {
+	v.shape.scalar(Scalar{Kind: AnyTextScalar})
+	if v.Present() && v.node.Kind == yaml.ScalarNode && v.node.Value == "" && v.node.ShortTag() == "!!str" {
+		return ""
+	}
+	return v.scalar("!!str", "a text")
+}
+
 // Enum reads one of a few texts.
 func (v Value) Enum(allowed ...string) string {
+	v.shape.scalar(Scalar{Kind: EnumScalar, Enum: allowed})
 	want := "one of " + strings.Join(allowed, ", ")
 	text := v.scalar("!!str", want)
 	if text != "" && !slices.Contains(allowed, text) {
@@ -38,6 +54,7 @@ func (v Value) Enum(allowed ...string) string {
 
 // Int reads a whole number from low to high.
 func (v Value) Int(low, high int) int {
+	v.shape.scalar(Scalar{Kind: IntScalar, Low: low, High: high})
 	want := fmt.Sprintf("a whole number from %d to %d", low, high)
 	text := v.scalar("!!int", want)
 	if text == "" {
@@ -53,11 +70,13 @@ func (v Value) Int(low, high int) int {
 
 // Bool reads true or false.
 func (v Value) Bool() bool {
+	v.shape.scalar(Scalar{Kind: BoolScalar})
 	return strings.EqualFold(v.scalar("!!bool", "true or false"), "true")
 }
 
 // Duration reads a length of time that is not negative: "250ms".
 func (v Value) Duration() time.Duration {
+	v.shape.scalar(Scalar{Kind: DurationScalar})
 	const want = "a duration such as 250ms, 1s, 5m"
 	text := v.scalar("!!str", want)
 	if text == "" {
@@ -73,6 +92,7 @@ func (v Value) Duration() time.Duration {
 
 // Addr reads an IP address. IPv4 addresses in IPv6 form, and zones, are wrong.
 func (v Value) Addr() netip.Addr {
+	v.shape.scalar(Scalar{Kind: AddrScalar})
 	const want = "an IPv4 or IPv6 address"
 	text := v.scalar("!!str", want)
 	if text == "" {
@@ -88,6 +108,7 @@ func (v Value) Addr() netip.Addr {
 
 // Prefix reads a prefix whose bits past its length are zero.
 func (v Value) Prefix() netip.Prefix {
+	v.shape.scalar(Scalar{Kind: PrefixScalar})
 	const want = "an IPv4 or IPv6 prefix such as 10.0.0.0/24"
 	text := v.scalar("!!str", want)
 	if text == "" {
@@ -107,6 +128,7 @@ func (v Value) Prefix() netip.Prefix {
 
 // MAC reads an Ethernet address, unicast or not, but not zero.
 func (v Value) MAC() [6]byte {
+	v.shape.scalar(Scalar{Kind: MACScalar})
 	const want = "an Ethernet address such as 02:00:00:00:00:01"
 	text := v.scalar("!!str", want)
 	if text == "" {

@@ -16,6 +16,8 @@ type Value struct {
 	node   *yaml.Node
 	path   string
 	line   int
+	// shape is of this place; nil when nobody wants to know.
+	shape *Shape
 }
 
 // Present says that something was written there.
@@ -45,8 +47,12 @@ func (v Value) FailGot(got, want string) {
 
 // List reads a sequence that is not empty.
 func (v Value) List() []Value {
+	item := v.shape.item()
 	if !v.Present() {
-		return nil
+		if item == nil {
+			return nil
+		}
+		return []Value{{reader: v.reader, path: v.path + "[0]", line: v.line, shape: item}}
 	}
 	if v.node.Kind != yaml.SequenceNode {
 		v.Fail("a list")
@@ -58,6 +64,7 @@ func (v Value) List() []Value {
 	values := make([]Value, len(v.node.Content))
 	for i, node := range v.node.Content {
 		values[i] = v.reader.Value(node, fmt.Sprintf("%s[%d]", v.path, i))
+		values[i].shape = item
 	}
 	return values
 }
@@ -81,9 +88,23 @@ type Entry struct {
 
 // Entries reads a mapping with keys of the writer's choice, in written order.
 func (v Value) Entries() []Entry {
+	shape := v.shape.entry()
 	if !v.Present() {
-		return nil
+		if shape == nil {
+			return nil
+		}
+		const any = "*"
+		return []Entry{{Key: any, Line: v.line, Value: Value{reader: v.reader, path: join(v.path, any), line: v.line, shape: shape}}}
 	}
+	entries := v.entries()
+	for i := range entries {
+		entries[i].Value.shape = shape
+	}
+	return entries
+}
+
+// entries reads a mapping, whatever its keys.
+func (v Value) entries() []Entry {
 	if v.node.Kind != yaml.MappingNode {
 		v.Fail("a mapping")
 		return nil
@@ -118,16 +139,18 @@ type Fields struct {
 // Fields reads a mapping with the given keys and no others.
 func (v Value) Fields(known ...string) Fields {
 	f := Fields{of: v, values: map[string]Value{}}
+	v.shape.known(known)
 	if !v.Present() {
 		return f
 	}
-	for _, entry := range v.Entries() {
+	for _, entry := range v.entries() {
 		if !slices.Contains(known, entry.Key) {
 			at := entry.Value
 			at.line = entry.Line
 			at.FailGot("an unknown field", "one of "+strings.Join(known, ", "))
 			continue
 		}
+		entry.Value.shape = v.shape.field(entry.Key)
 		f.values[entry.Key] = entry.Value
 	}
 	return f
@@ -138,12 +161,13 @@ func (f Fields) Optional(name string) Value {
 	if value, ok := f.values[name]; ok {
 		return value
 	}
-	return Value{reader: f.of.reader, path: join(f.of.path, name), line: f.of.line}
+	return Value{reader: f.of.reader, path: join(f.of.path, name), line: f.of.line, shape: f.of.shape.field(name)}
 }
 
 // Required returns a field, and records an error when it was not written.
 func (f Fields) Required(name, want string) Value {
 	value := f.Optional(name)
+	f.of.shape.require(name, want)
 	if !value.Present() && f.of.Present() && f.of.node.Kind == yaml.MappingNode {
 		value.FailGot("nothing", want)
 	}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+// A specimen takes the decoder into every branch that it takes by what is
+// written, so that it describes all of itself. What stands there is of no
+// consequence, and may be wrong; a test fails when a key is not reached.
+const specimen = `
+title: specimen
+wires: [testrun, veth]
+topology:
+  underlay: {mtu: 1500, vlan: 7, families: [4, 6]}
+  xdp: XDP
+  hosts:
+    h1: {addresses: [192.0.2.1, "2001:db8::1"], xdp: native}
+  vpcs: {red: {vni: 100}}
+  subnets: {red-a: {vpc: red, cidrs: [10.0.0.0/24]}}
+  endpoints:
+    red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}
+objects: [{apiVersion: mizar.dev/v1alpha1, kind: VPC, metadata: {name: blue}, spec: {vni: 200}}]
+steps:
+- {name: a, rows: [A1], probe: {proto: icmp, from: red-1, to: red-1}, expect: {verdict: drop, lookups: {}, overhead: {v4: 1, v6: 1}, tos: carried}}
+- {probe: {proto: [icmp], from: red-1, to: 10.0.0.2}, expect: {verdict: deliver}}
+- {table: {proto: icmp, endpoints: [red-1], truth: ["-"]}}
+- {table: {proto: [icmp], endpoints: [red-1], truth: ["-"]}}
+- {trace: {proto: icmp, from: red-1, to: red-1}}
+- {trace: {proto: [icmp], from: red-1, to: red-1}}
+- {send: {at: red-1, frames: [{kind: udp, to: red-1, srcMAC: red-1, dstMAC: red-1, senderMAC: red-1}], answers: 1}, expect: {verdict: answer}}
+- {send: {uplink: h1, frames: [{kind: geneve}, {kind: udp, srcMAC: "02:00:00:00:00:01"}]}, expect: {verdict: answer}}
+- {replay: {at: red-1, file: x, golden: x, rewrite: {10.0.0.2: red-1}, unordered: [{at: red-1, packets: [1]}]}}
+- {replay: {uplink: h1, file: x, golden: {v4: x, v6: x}, mask: {outer.tos: 1}, relations: {outer.sport: entropy}}}
+- {change: {apply: [{file: x}], delete: [Endpoint/red-1]}}
+- {forget: true}
+- {advance: 1s}
+- {assert: {drops: {h1: {ttl: 1}}, underlayFrames: 1, only: true, xdp: asked}}
+`
+
+// specimens of the modes of XDP, which are written in three ways.
+var xdpSpecimens = []string{"native", "[native]", "{uplinks: native, endpoints: native}", "{uplinks: [native], endpoints: [native]}"}
+
+// objectSpecimen is an object of one kind, in an otherwise empty scenario.
+const objectSpecimen = `
+title: specimen
+topology: {vpcs: {v: {vni: 1}}}
+objects: [{apiVersion: mizar.dev/v1alpha1, kind: KIND, metadata: {name: x, namespace: y}, spec: {vni: 7}}]
+`
+
+const fileSpecimen = `
+title: specimen
+topology: {vpcs: {v: {vni: 1}}}
+objects: [{file: x}]
+`
