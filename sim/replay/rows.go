@@ -40,7 +40,7 @@ var sources = []source{
 	{[]string{"geneve.send-back", "geneve.send-back.identity", "geneve.send-back.generation"}, []string{"directory"}, fromPacket},
 	{[]string{"geneve.send-back.host"}, []string{"hosts", "directory"}, fromPacket},
 	{[]string{"geneve.*"}, nil, fromPacket},
-	{[]string{"inner.eth.src", "inner.eth.dst"}, []string{"endpoints"}, fromPacket},
+	{[]string{"inner.eth.src", "inner.eth.dst"}, []string{"locals", "endpoints"}, fromPacket},
 	{[]string{"inner.ip.ttl"}, []string{"endpoints", "subnets"}, fromPacket},
 	{[]string{"inner.arp.*", "inner.nd.*"}, []string{"endpoints"}, computed},
 	{[]string{"packet", "order", "verdict", "reason", "xdp", "tunnel"}, []string{"*"}, "no row was met"},
@@ -67,7 +67,7 @@ func Row(s wire.Step, field string) string {
 	for _, name := range from.maps {
 		for i := len(s.Stages) - 1; i >= 0; i-- {
 			stage := s.Stages[i]
-			if stage.Map == "" || name != "*" && stage.Map != name {
+			if stage.Map == "" || name != "*" && (stage.Map != name || givesNothing(name, stage)) {
 				continue
 			}
 			text := fmt.Sprintf("%s (stage %s of the %s program on %s, %s)", row(stage), stage.Name, s.Program, s.Host, stage.Access)
@@ -79,6 +79,10 @@ func Row(s wire.Step, field string) string {
 	}
 	return from.otherwise
 }
+
+// givesNothing says that the look-up was no source of a field: a miss among the
+// addresses of a host, which only tells that the packet is not for it.
+func givesNothing(name string, s wire.Stage) bool { return name == "locals" && !s.Hit }
 
 // leading are the maps whose rows name hosts.
 var leading = []string{"paths", "directory", "subnets", "vpcs", "peers", "peer_slots"}

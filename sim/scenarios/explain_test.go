@@ -79,7 +79,7 @@ func TestPlantedFaultsOfProgrammedHostsAreExplained(t *testing.T) {
 		}
 	})
 	g.Expect(lines).NotTo(BeEmpty())
-	g.Expect(having(lines, "endpoint:default/red-2: inner.eth.dst", "row: endpoints row", "(stage local of the uplink program on h2, hit)",
+	g.Expect(having(lines, "endpoint:default/red-2: inner.eth.dst", "row: locals vni 100 ", "(stage local of the uplink program on h2, hit)",
 		"likely cause: it is the gateway's MAC of VPC red, in the place of the MAC of endpoint red-2")).To(HaveLen(len(lines)), "%s", lines)
 
 	lines = planted(t, func(h *state.Host) { h.Directory = nil })

@@ -21,9 +21,15 @@ func BriefFields() map[string][]string {
 func FieldNames(name string) []string {
 	names := []string{}
 	row := reflect.TypeOf(tables[name].row()).Elem()
-	for i := range row.NumField() {
-		f := row.Field(i).Name
-		names = append(names, strings.ToLower(f[:1])+f[1:])
+	add := func(t reflect.Type) {
+		for i := range t.NumField() {
+			f := t.Field(i).Name
+			names = append(names, strings.ToLower(f[:1])+f[1:])
+		}
+	}
+	add(row)
+	if door, ok := row.FieldByName("Door"); ok {
+		add(door.Type)
 	}
 	if name == "paths" {
 		names = append(names, "endpoint")

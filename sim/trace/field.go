@@ -32,9 +32,33 @@ func (d decoding) field(name string, v reflect.Value) {
 	case reflect.Array:
 		d.set(name, bytesText(v))
 	case reflect.Struct:
+		if v.Type() == doorType {
+			d.fields(v)
+			return
+		}
 		d.set(name, d.nested(v))
 	default:
 		d.number(name, v.Uint())
+	}
+}
+
+// doorType is struct door, whose fields are told as the row's own.
+var doorType = reflect.TypeFor[bpf.RowEndpoint]().Field(doorAt()).Type
+
+func doorAt() int {
+	f, ok := reflect.TypeFor[bpf.RowEndpoint]().FieldByName("Door")
+	if !ok {
+		panic("trace: rows of endpoints have no door")
+	}
+	return f.Index[0]
+}
+
+// fields tells all fields of a row, or of a struct in it.
+func (d decoding) fields(v reflect.Value) {
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.Name != "_" && field.Name != "Pad" {
+			d.field(strings.ToLower(field.Name[:1])+field.Name[1:], v.Field(i))
+		}
 	}
 }
 

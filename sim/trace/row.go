@@ -64,11 +64,7 @@ func Decode(name string, row []byte, names *wire.Names) (Row, error) {
 	}
 	d := decoding{names: names, row: Row{}}
 	v := reflect.ValueOf(into).Elem()
-	for i := range v.NumField() {
-		if field := v.Type().Field(i); field.Name != "_" && field.Name != "Pad" {
-			d.field(strings.ToLower(field.Name[:1])+field.Name[1:], v.Field(i))
-		}
-	}
+	d.fields(v)
 	if path, ok := into.(*bpf.RowPath); ok {
 		d.path(*path)
 	}
