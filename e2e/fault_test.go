@@ -5,17 +5,22 @@ package e2e_test
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"testing/fstest"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/sim/conformance"
+	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/fault"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/scenarios"
+	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
 // A suite that cannot fail proves nothing: each fault must turn its rows red.
@@ -28,6 +33,10 @@ var _ = Describe("planted faults", func() {
 		}
 		if id == report.Row {
 			It("a report that hides failures turns J10 red", Label(id, "fault"), lyingReport)
+			continue
+		}
+		if id == corpus.RowID {
+			It("a program that loses frames without a reason turns J3 red", Label(id, "fault"), losingProgram)
 			continue
 		}
 		faults := fault.Of(id)
@@ -89,6 +98,27 @@ func lyingReport() {
 	rows, err := conformance.Select(allRows, []string{report.Row})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(conformance.Judge(rows, report.Prove(lying)).Rows[0].Status).To(Equal(conformance.Fail))
+}
+
+// losing is a machine whose programs do not say why they drop.
+type losing struct{ testrun.Machine }
+
+func (m losing) Run(a testrun.Arrival) (testrun.Result, error) {
+	r, err := m.Machine.Run(a)
+	r.Record.Reason = uint32(bpf.RowDropReasonDROP_NONE)
+	return r, err
+}
+
+func losingProgram(ctx SpecContext) {
+	captures, err := fs.Sub(scenarios.Files(), "captures")
+	Expect(err).NotTo(HaveOccurred())
+	met := corpus.Prove(ctx, captures, func(host string) (testrun.Machine, error) {
+		m, err := testrun.Load(host)
+		return losing{m}, err
+	})
+	rows, err := conformance.Select(allRows, []string{"J3/own"})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(conformance.Judge(rows, met).Rows[0].Status).To(Equal(conformance.Fail))
 }
 
 // acceptedInput plants an object that is right where broken ones are kept.

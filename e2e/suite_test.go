@@ -46,6 +46,12 @@ var _ = Describe("Mizar", func() {
 		Expect(read).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, read...)
 	})
+	It("meets captures", Label("J3"), func(ctx SpecContext) {
+		met, err := conformance.Suite{}.Run(ctx, []string{"J3"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
+	})
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
 	}

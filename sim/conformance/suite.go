@@ -5,12 +5,16 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/scenarios"
+	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
 // Suite is all that can give evidence.
@@ -32,6 +36,13 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	}
 	if about(asks, []string{report.Row}) {
 		evidence = append(evidence, report.Prove(report.Real())...)
+	}
+	if about(asks, []string{corpus.RowID}) {
+		captures, err := fs.Sub(scenarios.Files(), "captures")
+		if err != nil {
+			return evidence, fmt.Errorf("find the captures: %w", err)
+		}
+		evidence = append(evidence, corpus.Prove(ctx, captures, testrun.Load)...)
 	}
 	for _, script := range s.Scenarios {
 		rows := rowsOf(script)
