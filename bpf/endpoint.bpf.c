@@ -5,9 +5,9 @@
 /* endpoint: everything an endpoint sends, at the host side of its link.
  *
  *   port → parse → guard → ARP and ND answered here
- *                        → local?  deliver, the wire is not touched
  *                        → learned? send directly
- *                        → else    ask a bouncer or divider
+ *                        → local?   deliver, the wire is not touched
+ *                        → else     ask a bouncer or divider
  */
 #include "include/send.h"
 
@@ -41,23 +41,60 @@ static __always_inline enum drop_reason answer(struct pkt *p, struct cursor *c,
 	return s ? answer_nd(p, e, s) : DROP_NO_SUBNET;
 }
 
-static __always_inline enum drop_reason forward(struct pkt *p, const struct endpoint *e)
+/* The endpoint that a row of paths names, if it still has the address. */
+static __always_inline struct endpoint *still_local(struct pkt *p, const struct path *path)
 {
 	struct endpoint *to;
+
+	if (!path || path->state != PATH_LOCAL)
+		return NULL;
+	to = endpoints_row(p, path->host);
+	if (!to || to->vni != p->destination.vni)
+		return NULL;
+	if (p->ethertype == ETH_P_IP)
+		return is_own4(to, load32(p->destination.addr + 12)) ? to : NULL;
+	return is_own6(to, p->destination.addr) ? to : NULL;
+}
+
+/* The first packet to an endpoint of this host; the next one finds it in paths. */
+static __always_inline struct endpoint *find_local(struct pkt *p)
+{
+	struct path row = {.state = PATH_LOCAL};
+	struct endpoint *to;
 	struct local *local;
-	enum drop_reason reason;
 
 	stage(p, STAGE_LOCAL);
 	local = locals_row(p, &p->destination);
-	if (local) {
-		to = endpoints_row(p, local->endpoint);
-		if (!to)
-			return DROP_NO_ENDPOINT;
-		reason = route(p, e);
-		return reason ? reason : deliver(p, to, 0);
-	}
+	if (!local)
+		return NULL;
+	to = endpoints_row(p, local->endpoint);
+	if (!to)
+		return NULL;
+	row.host = local->endpoint;
+	paths_put(p, &p->destination, &row);
+	return to;
+}
+
+static __always_inline struct endpoint *local_endpoint(struct pkt *p, const struct path *path)
+{
+	struct endpoint *to = still_local(p, path);
+
+	return to ? to : find_local(p);
+}
+
+static __always_inline enum drop_reason forward(struct pkt *p, const struct endpoint *e)
+{
+	struct endpoint *to;
+	struct path *path;
+	enum drop_reason reason;
+
 	stage(p, STAGE_PATH);
-	return send(p, e, paths_row(p, &p->destination));
+	path = paths_row(p, &p->destination);
+	to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path);
+	if (!to)
+		return send(p, e, path);
+	reason = route(p, e);
+	return reason ? reason : deliver(p, to, 0);
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)

@@ -22,6 +22,7 @@ const (
 	EndpointMapHosts       = "hosts"
 	EndpointMapLocals      = "locals"
 	EndpointMapPaths       = "paths"
+	EndpointMapPeerSlots   = "peer_slots"
 	EndpointMapPeers       = "peers"
 	EndpointMapPorts       = "ports"
 	EndpointMapRecords     = "records"
@@ -91,6 +92,7 @@ type EndpointMapSpecs struct {
 	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
 	Locals    *ebpf.MapSpec `ebpf:"locals"`
 	Paths     *ebpf.MapSpec `ebpf:"paths"`
+	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
 	Peers     *ebpf.MapSpec `ebpf:"peers"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
 	Records   *ebpf.MapSpec `ebpf:"records"`
@@ -136,6 +138,7 @@ type EndpointMaps struct {
 	Hosts     *ebpf.Map `ebpf:"hosts"`
 	Locals    *ebpf.Map `ebpf:"locals"`
 	Paths     *ebpf.Map `ebpf:"paths"`
+	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
 	Peers     *ebpf.Map `ebpf:"peers"`
 	Ports     *ebpf.Map `ebpf:"ports"`
 	Records   *ebpf.Map `ebpf:"records"`
@@ -155,6 +158,7 @@ func (m *EndpointMaps) Close() error {
 		m.Hosts,
 		m.Locals,
 		m.Paths,
+		m.PeerSlots,
 		m.Peers,
 		m.Ports,
 		m.Records,

@@ -18,6 +18,10 @@ const MaxRoles = len(RowVpc{}.Dividers.Host)
 // of the map ports as the C declares it.
 var PortSlots = sync.OnceValue(func() uint32 { return row().Maps[RowMapPorts].MaxEntries })
 
+// PeerSlots is how many slots underlay addresses fall on (PEER_SLOTS): the size
+// of the map peer_slots as the C declares it.
+var PeerSlots = sync.OnceValue(func() uint32 { return row().Maps[RowMapPeerSlots].MaxEntries })
+
 // String is the reason as people see it: "guard_address".
 func (r RowDropReason) String() string { return name("drop_reason", "DROP_", uint64(r)) }
 
@@ -29,6 +33,14 @@ func (s RowStage) String() string { return name("stage", "STAGE_", uint64(s)) }
 
 // String is the map as people see it: "paths".
 func (t RowTable) String() string { return name("table", "TABLE_", uint64(t)) }
+
+// KeySize is the length of the map's keys in bytes; 0 when it has no such map.
+func (t RowTable) KeySize() int {
+	if m := row().Maps[t.String()]; m != nil {
+		return int(m.KeySize)
+	}
+	return 0
+}
 
 // String is the kind of access as people see it: "hit".
 func (a RowAccess) String() string { return name("access", "ACCESS_", uint64(a)) }

@@ -150,10 +150,17 @@ type RowPathState uint32
 const (
 	RowPathStatePATH_ASKED   RowPathState = 1
 	RowPathStatePATH_LEARNED RowPathState = 2
+	RowPathStatePATH_LOCAL   RowPathState = 3
 )
 
 type RowPeer struct {
 	_    structs.HostLayout
+	Host uint32
+}
+
+type RowPeerSlot struct {
+	_    structs.HostLayout
+	Addr [16]uint8
 	Host uint32
 }
 
@@ -233,19 +240,20 @@ type RowSubnet struct {
 type RowTable uint32
 
 const (
-	RowTableTABLE_NONE      RowTable = 0
-	RowTableTABLE_PORTS     RowTable = 1
-	RowTableTABLE_ENDPOINTS RowTable = 2
-	RowTableTABLE_LOCALS    RowTable = 3
-	RowTableTABLE_PATHS     RowTable = 4
-	RowTableTABLE_HOSTS     RowTable = 5
-	RowTableTABLE_PEERS     RowTable = 6
-	RowTableTABLE_UPLINK    RowTable = 7
-	RowTableTABLE_SUBNETS   RowTable = 8
-	RowTableTABLE_VPCS      RowTable = 9
-	RowTableTABLE_DIRECTORY RowTable = 10
-	RowTableTABLE_ROUTES    RowTable = 11
-	RowTableTABLE_MAX       RowTable = 12
+	RowTableTABLE_NONE       RowTable = 0
+	RowTableTABLE_PORTS      RowTable = 1
+	RowTableTABLE_ENDPOINTS  RowTable = 2
+	RowTableTABLE_LOCALS     RowTable = 3
+	RowTableTABLE_PATHS      RowTable = 4
+	RowTableTABLE_HOSTS      RowTable = 5
+	RowTableTABLE_PEERS      RowTable = 6
+	RowTableTABLE_PEER_SLOTS RowTable = 7
+	RowTableTABLE_UPLINKS    RowTable = 8
+	RowTableTABLE_SUBNETS    RowTable = 9
+	RowTableTABLE_VPCS       RowTable = 10
+	RowTableTABLE_DIRECTORY  RowTable = 11
+	RowTableTABLE_ROUTES     RowTable = 12
+	RowTableTABLE_MAX        RowTable = 13
 )
 
 type RowUnderlayKey struct {
@@ -302,6 +310,7 @@ const (
 	RowMapHosts          = "hosts"
 	RowMapLocals         = "locals"
 	RowMapPaths          = "paths"
+	RowMapPeerSlots      = "peer_slots"
 	RowMapPeers          = "peers"
 	RowMapPorts          = "ports"
 	RowMapRecords        = "records"
@@ -373,6 +382,7 @@ type RowMapSpecs struct {
 	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
 	Locals    *ebpf.MapSpec `ebpf:"locals"`
 	Paths     *ebpf.MapSpec `ebpf:"paths"`
+	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
 	Peers     *ebpf.MapSpec `ebpf:"peers"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
 	Records   *ebpf.MapSpec `ebpf:"records"`
@@ -422,6 +432,7 @@ type RowMaps struct {
 	Hosts     *ebpf.Map `ebpf:"hosts"`
 	Locals    *ebpf.Map `ebpf:"locals"`
 	Paths     *ebpf.Map `ebpf:"paths"`
+	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
 	Peers     *ebpf.Map `ebpf:"peers"`
 	Ports     *ebpf.Map `ebpf:"ports"`
 	Records   *ebpf.Map `ebpf:"records"`
@@ -441,6 +452,7 @@ func (m *RowMaps) Close() error {
 		m.Hosts,
 		m.Locals,
 		m.Paths,
+		m.PeerSlots,
 		m.Peers,
 		m.Ports,
 		m.Records,

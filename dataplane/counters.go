@@ -5,6 +5,8 @@ package dataplane
 import (
 	"fmt"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/mizar-net/mizar/bpf"
 )
 
@@ -38,4 +40,19 @@ func (d *Datapath) counters(name string, label func(uint32) string) (map[string]
 		}
 	}
 	return counts, nil
+}
+
+// zeroCounters starts a per-CPU array of counts anew.
+func (d *Datapath) zeroCounters(name string) error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count the CPUs: %w", err)
+	}
+	m := d.loaded.maps[name]
+	for i := range m.MaxEntries() {
+		if err := m.Put(i, make([]bpf.RowCount, cpus)); err != nil {
+			return fmt.Errorf("zero row %d of map %s: %w", i, name, err)
+		}
+	}
+	return nil
 }

@@ -52,6 +52,7 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		Endpoints: table.NewMap[uint32, bpf.RowEndpoint](bpf.RowMapEndpoints, m[bpf.RowMapEndpoints]),
 		Uplinks:   table.NewMap[uint32, bpf.RowUplink](bpf.RowMapUplinks, m[bpf.RowMapUplinks]),
 		Peers:     table.NewMap[bpf.RowUnderlayKey, bpf.RowPeer](bpf.RowMapPeers, m[bpf.RowMapPeers]),
+		PeerSlots: table.NewMap[uint32, bpf.RowPeerSlot](bpf.RowMapPeerSlots, m[bpf.RowMapPeerSlots]),
 		Locals:    table.NewMap[bpf.RowAddrKey, bpf.RowLocal](bpf.RowMapLocals, m[bpf.RowMapLocals]),
 		Ports:     table.NewMap[uint32, bpf.RowPort](bpf.RowMapPorts, m[bpf.RowMapPorts]),
 		Directory: table.NewMap[bpf.RowAddrKey, bpf.RowLocation](bpf.RowMapDirectory, m[bpf.RowMapDirectory]),
@@ -110,6 +111,24 @@ func (d *Datapath) TakeRecord() (bpf.RowRecord, error) {
 		return bpf.RowRecord{}, fmt.Errorf("clear the record: %w", err)
 	}
 	return record, nil
+}
+
+// Reset makes the datapath as it was when it was loaded: no rows, nothing
+// learned, nothing counted.
+func (d *Datapath) Reset() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := tablesOf(d.loaded.maps)
+	if _, err := table.Sync(emptied(t)...); err != nil {
+		return fmt.Errorf("empty the maps: %w", err)
+	}
+	d.holder = NewHolder(t)
+	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts} {
+		if err := d.zeroCounters(name); err != nil {
+			return err
+		}
+	}
+	return errors.Join(d.records.Delete(0), d.now.Delete(0))
 }
 
 // Close unloads programs and maps, unless they are attached or held elsewhere.

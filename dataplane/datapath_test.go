@@ -70,6 +70,7 @@ func TestKernelHoldsTheState(t *testing.T) {
 	g.Expect(first).To(Equal(dataplane.Report{
 		"hosts": {Puts: 3}, "peers": {Puts: 2}, "uplinks": {Puts: 1}, "vpcs": {Puts: 1}, "subnets": {Puts: 1},
 		"endpoints": {Puts: 1}, "ports": {Puts: 1}, "locals": {Puts: 1}, "directory": {Puts: 2}, "routes": {Puts: 1},
+		"peer_slots": {Puts: 2},
 	}))
 
 	again, err := d.Apply(s, l)

@@ -24,6 +24,7 @@ type Tables struct {
 	Endpoints table.Table[uint32, bpf.RowEndpoint]
 	Uplinks   table.Table[uint32, bpf.RowUplink]
 	Peers     table.Table[bpf.RowUnderlayKey, bpf.RowPeer]
+	PeerSlots table.Table[uint32, bpf.RowPeerSlot]
 	Locals    table.Table[bpf.RowAddrKey, bpf.RowLocal]
 	Ports     table.Table[uint32, bpf.RowPort]
 	Directory table.Table[bpf.RowAddrKey, bpf.RowLocation]
@@ -49,7 +50,7 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := table.Sync(h.jobs(s, rows)...)
+	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows))...)
 	if err != nil {
 		return nil, err
 	}
@@ -57,19 +58,24 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	return report, nil
 }
 
+// emptied are the jobs of emptying the tables.
+func emptied(t Tables) []table.Job {
+	return jobs(t, encode.Rows{}, func(bpf.RowAddrKey, bpf.RowPath) bool { return false })
+}
+
 // jobs stand in the order referents, referrers. Learned paths are looked at once
 // nothing can be learned from a removed row any more, and before the hosts that
 // they refer to go.
-func (h *Holder) jobs(s state.Host, r encode.Rows) []table.Job {
-	t := h.tables
+func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) []table.Job {
 	return []table.Job{
 		table.Want(t.Hosts, r.Hosts, cmp.Compare[uint32]),
-		table.Keep(t.Paths, uncontradicted(s, r), encode.CompareAddr),
+		table.Keep(t.Paths, keep, encode.CompareAddr),
 		table.Want(t.VPCs, r.VPCs, cmp.Compare[uint32]),
 		table.Want(t.Subnets, r.Subnets, cmp.Compare[uint32]),
 		table.Want(t.Endpoints, r.Endpoints, cmp.Compare[uint32]),
 		table.Want(t.Uplinks, r.Uplinks, cmp.Compare[uint32]),
 		table.Want(t.Peers, r.Peers, encode.CompareUnderlay),
+		table.Want(t.PeerSlots, r.PeerSlots, cmp.Compare[uint32]),
 		table.Want(t.Locals, r.Locals, encode.CompareAddr),
 		table.Want(t.Ports, r.Ports, cmp.Compare[uint32]),
 		table.Want(t.Directory, r.Directory, encode.CompareAddr),
@@ -87,8 +93,11 @@ func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPat
 	}
 	return func(key bpf.RowAddrKey, path bpf.RowPath) bool {
 		_, served := r.VPCs[key.Vni]
-		_, local := r.Locals[key]
-		if !served || local {
+		local, isLocal := r.Locals[key]
+		if bpf.RowPathState(path.State) == bpf.RowPathStatePATH_LOCAL {
+			return isLocal && local.Endpoint == path.Host
+		}
+		if !served || isLocal {
 			return false
 		}
 		if bpf.RowPathState(path.State) != bpf.RowPathStatePATH_LEARNED {

@@ -225,7 +225,7 @@ func die(t *testing.T, d *dataplane.Datapath, death death) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, d, death, f)
+	kill(t, d, death, f)
 	record, err := d.TakeRecord()
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func die(t *testing.T, d *dataplane.Datapath, death death) string {
 	return reason
 }
 
-func run(t *testing.T, d *dataplane.Datapath, death death, f []byte) {
+func kill(t *testing.T, d *dataplane.Datapath, death death, f []byte) {
 	t.Helper()
 	p := d.Endpoint()
 	if death.port == uplinkPort {

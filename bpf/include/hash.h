@@ -55,6 +55,12 @@ static __always_inline __u32 addr_fold(const void *addr)
 	return bpf_ntohl(load32(addr) ^ load32(addr + 4) ^ load32(addr + 8) ^ load32(addr + 12));
 }
 
+/* Where an underlay address stands in peer_slots, if it does. */
+static __always_inline __u32 peer_slot_index(const void *addr)
+{
+	return fmix32(addr_fold(addr)) & (PEER_SLOTS - 1);
+}
+
 /* Outer source port: entropy of the inner five fields; of three for fragments,
  * all of which take one path. */
 static __always_inline __be16 entropy_port(const struct pkt *p)

@@ -18,7 +18,6 @@ typedef struct xdp_md hook_ctx;
 
 #define HOOK_DROP XDP_DROP
 #define HOOK_PASS XDP_PASS
-#define HOOK_BOUNCE XDP_TX /* out of the device it came in on */
 
 static __always_inline void *hook_data(const hook_ctx *ctx)
 {
@@ -74,6 +73,16 @@ static __always_inline int hook_redirect(__u32 ifindex)
 	if (simulated)
 		return XDP_REDIRECT;
 	return bpf_redirect(ifindex, 0);
+}
+
+/* The action that sends the packet out of the device it came in on. On a device
+ * this is no XDP_TX: a veth wakes its peer for that only if the peer has a
+ * program (veth_xdp_flush), and an endpoint's has none. */
+static __always_inline int hook_bounce(const hook_ctx *ctx)
+{
+	if (simulated)
+		return XDP_TX;
+	return bpf_redirect(HOOK_FIELD(ctx, ingress_ifindex), 0);
 }
 
 #endif

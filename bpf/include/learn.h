@@ -76,7 +76,8 @@ static __always_inline void learn(struct pkt *p, const struct tunnel *t, const s
 
 	stage(p, STAGE_LEARN);
 	host = peer_number(p, t->option.host);
-	if (!host)
+	/* What lives here is not learned from others. */
+	if (!host || locals_row(p, &p->source))
 		return;
 	if (t->option.flags & RETURN_ANSWER)
 		learn_answer(p, t, host);

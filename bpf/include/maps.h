@@ -60,6 +60,13 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
+	__type(value, struct peer_slot);
+	__uint(max_entries, PEER_SLOTS);
+} peer_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
 	__type(value, struct uplink);
 	__uint(max_entries, 1);
 } uplinks SEC(".maps");

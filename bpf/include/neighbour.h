@@ -68,7 +68,7 @@ static __always_inline enum drop_reason answer_from_gateway(struct pkt *p,
 {
 	mac_copy(p->eth->h_dest, p->eth->h_source);
 	mac_copy(p->eth->h_source, &e->gateway);
-	return decide(p, VERDICT_ANSWER, HOOK_BOUNCE, p->port);
+	return decide(p, VERDICT_ANSWER, hook_bounce(p->ctx), p->port);
 }
 
 static __always_inline enum drop_reason answer_arp(struct pkt *p, struct cursor *c,

@@ -119,7 +119,7 @@ static __always_inline enum drop_reason bounce(struct pkt *p, const struct tunne
 		return reason;
 	ifindex = out.host->ifindex;
 	reason = encapsulate(p, out.host, &out.label, t->length);
-	return reason ? reason : decide(p, out.verdict, HOOK_BOUNCE, ifindex);
+	return reason ? reason : decide(p, out.verdict, hook_bounce(p->ctx), ifindex);
 }
 
 #endif

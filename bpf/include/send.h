@@ -58,7 +58,7 @@ static __always_inline void remember(struct pkt *p, const struct next *n, __u32 
 
 /* The way is not learned: ask, with the packet itself. */
 static __always_inline enum drop_reason prepare_asking(struct pkt *p, const struct endpoint *e,
-						       const struct path *asked,
+						       const struct path *path,
 						       struct outgoing *out)
 {
 	struct next n = {};
@@ -77,8 +77,8 @@ static __always_inline enum drop_reason prepare_asking(struct pkt *p, const stru
 	out->host = hosts_row(p, n.host);
 	if (!out->host)
 		return DROP_NO_HOST;
-	if (asked && !n.located && time - asked->since < SECOND) {
-		label_return(&out->label, out->host, asked->token, RETURN_SEND_BACK);
+	if (path && path->state == PATH_ASKED && !n.located && time - path->since < SECOND) {
+		label_return(&out->label, out->host, path->token, RETURN_SEND_BACK);
 		return DROP_NONE;
 	}
 	token = make_token(p, time);

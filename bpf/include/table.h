@@ -45,7 +45,7 @@ static __always_inline void stage(struct pkt *p, enum stage stage)
 static __always_inline bool table_is_array(enum table table)
 {
 	return table == TABLE_PORTS || table == TABLE_ENDPOINTS || table == TABLE_HOSTS ||
-	       table == TABLE_UPLINK || table == TABLE_SUBNETS;
+	       table == TABLE_PEER_SLOTS || table == TABLE_UPLINKS || table == TABLE_SUBNETS;
 }
 
 static __always_inline void *table_lookup(struct pkt *p, enum table table, void *map,
@@ -120,11 +120,16 @@ static __always_inline struct subnet *subnets_row(struct pkt *p, __u32 index)
 	return s && s->vni ? s : NULL;
 }
 
+static __always_inline struct peer_slot *peer_slots_row(struct pkt *p, __u32 slot)
+{
+	return table_lookup(p, TABLE_PEER_SLOTS, &peer_slots, &slot, sizeof(slot));
+}
+
 static __always_inline struct uplink *uplinks_row(struct pkt *p)
 {
 	__u32 zero = 0;
 
-	return table_lookup(p, TABLE_UPLINK, &uplinks, &zero, sizeof(zero));
+	return table_lookup(p, TABLE_UPLINKS, &uplinks, &zero, sizeof(zero));
 }
 
 static __always_inline struct port *ports_row(struct pkt *p, __u32 ifindex)

@@ -10,6 +10,7 @@
  * source must be a host of ours. */
 
 #include "geneve.h"
+#include "hash.h"
 #include "parse.h"
 
 #define OPTIONS 8 /* Geneve options that are followed */
@@ -217,9 +218,12 @@ static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunne
 /* The number of the host with an underlay address; 0 when it is none of ours. */
 static __always_inline __u32 peer_number(struct pkt *p, const void *addr)
 {
+	struct peer_slot *slot = peer_slots_row(p, peer_slot_index(addr));
 	struct underlay_key key;
 	struct peer *peer;
 
+	if (slot && slot->host && addr_equal(slot->addr, addr))
+		return slot->host;
 	addr_copy(key.addr, addr);
 	peer = peers_row(p, &key);
 	return peer ? peer->host : 0;

@@ -18,6 +18,7 @@
 #define MAX_SUBNETS 16384
 #define MAX_ENDPOINTS 4096 /* behind one host */
 #define MAX_PORTS 65536    /* slots of ports, a power of two */
+#define PEER_SLOTS 4096    /* a power of two */
 
 struct mac {
 	__u8 octet[ETH_LEN];
@@ -73,11 +74,14 @@ struct local {
 enum path_state {
 	PATH_ASKED = 1, /* sent to a bouncer, not yet answered */
 	PATH_LEARNED = 2, /* send directly to host */
+	PATH_LOCAL = 3, /* behind this host */
 };
 
-/* paths[(vni, addr)]: where an address was learned to be (LRU). */
+/* paths[(vni, addr)]: where an address was learned to be (LRU). It is the one
+ * row that every later packet meets, so addresses behind this host have one too;
+ * such a row counts only while the endpoint still has the address. */
 struct path {
-	__u32 host; /* index in hosts */
+	__u32 host; /* index in hosts; LOCAL: in endpoints */
 	__u32 identity;
 	__u32 token; /* ASKED: what the answer must quote;
 		      * LEARNED with tell set: what to quote */
@@ -107,6 +111,14 @@ struct host {
 /* peers[addr]: hosts that tunnel packets are taken from. */
 struct peer {
 	__u32 host; /* index in hosts */
+};
+
+/* peer_slots[hash of addr]: the same for most of them in one array lookup. The
+ * row counts only if addr is the source's; peers has those that found their slot
+ * taken. */
+struct peer_slot {
+	__u8 addr[16];
+	__u32 host; /* 0: empty */
 };
 
 /* uplink[0]: what of the underlay is ours. */

@@ -23,6 +23,7 @@ type Rows struct {
 	Endpoints map[uint32]bpf.RowEndpoint
 	Uplinks   map[uint32]bpf.RowUplink
 	Peers     map[bpf.RowUnderlayKey]bpf.RowPeer
+	PeerSlots map[uint32]bpf.RowPeerSlot
 	Locals    map[bpf.RowAddrKey]bpf.RowLocal
 	Ports     map[uint32]bpf.RowPort
 	Directory map[bpf.RowAddrKey]bpf.RowLocation
@@ -37,6 +38,7 @@ func newRows() Rows {
 		Endpoints: map[uint32]bpf.RowEndpoint{},
 		Uplinks:   map[uint32]bpf.RowUplink{},
 		Peers:     map[bpf.RowUnderlayKey]bpf.RowPeer{},
+		PeerSlots: map[uint32]bpf.RowPeerSlot{},
 		Locals:    map[bpf.RowAddrKey]bpf.RowLocal{},
 		Ports:     map[uint32]bpf.RowPort{},
 		Directory: map[bpf.RowAddrKey]bpf.RowLocation{},

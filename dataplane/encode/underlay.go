@@ -29,9 +29,35 @@ func (e *encoder) hosts() error {
 				return fmt.Errorf("peer %s: address %s is another peer's already", p.Name, a)
 			}
 			e.rows.Peers[Underlay(a)] = bpf.RowPeer{Host: number}
+			e.fillSlot(a, number)
 		}
 	}
 	return nil
+}
+
+// fillSlot gives an address its slot, unless another was there first: then the
+// program falls back to peers.
+func (e *encoder) fillSlot(a netip.Addr, number uint32) {
+	slot := peerSlot(a)
+	if _, taken := e.rows.PeerSlots[slot]; !taken {
+		e.rows.PeerSlots[slot] = bpf.RowPeerSlot{Addr: a.As16(), Host: number}
+	}
+}
+
+// peerSlot is where a program looks for an underlay address first: the
+// finaliser of MurmurHash3 over its four big-endian words, folded.
+func peerSlot(a netip.Addr) uint32 {
+	var h uint32
+	b := a.As16()
+	for i := 0; i < len(b); i += 4 {
+		h ^= binary.BigEndian.Uint32(b[i:])
+	}
+	h ^= h >> 16
+	h *= 0x85ebca6b
+	h ^= h >> 13
+	h *= 0xc2b2ae35
+	h ^= h >> 16
+	return h % bpf.PeerSlots()
 }
 
 func (e *encoder) self() error {
@@ -97,13 +123,17 @@ func (e *encoder) hostRow(name string, source, target netip.Addr) bpf.RowHost {
 		Mtu:      uint16(e.host.MTU),
 		Vlan:     e.host.VLAN,
 		Checksum: headerSum(source, target),
-		Family:   6,
-	}
-	if target.Is4() {
-		row.Family = 4
+		Family:   family(target),
 	}
 	row.Uplink.Octet = e.local.UplinkMAC
 	return row
+}
+
+func family(a netip.Addr) uint8 {
+	if a.Is4() {
+		return 4
+	}
+	return 6
 }
 
 // Seed is what rendezvous hashing knows a host by: FNV-1a of its name.

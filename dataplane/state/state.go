@@ -8,10 +8,19 @@
 // the machine and are joined in by [Local].
 package state
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+)
 
 // MAC is an Ethernet address. The zero value means "none given".
 type MAC [6]byte
+
+// String is the address as people write it: "02:00:00:00:00:01".
+func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
+
+// MarshalText is String, for JSON and YAML.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // Host is everything that one host must hold. Slices are sorted (by name, or by
 // VNI then address) and hold no duplicates, so equal states are deeply equal.

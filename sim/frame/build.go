@@ -58,7 +58,7 @@ func (s Spec) plain() ([]byte, error) {
 	}
 	switch s.Kind {
 	case Raw:
-		return ethernet(s.SrcMAC, s.DstMAC, vlan, s.EtherType, s.Payload)
+		return ethernet(s.SrcMAC, s.DstMAC, vlan, s.EtherType, s.Payload), nil
 	case ARPRequest, ARPReply, ARPAnnounce, ARPProbe:
 		body, err := s.arp()
 		if err != nil {
@@ -67,7 +67,7 @@ func (s Spec) plain() ([]byte, error) {
 		if s.DstMAC == (state.MAC{}) && s.Kind != ARPReply {
 			s.DstMAC = broadcast
 		}
-		return ethernet(s.SrcMAC, s.DstMAC, vlan, TypeARP, body)
+		return ethernet(s.SrcMAC, s.DstMAC, vlan, TypeARP, body), nil
 	}
 	s.neighbourDefaults()
 	packet, err := s.packet()
@@ -81,7 +81,7 @@ func (s Spec) plain() ([]byte, error) {
 	if s.DstMAC == (state.MAC{}) && s.Dst.IsMulticast() {
 		s.DstMAC = multicastMAC(s.Dst)
 	}
-	return ethernet(s.SrcMAC, s.DstMAC, vlan, typ, packet)
+	return ethernet(s.SrcMAC, s.DstMAC, vlan, typ, packet), nil
 }
 
 func (s Spec) family() int {
@@ -100,14 +100,16 @@ func multicastMAC(a netip.Addr) state.MAC {
 	return state.MAC{0x33, 0x33, b[12], b[13], b[14], b[15]}
 }
 
-func ethernet(src, dst state.MAC, vlan, typ uint16, payload []byte) ([]byte, error) {
-	eth := &layers.Ethernet{SrcMAC: src[:], DstMAC: dst[:], EthernetType: layers.EthernetType(typ)}
-	if vlan == 0 {
-		return serialize(eth, gopacket.Payload(payload))
+// ethernet puts the header in front. No padding to 60 bytes: that is the NIC's.
+func ethernet(src, dst state.MAC, vlan, typ uint16, payload []byte) []byte {
+	b := make([]byte, 0, ethernetSize+4+len(payload))
+	b = append(append(b, dst[:]...), src[:]...)
+	if vlan != 0 {
+		b = binary.BigEndian.AppendUint16(b, TypeVLAN)
+		b = binary.BigEndian.AppendUint16(b, vlan)
 	}
-	tag := &layers.Dot1Q{VLANIdentifier: vlan, Type: eth.EthernetType}
-	eth.EthernetType = layers.EthernetTypeDot1Q
-	return serialize(eth, tag, gopacket.Payload(payload))
+	b = binary.BigEndian.AppendUint16(b, typ)
+	return append(b, payload...)
 }
 
 // packet builds the IP packet, or the fragment of it.
@@ -224,7 +226,7 @@ func (s Spec) packet6(body []byte, more bool) ([]byte, error) {
 
 // wrap puts a frame into the tunnel.
 func (t Tunnel) wrap(inner []byte, vlan uint16) ([]byte, error) {
-	options, err := t.Options.encode()
+	options, err := t.Options.Encode()
 	if err != nil {
 		return nil, err
 	}

@@ -132,14 +132,19 @@ func compare(layer string, b []byte, at int, start uint32) error {
 }
 
 func verifySCTP(side string, segment []byte) error {
-	whole := append([]byte(nil), segment...)
-	got := binary.LittleEndian.Uint32(whole[8:])
-	binary.LittleEndian.PutUint32(whole[8:], 0)
-	want := crc32.Checksum(whole, crc32.MakeTable(crc32.Castagnoli))
+	want, got := sctpSum(segment), binary.LittleEndian.Uint32(segment[8:])
 	if want == got {
 		return nil
 	}
 	return &ChecksumError{side + ".sctp", want, got}
+}
+
+// sctpSum is the CRC32c of a packet with its checksum counted as zero (RFC
+// 9260).
+func sctpSum(segment []byte) uint32 {
+	whole := append([]byte(nil), segment...)
+	clear(whole[8:12])
+	return crc32.Checksum(whole, crc32.MakeTable(crc32.Castagnoli))
 }
 
 // pseudoSum is the sum of the pseudo-header; ICMP has none.

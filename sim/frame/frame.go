@@ -88,7 +88,8 @@ type Layer struct {
 	IPOptions []byte
 	// Extensions are the types of the IPv6 extension headers, in order.
 	Extensions []uint8
-	// Fragment says that the packet is one; Offset (bytes) and More say
+	// Fragment says that the packet is one (not an atomic one of IPv6, RFC
+	// 6946, which is whole); Offset (bytes) and More say
 	// which. Behind the first fragment, transport fields are zero and
 	// Payload is all that follows the IP headers.
 	Fragment bool

@@ -101,6 +101,7 @@ func TestWhatIsBuiltIsDecoded(t *testing.T) {
 			g.Expect(p.Tunnel).To(Equal(s.Tunnel != nil))
 			g.Expect(p.Malformed).To(BeEmpty())
 			g.Expect(p.Inner.SrcMAC).To(Equal(macA))
+			g.Expect(p.Inner.Trailer).To(BeEmpty())
 			if s.Tunnel != nil {
 				g.Expect(p.OuterSrc).To(Equal(s.Tunnel.Src))
 				g.Expect(p.OuterDst).To(Equal(s.Tunnel.Dst))
@@ -289,4 +290,17 @@ func TestBuildRefusesNonsense(t *testing.T) {
 		_, err := frame.Build(s)
 		g.Expect(err).To(MatchError(ContainSubstring(want)))
 	}
+}
+
+func TestAtomicFragmentIsWhole(t *testing.T) {
+	g := NewWithT(t)
+	b := mustBuild(t, frame.Spec{Kind: frame.UDP, Src: a6, Dst: b6, SrcPort: 5, DstPort: 6, IPID: 9, Fragment: &frame.Fragment{}})
+	p, err := frame.Decode(b)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(p.Inner.Fragment).To(BeFalse())
+	g.Expect(p.Inner.IPID).To(Equal(uint32(9)))
+	g.Expect(p.Inner.Extensions).To(Equal([]uint8{frame.ExtensionFragment}))
+	g.Expect(p.Inner.SrcPort).To(Equal(uint16(5)))
+	b[len(b)-2] ^= 1
+	g.Expect(frame.VerifyChecksums(b)).To(MatchError(ContainSubstring("inner.udp")))
 }

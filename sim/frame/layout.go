@@ -93,9 +93,6 @@ const (
 	ExtensionFragment    uint8 = 44
 	ExtensionAH          uint8 = 51
 	ExtensionDestination uint8 = 60
-	extensionMobility    uint8 = 135
-	extensionHIP         uint8 = 139
-	extensionShim6       uint8 = 140
 )
 
 func (l *layout) locate6(b []byte) error {
@@ -126,8 +123,7 @@ func (l *layout) locate6(b []byte) error {
 // extension steps over one extension header; false when there is none.
 func (l *layout) extension(b []byte) (bool, error) {
 	switch l.proto {
-	case ExtensionHopByHop, ExtensionRouting, ExtensionFragment, ExtensionAH, ExtensionDestination,
-		extensionMobility, extensionHIP, extensionShim6:
+	case ExtensionHopByHop, ExtensionRouting, ExtensionFragment, ExtensionAH, ExtensionDestination:
 	default:
 		return false, nil
 	}
@@ -141,7 +137,8 @@ func (l *layout) extension(b []byte) (bool, error) {
 		size = 8
 		word := binary.BigEndian.Uint16(h[2:])
 		l.offset, l.more = int(word&0xfff8), word&1 != 0
-		l.fragment, l.id = true, binary.BigEndian.Uint32(h[4:])
+		// Offset 0 and no more: a whole packet (RFC 6946).
+		l.fragment, l.id = l.offset != 0 || l.more, binary.BigEndian.Uint32(h[4:])
 	case ExtensionAH:
 		size = 8 + int(h[1])*4
 	case ExtensionRouting:

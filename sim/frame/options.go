@@ -93,9 +93,9 @@ type Option struct {
 	Data []byte
 }
 
-// encode writes the options in the order identity, return-to-sender,
+// Encode writes the options in the order identity, return-to-sender,
 // send-back, not-here, service, others.
-func (o Options) encode() ([]byte, error) {
+func (o Options) Encode() ([]byte, error) {
 	var list []Option
 	own := func(typ uint8, data []byte) { list = append(list, Option{Class, typ, data}) }
 	if o.Identity != nil {

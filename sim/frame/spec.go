@@ -77,6 +77,8 @@ type Spec struct {
 	Seq, Ack   uint32
 	// Window of TCP; 0 means 65535.
 	Window uint16
+	// MSS option of TCP; 0: none.
+	MSS uint16
 	// ID and ICMPSeq of an echo.
 	ID, ICMPSeq uint16
 	// Tag is the verification tag of SCTP.

@@ -98,6 +98,11 @@ func (s Spec) tcp() ([]byte, error) {
 	if tcp.Window == 0 {
 		tcp.Window = 65535
 	}
+	if s.MSS != 0 {
+		tcp.Options = []layers.TCPOption{{
+			OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: binary.BigEndian.AppendUint16(nil, s.MSS),
+		}}
+	}
 	if err := tcp.SetNetworkLayerForChecksum(s.pseudo()); err != nil {
 		return nil, fmt.Errorf("tcp: %w", err)
 	}

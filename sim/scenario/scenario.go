@@ -2,13 +2,27 @@
 
 // Package scenario has the scenario file: a topology, objects and steps, its
 // strict decoding and its validation.
+//
+//	title: Two endpoints on two hosts
+//	topology:
+//	  hosts:     {h1: {addresses: [192.0.2.1]}, h2: {addresses: [192.0.2.2]}}
+//	  vpcs:      {red: {vni: 100}}
+//	  subnets:   {red-a: {vpc: red, cidrs: [10.0.0.0/24]}}
+//	  endpoints: {red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}, …}
+//	steps:
+//	- name: the first packet goes through the bouncer, the second directly
+//	  rows: [B1]
+//	  probe: {proto: icmp, from: red-1, to: red-2, count: 2}
+//	  expect: {verdict: deliver, hops: [2, 1]}
 package scenario
 
 import (
+	"io/fs"
 	"net/netip"
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -19,14 +33,20 @@ type Scenario struct {
 	Title string
 	// Wires it runs on; default: testrun and veth.
 	Wires []string
+	// Families are the underlays that the steps are run over, one after
+	// the other, each with hosts that have addresses of that family alone;
+	// empty: one run, with all addresses.
+	Families []int
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
-	// File is where it was read from, Dir what relative names refer to.
-	File string
+	// File is where it was read from, in Files.
+	File  string
+	Files fs.FS
 }
 
-// Step is one thing done or asserted. Exactly one of the pointers is set.
+// Step is one thing done or asserted. Exactly one of the pointers is set, or
+// Forget, or Advance.
 type Step struct {
 	// Name is a sentence that says what is shown.
 	Name string
@@ -44,43 +64,119 @@ type Step struct {
 	Assert  *Assert
 }
 
-// Probe sends one conversation and compares what became of it.
+// Kind is the key that the step is written with.
+func (s Step) Kind() string {
+	switch {
+	case s.Probe != nil:
+		return "probe"
+	case s.Table != nil:
+		return "table"
+	case s.Send != nil:
+		return "send"
+	case s.Replay != nil:
+		return "replay"
+	case s.Change != nil:
+		return "change"
+	case s.Forget:
+		return "forget"
+	case s.Assert != nil:
+		return "assert"
+	}
+	return "advance"
+}
+
+// Probe has one conversation for each protocol and family, and compares what
+// became of its packets.
 type Probe struct {
-	Proto wire.Proto
-	From  string
-	// To is an endpoint's name, or an address.
+	Protos []wire.Proto
+	// From is the full name of an endpoint.
+	From string
+	// To is the full name of an endpoint, or "" when ToAddr is set.
 	To     string
 	ToAddr netip.Addr
-	Family int // 4 or 6; a probe without a family is run in both
+	// Family is 4 or 6; 0: each that both ends have.
+	Family int
 	Port   uint16
+	// Source is the source port; 0: the wire's choice.
 	Source uint16
 	Count  int
 	Size   int
 	TOS    uint8
+	// Flows is how many conversations there are, of successive source
+	// ports; 0 means 1.
+	Flows int
+	// Fresh makes all hosts forget before each conversation.
+	Fresh  bool
 	Expect Expect
 }
 
-// Expect is what should become of a probe's packets.
+// Verdict is what becomes of a packet, as people say it.
+type Verdict string
+
+// The verdicts that can be expected.
+const (
+	Deliver Verdict = "deliver"
+	Drop    Verdict = "drop"
+	// Answer is a frame that the port answers by itself.
+	Answer Verdict = "answer"
+)
+
+// Expect is what should become of packets. Whatever is left out is as the
+// oracle says.
 type Expect struct {
-	// Deliver, or drop with Reason (empty: any reason).
-	Deliver bool
-	Reason  string
+	Verdict Verdict
+	// Reason of a drop; empty: any.
+	Reason string
 	// Hops of the successive requests; the last number holds for all that
-	// follow. Empty: as the oracle says.
+	// follow.
 	Hops []int
 	// ReplyHops likewise.
 	ReplyHops []int
+	// Lookups are the most that any program may need for the last request
+	// and for the last reply (testrun only).
+	Lookups *Lookups
+	// Overhead is what the tunnel adds to the last request in bytes, by
+	// family of the underlay: outer frame without its Ethernet header and
+	// tag, less the inner IP packet.
+	Overhead map[int]int
+	// Entropy is the least number of different outer source ports over all
+	// flows; each must also be the one that the inner fields give.
+	Entropy int
+	// TOS says that the outer packet must carry the DSCP and ECN of the
+	// inner one.
+	TOS bool
 }
 
-// Table is a truth table: who reaches whom.
+// Lookups bounds what a program may ask of maps.
+type Lookups struct {
+	Hash    int `json:"hash"`
+	Array   int `json:"array"`
+	Updates int `json:"updates"`
+}
+
+// Table is a truth table: who reaches whom, in every protocol and family.
 type Table struct {
-	Proto  wire.Proto
+	Protos []wire.Proto
 	Port   uint16
 	Family int
 	// Endpoints name the rows and columns, in order.
 	Endpoints []string
-	// Rows hold one verdict for each of Endpoints: true is deliver.
-	Rows [][]bool
+	// Relays are hosts that must each relay some first packet.
+	Relays []string
+	// Rows hold one mark for each of Endpoints; '.' deliver, 'X' drop,
+	// '-' not probed.
+	Rows []string
+}
+
+// Cell is the expected verdict of one pair; ok is false when it is not probed.
+func (t Table) Cell(from, to int) (v Verdict, ok bool) {
+	switch t.Rows[from][to] {
+	case '.':
+		return Deliver, true
+	case 'X':
+		return Drop, true
+	}
+	return "", false
 }
 
 // Send puts frames of the scenario's own making on a port, to see forged or
@@ -92,35 +188,55 @@ type Send struct {
 	Frames []FrameSpec
 	// Expect says what becomes of each.
 	Expect Expect
-	// Receives, when set, is the number of frames that must come back at
-	// the sending port (answers to ARP and ND).
+	// Answers, when set, is the number of frames that must come back at
+	// the sending port in all (answers to ARP and ND).
 	Answers *int
 }
 
 // FrameSpec is a frame by its fields; an empty field is honest.
 type FrameSpec struct {
-	Kind             string // "udp", "tcp-syn", "icmp", "arp-request", "arp-reply", "arp-announce", "arp-probe", "ns", "na", "dad", "rs", "geneve"
-	To               string // endpoint or address
-	Family           int
-	SrcMAC           string
-	DstMAC           string
-	SrcIP            string
-	SenderMAC        string // in the ARP body, or the ND link-layer option
-	SenderIP         string // in the ARP body
-	Target           string // ARP or ND target
-	TTL              int
+	// Kind is one of Kinds.
+	Kind string
+	// To is the full name of an endpoint, or "" when ToAddr is set.
+	To     string
+	ToAddr netip.Addr
+	Family int
+	// From, at an uplink, is the endpoint that the inner frame is of.
+	From string
+	// SrcMAC and DstMAC are of the Ethernet header.
+	SrcMAC, DstMAC state.MAC
+	SrcIP          netip.Addr
+	// SenderMAC stands in the ARP body, or the ND link-layer option;
+	// SenderIP in the ARP body.
+	SenderMAC state.MAC
+	SenderIP  netip.Addr
+	// Target of ARP or ND.
+	Target           netip.Addr
+	TTL              uint8
 	SourcePort, Port uint16
+	// OuterSrc and VNI are of the tunnel that a "geneve" frame comes in;
+	// VNI 0: the sender's own.
+	OuterSrc netip.Addr
+	VNI      uint32
+	At       object.Position
+}
+
+// Kinds of frames that a send step can make.
+var Kinds = []string{
+	"udp", "tcp-syn", "icmp",
+	"arp-request", "arp-reply", "arp-announce", "arp-probe",
+	"ns", "na", "dad", "rs", "geneve",
 }
 
 // Replay puts a capture on a port and compares what comes out with a golden
 // capture.
 type Replay struct {
-	At   wire.Port
-	File string
-	// Rewrite maps addresses of the capture to endpoints by name.
-	Rewrite map[string]string
-	// Golden is the capture of what must come out, and where.
+	At wire.Port
+	// File and Golden are names in the scenario's Files.
+	File   string
 	Golden string
+	// Rewrite maps addresses of the capture to full names of endpoints.
+	Rewrite map[netip.Addr]string
 	// Ignore names fields that are not compared ("outer.sport", …).
 	Ignore []string
 }
@@ -138,6 +254,7 @@ type Assert struct {
 	// Drops by host and reason; a missing pair must be 0 when Only is set.
 	Drops map[string]map[string]uint64
 	Only  bool
-	// UnderlayFrames is the number of frames on the underlay.
+	// UnderlayFrames is the number of frames that hosts put on the
+	// underlay.
 	UnderlayFrames *int
 }

@@ -37,6 +37,19 @@ type Wire interface {
 	Close() error
 }
 
+// Meter is a wire that counts what its underlay carries. Both wires are one.
+type Meter interface {
+	// UnderlayFrames returns how many frames each host has put on the
+	// underlay since the wire was opened, whatever they were.
+	UnderlayFrames(ctx context.Context) (map[string]uint64, error)
+}
+
+// Reporter is a wire that can tell how its devices are set, as lines of a
+// table, for people who want to know what a figure was measured on.
+type Reporter interface {
+	Report(ctx context.Context) (string, error)
+}
+
 // Drops counts packets by host name and drop reason (its name in the enum, in
 // lower case without the prefix: "guard_address").
 type Drops map[string]map[string]uint64
@@ -120,6 +133,9 @@ type Packet struct {
 	Dropper string
 	// Steps is the way through each program (testrun only).
 	Steps []Step
+	// Frames are the packet's frames on the underlay, Ethernet header and
+	// all, one for each hop in order.
+	Frames [][]byte
 }
 
 // Step is one run of one program over one packet.
@@ -144,6 +160,8 @@ type Step struct {
 type Stage struct {
 	Name string // "parse", "guard", "local", "path", …
 	Map  string // the map met, "" when none
-	Key  []byte
-	Hit  bool
+	// Access is what was done with the row: "hit", "miss" or "update".
+	Access string
+	Key    []byte
+	Hit    bool
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package overlay says which hosts bounce a subnet or divide a VPC, and which
+// of them a pair of addresses asks.
+//
+// Both are rendezvous hashing: every candidate has a score of its own, the best
+// score wins. When a host goes, only what it had moves; when one comes, it
+// takes only its share. Nothing here depends on the order of candidates, on
+// time or on chance, so every host finds the same answer by itself.
+//
+// The programs choose in the kernel by the same sums; a test of the datapath
+// holds the two equal.
+package overlay
+
+import (
+	"cmp"
+	"encoding/binary"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+)
+
+// Pair is what an asking host chooses by: two addresses of one VPC.
+type Pair struct {
+	VNI      uint32
+	Src, Dst netip.Addr
+}
+
+// Hash mixes the VNI and the eight 32-bit words of either address, IPv4 as
+// ::ffff:a.b.c.d.
+func (p Pair) Hash() uint32 {
+	h := p.VNI
+	for _, addr := range []netip.Addr{p.Src, p.Dst} {
+		bytes := addr.As16()
+		for i := 0; i < len(bytes); i += 4 {
+			h = mix(h ^ binary.BigEndian.Uint32(bytes[i:]))
+		}
+	}
+	return h
+}
+
+// Choose returns the candidate that a pair asks, "" when there is none. Of
+// equal scores the first in order of names wins.
+func Choose(candidates []string, p Pair) string {
+	best := rank(candidates, p.Hash())
+	if len(best) == 0 {
+		return ""
+	}
+	return best[0]
+}
+
+// Bouncers returns the hosts that bounce a subnet, in order of names. live are
+// the names of all hosts that can.
+func Bouncers(s object.Subnet, live []string) []string {
+	return place(s.Bouncers, live, "bouncer/"+s.Name)
+}
+
+// Dividers returns the hosts that divide a VPC, in order of names. live are
+// the names of all hosts that can.
+func Dividers(v object.VPC, live []string) []string {
+	return place(v.Dividers, live, "divider/"+v.Name)
+}
+
+// place returns the best hosts for a role, as many as the placement wants or
+// there are.
+func place(p object.Placement, live []string, key string) []string {
+	candidates := live
+	if len(p.Hosts) > 0 {
+		candidates = slices.DeleteFunc(slices.Clone(live), func(host string) bool { return !slices.Contains(p.Hosts, host) })
+	}
+	best := rank(candidates, Seed(key))
+	best = best[:min(p.Count, len(best))]
+	slices.Sort(best)
+	return best
+}
+
+// rank orders hosts by their score for a hash, best first, and equal scores by
+// name.
+func rank(hosts []string, hash uint32) []string {
+	scores := make(map[string]uint32, len(hosts))
+	for _, host := range hosts {
+		scores[host] = mix(hash ^ Seed(host))
+	}
+	ranked := slices.Clone(hosts)
+	slices.SortFunc(ranked, func(a, b string) int {
+		return cmp.Or(cmp.Compare(scores[b], scores[a]), cmp.Compare(a, b))
+	})
+	return ranked
+}
+
+// Seed is what rendezvous hashing knows a name by: its 32-bit FNV-1a.
+func Seed(name string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return h.Sum32()
+}
+
+// mix is the finaliser of MurmurHash3: it spreads every bit over all.
+func mix(h uint32) uint32 {
+	h ^= h >> 16
+	h *= 0x85ebca6b
+	h ^= h >> 13
+	h *= 0xc2b2ae35
+	return h ^ h>>16
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/encode"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/dataplane/table"
+)
+
+// memory are Go maps in the place of the kernel's.
+type memory struct {
+	hosts     table.Memory[uint32, bpf.RowHost]
+	endpoints table.Memory[uint32, bpf.RowEndpoint]
+	directory table.Memory[bpf.RowAddrKey, bpf.RowLocation]
+	routes    table.Memory[bpf.RowPrefixKey, bpf.RowRoute]
+	ports     table.Memory[uint32, bpf.RowPort]
+	peers     table.Memory[bpf.RowUnderlayKey, bpf.RowPeer]
+	paths     table.Memory[bpf.RowAddrKey, bpf.RowPath]
+	others    dataplane.Tables
+}
+
+func newMemory() (*memory, *dataplane.Holder) {
+	m := &memory{}
+	m.hosts.Title, m.endpoints.Title, m.directory.Title = "hosts", "endpoints", "directory"
+	m.routes.Title, m.ports.Title, m.peers.Title, m.paths.Title = "routes", "ports", "peers", "paths"
+	m.others = dataplane.Tables{
+		Hosts: &m.hosts, Endpoints: &m.endpoints, Directory: &m.directory, Routes: &m.routes,
+		Ports: &m.ports, Peers: &m.peers, Paths: &m.paths,
+		VPCs:      &table.Memory[uint32, bpf.RowVpc]{Title: "vpcs"},
+		Subnets:   &table.Memory[uint32, bpf.RowSubnet]{Title: "subnets"},
+		Uplinks:   &table.Memory[uint32, bpf.RowUplink]{Title: "uplinks"},
+		PeerSlots: &table.Memory[uint32, bpf.RowPeerSlot]{Title: "peer_slots"},
+		Locals:    &table.Memory[bpf.RowAddrKey, bpf.RowLocal]{Title: "locals"},
+	}
+	return m, dataplane.NewHolder(m.others)
+}
+
+func TestAddingAnEndpointWritesOnlyItsOwnRows(t *testing.T) {
+	g := NewWithT(t)
+	_, h := newMemory()
+	s, l := host()
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+
+	added := s.Endpoints[0]
+	added.Name, added.Addresses = "ns/two", []netip.Addr{netip.MustParseAddr("10.0.0.9")}
+	s.Endpoints = append(s.Endpoints, added)
+	s.Directory = append(s.Directory, state.Location{VNI: 7, Address: added.Addresses[0], Subnet: "a", Host: "h1"})
+	l.Ports["ns/two"] = 101
+	report, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(report).To(Equal(dataplane.Report{
+		"endpoints": {Puts: 1}, "locals": {Puts: 1}, "ports": {Puts: 1}, "directory": {Puts: 1},
+	}))
+}
+
+func TestAnyFailingWriteIsUndone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		plan func(*memory)
+	}{
+		{"first host", func(m *memory) { m.hosts.FailPut = 1 }},
+		{"last host", func(m *memory) { m.hosts.FailPut = 3 }},
+		{"peer", func(m *memory) { m.peers.FailPut = 2 }},
+		{"full directory", func(m *memory) { m.directory.Capacity = 1 }},
+		{"route", func(m *memory) { m.routes.FailPut = 1 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			m, h := newMemory()
+			c.plan(m)
+			s, l := host()
+			_, err := h.Apply(s, l)
+			g.Expect(errors.Is(err, table.ErrInjected) || errors.Is(err, table.ErrFull)).To(BeTrue(), "%v", err)
+			g.Expect(m.hosts.All()).To(BeEmpty())
+			g.Expect(m.peers.All()).To(BeEmpty())
+			g.Expect(m.directory.All()).To(BeEmpty())
+			g.Expect(m.ports.All()).To(BeEmpty())
+
+			m.directory.Capacity = 0
+			_, err = h.Apply(s, l)
+			g.Expect(err).NotTo(HaveOccurred(), "the next Apply repairs it")
+			again, err := h.Apply(s, l)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(again.Rows()).To(BeZero())
+		})
+	}
+}
+
+func TestAFailingDeleteBringsEverythingBack(t *testing.T) {
+	g := NewWithT(t)
+	m, h := newMemory()
+	s, l := host()
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	before, _ := m.directory.All()
+	learned := encode.Addr(7, netip.MustParseAddr("10.0.7.7"))
+	g.Expect(m.paths.Put(learned, path(2))).To(Succeed())
+
+	m.hosts.FailDelete = 1
+	smaller := s
+	smaller.Peers, smaller.Directory = s.Peers[:1], s.Directory[:1]
+	_, err = h.Apply(smaller, l)
+	g.Expect(err).To(MatchError(table.ErrInjected))
+	g.Expect(m.directory.All()).To(Equal(before))
+	g.Expect(m.paths.All()).To(HaveKey(learned))
+
+	report, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(report.Rows()).To(BeZero())
+}
+
+func path(host uint32) bpf.RowPath {
+	return bpf.RowPath{Host: host, State: uint8(bpf.RowPathStatePATH_LEARNED)}
+}
+
+func TestApplyRemovesPathsThatTheStateContradicts(t *testing.T) {
+	s, l := host()
+	for _, c := range []struct {
+		name, address string
+		vni           uint32
+		row           bpf.RowPath
+		kept          bool
+	}{
+		{"of another subnet", "10.0.9.9", 7, path(2), true},
+		{"as the directory says", "10.0.0.3", 7, path(1), true},
+		{"the directory says otherwise", "10.0.0.3", 7, path(2), false},
+		{"the directory has no such endpoint", "10.0.0.77", 7, path(1), false},
+		{"asked, not learned", "10.0.0.77", 7, bpf.RowPath{State: uint8(bpf.RowPathStatePATH_ASKED)}, true},
+		{"it lives here", "10.0.0.2", 7, path(1), false},
+		{"the host is gone", "10.0.9.9", 7, path(9), false},
+		{"the VPC is not served here", "10.0.9.9", 8, path(1), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			m, h := newMemory()
+			key := encode.Addr(c.vni, netip.MustParseAddr(c.address))
+			g.Expect(m.paths.Put(key, c.row)).To(Succeed())
+			_, err := h.Apply(s, l)
+			g.Expect(err).NotTo(HaveOccurred())
+			_, kept, err := m.paths.Lookup(key)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(kept).To(Equal(c.kept))
+		})
+	}
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"fmt"
+	"slices"
+	"testing/fstest"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/sim/conformance"
+	"github.com/mizar-net/mizar/sim/fault"
+	"github.com/mizar-net/mizar/sim/run"
+	"github.com/mizar-net/mizar/sim/scenario"
+)
+
+// A suite that cannot fail proves nothing: each fault must turn its rows red.
+var _ = Describe("planted faults", func() {
+	for _, ask := range claims {
+		id := rowOf(ask)
+		if id == "J11" {
+			It("a good file among the bad turns J11 red", Label(id, "fault"), acceptedInput)
+			continue
+		}
+		faults := fault.Of(id)
+		if len(faults) == 0 {
+			It("there is a fault for row "+id, Label(id, "fault"), func() { Fail("no fault in sim/fault breaks row " + id) })
+		}
+		for _, f := range faults {
+			It(fmt.Sprintf("%s (%s) turns %s red", f.Name, f.Says, id), Label(id, "fault"), func(ctx SpecContext) {
+				expectRed(ctx, ask, f)
+			})
+		}
+	}
+})
+
+// expectRed runs the scenarios of a row with a fault planted until one is red.
+func expectRed(ctx SpecContext, ask string, f fault.Fault) {
+	id := rowOf(ask)
+	c := config()
+	if id != "J1" { // the one row that is about two wires
+		c.Wires = slices.DeleteFunc(c.Wires, func(w run.Factory) bool { return w.Name != "testrun" })
+	}
+	c.Wires = f.Factories(c.Wires)
+	rows, err := conformance.Select(allRows, []string{ask})
+	Expect(err).NotTo(HaveOccurred())
+
+	var tried []string
+	for _, script := range scripts {
+		if !isAbout(script, id) || !slices.Contains(script.Wires, "testrun") {
+			continue
+		}
+		tried = append(tried, script.Name)
+		result, err := run.Run(ctx, script, c)
+		Expect(err).NotTo(HaveOccurred(), "a fault must break the network, not the harness")
+		if conformance.Judge(rows, result.Evidence()).Rows[0].Status == conformance.Fail {
+			return
+		}
+	}
+	Fail(fmt.Sprintf("row %s is not red although %s; scenarios run: %v", id, f.Says, tried))
+}
+
+func isAbout(script *scenario.Scenario, id string) bool {
+	if id == "J1" && len(script.Wires) > 1 {
+		return true
+	}
+	return slices.ContainsFunc(script.Steps, func(s scenario.Step) bool { return slices.Contains(s.Rows, id) })
+}
+
+// acceptedInput plants an object that is right where broken ones are kept.
+func acceptedInput() {
+	right := "apiVersion: mizar.dev/v1alpha1\nkind: VPC\nmetadata: {name: red}\nspec: {vni: 1}\n"
+	planted := conformance.BadInput(fstest.MapFS{
+		"bad/object-right.yaml":     {Data: []byte(right)},
+		"bad/object-right.yaml.txt": {Data: []byte("an error\n")},
+	})
+	rows, err := conformance.Select(allRows, []string{"J11"})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(conformance.Judge(rows, planted).Rows[0].Status).To(Equal(conformance.Fail))
+}

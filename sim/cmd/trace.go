@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mizar-net/mizar/controlplane/compile"
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/trace"
+	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/sim/wire/testrun"
+)
+
+// traceOptions are the flags of `mizar sim trace`.
+type traceOptions struct {
+	from, to      string
+	tcp, udp      uint16
+	family, count int
+	output        outputFlag
+}
+
+func traceCommand() *cobra.Command {
+	var o traceOptions
+	c := &cobra.Command{
+		Use:   "trace SCENARIO --from ENDPOINT --to ENDPOINT|ADDRESS",
+		Short: "Print a packet's way through all hosts, stage by stage",
+		Long: `Print the way of a packet, and of its reply, through the programs of all hosts:
+the stages, the rows met, and what was decided. It is what the loaded programs
+recorded of themselves on the testrun wire. A ping, unless --tcp or --udp.
+
+The network is as the scenario's topology and objects say; its steps are not
+run. --count 2 shows how the second packet goes directly.`,
+		Example: `  mizar sim trace tour --from red-1 --to red-2
+  mizar sim trace tour --from red-1 --to red-2 --tcp 80
+  mizar sim trace tour --from red-1 --to fd00::3 --count 2 -o json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := load(args[0])
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout(), s)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.from, "from", "", "the endpoint that sends")
+	f.StringVar(&o.to, "to", "", "the endpoint or address that it sends to")
+	f.Uint16Var(&o.tcp, "tcp", 0, "a TCP segment to this port")
+	f.Uint16Var(&o.udp, "udp", 0, "a UDP datagram to this port")
+	f.IntVar(&o.family, "family", 0, "4 or 6 (default: the first that both ends have)")
+	f.IntVar(&o.count, "count", 1, "packets, one after the other")
+	o.output.add(c)
+	c.MarkFlagsMutuallyExclusive("tcp", "udp")
+	return c
+}
+
+func (o traceOptions) run(ctx context.Context, w io.Writer, s *scenario.Scenario) error {
+	probe, err := o.probe(s.Objects)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(o.output.check(), needRoot()); err != nil {
+		return err
+	}
+	packets, err := walk(ctx, s.Objects, probe)
+	if err != nil {
+		return err
+	}
+	if o.output.choice == "json" {
+		return trace.WriteJSON(w, packets)
+	}
+	return trace.WriteText(w, packets)
+}
+
+// walk has a conversation in a network that has learned nothing.
+func walk(ctx context.Context, set object.Set, probe wire.Probe) (packets []trace.Packet, err error) {
+	network := testrun.New(testrun.Load)
+	defer func() { err = errors.Join(err, network.Close()) }()
+	if err := network.Apply(ctx, compile.Hosts(set)); err != nil {
+		return nil, fmt.Errorf("build the network: %w", err)
+	}
+	outcome, err := network.Probe(ctx, probe)
+	if err != nil {
+		return nil, fmt.Errorf("send the packet: %w", err)
+	}
+	return trace.Of(outcome), nil
+}
+
+// probe is what the flags ask for.
+func (o traceOptions) probe(set object.Set) (wire.Probe, error) {
+	p := wire.Probe{Proto: wire.ICMP, Count: o.count}
+	switch {
+	case o.tcp != 0:
+		p.Proto, p.Port = wire.TCP, o.tcp
+	case o.udp != 0:
+		p.Proto, p.Port = wire.UDP, o.udp
+	}
+	from, err := endpoint(set, "--from", o.from)
+	if err != nil {
+		return p, err
+	}
+	p.From = from.Key()
+	to := []netip.Addr{}
+	if a, err := netip.ParseAddr(o.to); err == nil {
+		to = append(to, a)
+	} else if e, err := endpoint(set, "--to", o.to); err == nil {
+		to = e.Addresses
+	} else {
+		return p, err
+	}
+	for _, a := range to {
+		for _, own := range from.Addresses {
+			if a.Is4() == own.Is4() && (o.family == 0 || a.Is4() == (o.family == 4)) {
+				p.To = a
+				return p, nil
+			}
+		}
+	}
+	return p, fmt.Errorf("--from %s and --to %s have no address of one family in common (--family %d)", o.from, o.to, o.family)
+}
+
+// endpoint finds the endpoint that a flag names.
+func endpoint(set object.Set, flag, name string) (object.Endpoint, error) {
+	var known []string
+	for _, e := range set.Endpoints {
+		if e.Key() == object.EndpointKey(name) {
+			return e, nil
+		}
+		known = append(known, scenario.Short(e.Key()))
+	}
+	return object.Endpoint{}, fmt.Errorf("%s: got %q, want one of %s", flag, name, strings.Join(known, ", "))
+}

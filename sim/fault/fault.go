@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fault plants faults in a simulated network: each breaks one thing, and
+// must turn the rows red that promise it. A conformance suite that stays green
+// with a fault planted proves nothing.
+//
+// A fault stands between a run and its wire. It changes the states that hosts
+// are given, or what the wire says became of packets and frames; the programs,
+// the objects and the oracle are untouched.
+package fault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/run"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// Fault breaks one thing. The functions that are nil change nothing.
+type Fault struct {
+	// Name is short and unique; Says is what is broken.
+	Name, Says string
+	// Rows of ACCEPTANCE that it must turn red.
+	Rows []string
+	// Wire is the only wire it is planted on; empty: each.
+	Wire string
+
+	// states changes what hosts are given; it owns hosts, but not what
+	// their slices hold.
+	states func(hosts []state.Host)
+	// packet changes what became of one packet of a probe.
+	packet func(*wire.Packet)
+	// emissions changes the frames that came out after an injection at a port.
+	emissions func(at wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission
+	// drops changes the counters.
+	drops func(wire.Drops)
+}
+
+// Of returns the faults that must turn a row red.
+func Of(row string) []Fault {
+	return slices.DeleteFunc(All(), func(f Fault) bool { return !slices.Contains(f.Rows, row) })
+}
+
+// Factories returns wires that open with the fault in them.
+func (f Fault) Factories(wires []run.Factory) []run.Factory {
+	faulty := slices.Clone(wires)
+	for i, factory := range wires {
+		faulty[i].Open = func(ctx context.Context) (wire.Wire, error) {
+			w, err := factory.Open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return f.Plant(w), nil
+		}
+	}
+	return faulty
+}
+
+// Plant returns the wire with the fault in it.
+func (f Fault) Plant(w wire.Wire) wire.Wire {
+	if f.Wire != "" && f.Wire != w.Name() {
+		return w
+	}
+	return &planted{Wire: w, fault: f}
+}
+
+// planted is a wire with a fault in it.
+type planted struct {
+	wire.Wire
+	fault Fault
+}
+
+// Apply gives the hosts states that the fault has changed.
+func (p *planted) Apply(ctx context.Context, hosts []state.Host) error {
+	if p.fault.states != nil {
+		hosts = slices.Clone(hosts)
+		p.fault.states(hosts)
+	}
+	return p.Wire.Apply(ctx, hosts)
+}
+
+// Probe tells an outcome that the fault has changed.
+func (p *planted) Probe(ctx context.Context, probe wire.Probe) (wire.Outcome, error) {
+	outcome, err := p.Wire.Probe(ctx, probe)
+	if err != nil || p.fault.packet == nil {
+		return outcome, err
+	}
+	for _, packets := range []*[]wire.Packet{&outcome.Requests, &outcome.Replies} {
+		*packets = slices.Clone(*packets)
+		for i := range *packets {
+			packet := &(*packets)[i]
+			packet.Steps, packet.Hosts = slices.Clone(packet.Steps), slices.Clone(packet.Hosts)
+			packet.Frames = slices.Clone(packet.Frames)
+			p.fault.packet(packet)
+		}
+	}
+	return outcome, nil
+}
+
+// Inject tells emissions that the fault has changed.
+func (p *planted) Inject(ctx context.Context, at wire.Port, frames [][]byte) ([]wire.Emission, error) {
+	out, err := p.Wire.Inject(ctx, at, frames)
+	if err != nil || p.fault.emissions == nil {
+		return out, err
+	}
+	return p.fault.emissions(at, frames, out), nil
+}
+
+// Drops tells counters that the fault has changed.
+func (p *planted) Drops(ctx context.Context) (wire.Drops, error) {
+	drops, err := p.Wire.Drops(ctx)
+	if err == nil && p.fault.drops != nil {
+		p.fault.drops(drops)
+	}
+	return drops, err
+}
+
+// UnderlayFrames are those of the wire: what a fault invents is not counted.
+func (p *planted) UnderlayFrames(ctx context.Context) (map[string]uint64, error) {
+	meter, ok := p.Wire.(wire.Meter)
+	if !ok {
+		return nil, fmt.Errorf("count underlay frames: the %s wire does not count them", p.Name())
+	}
+	return meter.UnderlayFrames(ctx)
+}

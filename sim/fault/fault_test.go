@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fault_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/conformance"
+	"github.com/mizar-net/mizar/sim/fault"
+	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// quiet is a wire on which all goes well.
+type quiet struct {
+	wire.Wire
+	applied []state.Host
+	out     []byte
+}
+
+func (q *quiet) Name() string { return "testrun" }
+
+func (q *quiet) Apply(_ context.Context, hosts []state.Host) error {
+	q.applied = hosts
+	return nil
+}
+
+func (q *quiet) Probe(context.Context, wire.Probe) (wire.Outcome, error) {
+	packet := wire.Packet{Delivered: true, To: "default/b", Hosts: []string{"h1", "h2"}, Hops: 1,
+		Steps: []wire.Step{{Host: "h1", Program: "endpoint", Verdict: "send", HashLookups: 2, Out: q.out}}}
+	return wire.Outcome{Requests: []wire.Packet{packet}}, nil
+}
+
+func (q *quiet) Inject(_ context.Context, at wire.Port, frames [][]byte) ([]wire.Emission, error) {
+	return []wire.Emission{{At: at, Frame: frames[0]}}, nil
+}
+
+func (q *quiet) Drops(context.Context) (wire.Drops, error) {
+	return wire.Drops{"h1": {"guard_mac": 1, "ttl": 1}}, nil
+}
+
+func find(t *testing.T, name string) fault.Fault {
+	for _, f := range fault.All() {
+		if f.Name == name {
+			return f
+		}
+	}
+	t.Fatalf("no fault is called %s", name)
+	return fault.Fault{}
+}
+
+// Every row that claims cells of a network has a fault.
+func TestEveryClaimedRowHasAFault(t *testing.T) {
+	rows, err := conformance.Rows()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for _, row := range rows {
+		if len(row.Required) > 0 && row.ID != "J11" { // J11's fault is a good file among the bad
+			NewWithT(t).Expect(fault.Of(row.ID)).NotTo(BeEmpty(), row.ID)
+		}
+	}
+}
+
+// A fault changes copies: what the run holds stays as it was.
+func TestStatesOfTheRunAreNotChanged(t *testing.T) {
+	for _, f := range fault.All() {
+		given, same := hosts(), hosts()
+		NewWithT(t).Expect(f.Plant(&quiet{}).Apply(t.Context(), given)).To(Succeed())
+		NewWithT(t).Expect(given).To(Equal(same), f.Name)
+	}
+}
+
+func hosts() []state.Host {
+	return []state.Host{{
+		Name:      "h1",
+		VPCs:      []state.VPC{{Name: "red", VNI: 7, Dividers: []string{"h1"}, Divider: true}},
+		Subnets:   []state.Subnet{{Name: "a", VNI: 7, Bouncers: []string{"h1"}, Bouncer: true}},
+		Endpoints: []state.Endpoint{{Name: "default/a", VNI: 7}},
+		Directory: []state.Location{
+			{VNI: 7, Address: netip.MustParseAddr("10.0.0.2"), Host: "h1"},
+			{VNI: 7, Address: netip.MustParseAddr("fd00::2"), Host: "h1"},
+		},
+	}}
+}
+
+func TestFaultsOfStates(t *testing.T) {
+	g := NewWithT(t)
+	q := &quiet{}
+	g.Expect(find(t, "wrong-vni").Plant(q).Apply(t.Context(), hosts())).To(Succeed())
+	g.Expect(q.applied[0].Endpoints[0].VNI).To(Equal(uint32(7 | 1<<23)))
+	g.Expect(find(t, "no-v6").Plant(q).Apply(t.Context(), hosts())).To(Succeed())
+	g.Expect(q.applied[0].Directory).To(HaveLen(1))
+	g.Expect(find(t, "no-dividers").Plant(q).Apply(t.Context(), hosts())).To(Succeed())
+	g.Expect(q.applied[0].VPCs[0].Dividers).To(BeEmpty())
+}
+
+func TestFaultsOfOutcomes(t *testing.T) {
+	g := NewWithT(t)
+	probe := func(name string) wire.Packet {
+		outcome, err := find(t, name).Plant(&quiet{}).Probe(t.Context(), wire.Probe{})
+		g.Expect(err).NotTo(HaveOccurred())
+		return outcome.Requests[0]
+	}
+	g.Expect(probe("detour").Hops).To(Equal(2))
+	g.Expect(probe("more-lookups").Steps[0].HashLookups).To(Equal(3))
+	g.Expect(probe("unequal-wires").Delivered).To(BeFalse())
+	g.Expect(probe("no-local-delivery").Delivered).To(BeTrue(), "it went over the underlay")
+
+	drops, err := find(t, "no-guard").Plant(&quiet{}).Drops(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(drops).To(Equal(wire.Drops{"h1": {"ttl": 1}}))
+	at := wire.Port{Endpoint: "default/a"}
+	out, err := find(t, "mute-port").Plant(&quiet{}).Inject(t.Context(), at, [][]byte{{1}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(BeEmpty())
+}
+
+// Frames stay readable and their checksums right: only the one thing is broken.
+func TestFaultsOfFrames(t *testing.T) {
+	for name, changed := range map[string]func(was, is frame.Packet) bool{
+		"no-entropy":    func(_, is frame.Packet) bool { return is.OuterSport == 49152 },
+		"no-tos":        func(_, is frame.Packet) bool { return is.OuterTOS == 0 },
+		"more-overhead": func(_, is frame.Packet) bool { return len(is.Options.Other) == 1 },
+	} {
+		for _, outer := range [][2]string{{"192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2"}} {
+			g := NewWithT(t)
+			q := &quiet{out: tunnelled(t, outer)}
+			was, err := frame.Decode(q.out)
+			g.Expect(err).NotTo(HaveOccurred())
+			outcome, err := find(t, name).Plant(q).Probe(t.Context(), wire.Probe{})
+			g.Expect(err).NotTo(HaveOccurred())
+			after := outcome.Requests[0].Steps[0].Out
+			is, err := frame.Decode(after)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(changed(was, is)).To(BeTrue(), "%s over %s", name, outer[0])
+			g.Expect(frame.VerifyChecksums(after)).To(Succeed(), name)
+			g.Expect(is.Inner).To(Equal(was.Inner), name)
+			g.Expect(q.out).To(Equal(tunnelled(t, outer)), "the wire's own frame is untouched")
+		}
+	}
+}
+
+// tunnelled is a UDP packet in a tunnel between two underlay addresses.
+func tunnelled(t *testing.T, outer [2]string) []byte {
+	t.Helper()
+	b, err := frame.Build(frame.Spec{
+		Kind: frame.UDP, Src: netip.MustParseAddr("10.0.0.2"), Dst: netip.MustParseAddr("10.0.0.3"),
+		SrcPort: 1000, DstPort: 7, TOS: 0xb8, Payload: []byte("payload"),
+		Tunnel: &frame.Tunnel{Src: netip.MustParseAddr(outer[0]), Dst: netip.MustParseAddr(outer[1]), VNI: 7, TOS: 0xb8},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

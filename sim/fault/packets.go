@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fault
+
+import (
+	"strings"
+
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// somebody is an endpoint that nobody sends to.
+const somebody = "default/somebody-else"
+
+// lose says that a packet was dropped on its way.
+func lose(p *wire.Packet) {
+	if p.Delivered {
+		p.Delivered, p.To, p.Reason, p.Dropper = false, "", "no_endpoint", p.Hosts[len(p.Hosts)-1]
+	}
+}
+
+// loseLocal loses what did not meet the underlay.
+func loseLocal(p *wire.Packet) {
+	if p.Delivered && p.Hops == 0 {
+		lose(p)
+	}
+}
+
+// leak delivers to somebody else, whatever became of the packet.
+func leak(p *wire.Packet) {
+	p.Delivered, p.To, p.Reason, p.Dropper = true, somebody, "", ""
+}
+
+// detour adds a hop.
+func detour(p *wire.Packet) {
+	p.Hops++
+	p.Hosts = append(p.Hosts, "detour")
+}
+
+// moreLookups counts one hash-type lookup and one update more in each program.
+func moreLookups(p *wire.Packet) {
+	for i := range p.Steps {
+		p.Steps[i].HashLookups++
+		p.Steps[i].Updates++
+	}
+}
+
+// muteSender swallows what comes back out of the port that frames entered.
+func muteSender(at wire.Port, _ [][]byte, out []wire.Emission) []wire.Emission {
+	var kept []wire.Emission
+	for _, e := range out {
+		if e.At != at {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// flood puts each frame that enters a port on the underlay too.
+func flood(_ wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission {
+	for i, frame := range frames {
+		out = append(out, wire.Emission{At: wire.Port{Uplink: "flooding"}, Frame: frame, Input: i})
+	}
+	return out
+}
+
+// deliverForged lets each frame out at some endpoint.
+func deliverForged(_ wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission {
+	for i, frame := range frames {
+		out = append(out, wire.Emission{At: wire.Port{Endpoint: somebody}, Frame: frame, Input: i})
+	}
+	return out
+}
+
+// forgetGuard forgets what the guard has dropped.
+func forgetGuard(drops wire.Drops) {
+	for _, reasons := range drops {
+		for reason := range reasons {
+			if strings.HasPrefix(reason, "guard_") {
+				delete(reasons, reason)
+			}
+		}
+	}
+}
+
+// alterFrames flips the last byte of each frame that comes out.
+func alterFrames(_ wire.Port, _ [][]byte, out []wire.Emission) []wire.Emission {
+	for i := range out {
+		altered := append([]byte(nil), out[i].Frame...)
+		altered[len(altered)-1] ^= 0xff
+		out[i].Frame = altered
+	}
+	return out
+}

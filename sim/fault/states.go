@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fault
+
+import (
+	"slices"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+)
+
+// wrongVNI sets the top bit of all VNIs at the first host that has endpoints.
+func wrongVNI(hosts []state.Host) {
+	const bit = 1 << 23
+	at := slices.IndexFunc(hosts, func(h state.Host) bool { return len(h.Endpoints) > 0 })
+	if at < 0 {
+		return
+	}
+	h := &hosts[at]
+	h.VPCs, h.Subnets = slices.Clone(h.VPCs), slices.Clone(h.Subnets)
+	h.Endpoints, h.Directory = slices.Clone(h.Endpoints), slices.Clone(h.Directory)
+	for i := range h.VPCs {
+		h.VPCs[i].VNI ^= bit
+	}
+	for i := range h.Subnets {
+		h.Subnets[i].VNI ^= bit
+	}
+	for i := range h.Endpoints {
+		h.Endpoints[i].VNI ^= bit
+	}
+	for i := range h.Directory {
+		h.Directory[i].VNI ^= bit
+	}
+}
+
+// emptyDirectory leaves bouncers without rows.
+func emptyDirectory(hosts []state.Host) {
+	for i := range hosts {
+		hosts[i].Directory = nil
+	}
+}
+
+// emptyDirectory6 leaves bouncers without rows of IPv6.
+func emptyDirectory6(hosts []state.Host) {
+	for i := range hosts {
+		hosts[i].Directory = slices.DeleteFunc(slices.Clone(hosts[i].Directory), func(l state.Location) bool { return l.Address.Is6() })
+	}
+}
+
+// noDividers leaves no host with the name of a divider.
+func noDividers(hosts []state.Host) {
+	for i := range hosts {
+		hosts[i].VPCs = slices.Clone(hosts[i].VPCs)
+		for j := range hosts[i].VPCs {
+			hosts[i].VPCs[j].Dividers, hosts[i].VPCs[j].Divider = nil, false
+		}
+	}
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package lab keeps scenarios' networks up for people to work in: `mizar sim
+// up`, `exec`, `list` and `down`. A lab is a machine room with a name and the
+// programs in it; it needs no process and is gone with `down` or a reboot.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/wire/veth"
+	"github.com/mizar-net/mizar/topology"
+	"github.com/mizar-net/mizar/topology/netns"
+)
+
+// Lab is one that is up.
+type Lab = netns.Named
+
+// Up builds a lab in which every host holds its state, and leaves it. After an
+// error, or when ctx ends, nothing stays behind. The offloads of its devices
+// are returned, to be printed.
+func Up(ctx context.Context, name string, hosts []state.Host) ([]netns.Offload, error) {
+	if name == "" {
+		return nil, errors.New("a lab needs a name")
+	}
+	room, err := netns.Build(ctx, topology.FromStates(hosts), netns.Options{Name: name})
+	if err != nil {
+		return nil, fmt.Errorf("bring lab %s up: %w", name, err)
+	}
+	offloads := room.Offloads()
+	for _, h := range hosts {
+		if err := program(ctx, room, h); err != nil {
+			return nil, errors.Join(fmt.Errorf("bring lab %s up: host %s: %w", name, h.Name, err), room.Close())
+		}
+	}
+	return offloads, room.Release()
+}
+
+// program makes a host hold its state. The programs stay at their devices and
+// keep their maps; the process keeps neither.
+func program(ctx context.Context, room *netns.Net, h state.Host) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var d *dataplane.Datapath
+	if d, err = veth.LoadLive(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	local, err := room.Local(h.Name)
+	if err != nil {
+		return err
+	}
+	if _, err := d.Apply(h, local); err != nil {
+		return err
+	}
+	return room.Attach(h.Name, netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()})
+}
+
+// List returns all labs of this machine, sorted by name, also what is left of
+// one that a crash cut short.
+func List() ([]Lab, error) { return netns.List() }
+
+// Down takes a lab down, whatever is left of it. Processes inside keep their
+// namespaces until they end.
+func Down(name string) error { return netns.Down(name) }
+
+// DownAll takes all labs down and returns their names.
+func DownAll() ([]string, error) {
+	labs, err := List()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	var errs []error
+	for _, l := range labs {
+		if err := Down(l.Name); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		names = append(names, l.Name)
+	}
+	return names, errors.Join(errs...)
+}
+
+// Command is something to run inside a lab.
+type Command struct {
+	// Lab is its name.
+	Lab string
+	// Who is the host or endpoint to run it at ("default/" may be left out),
+	// or "fabric" for the underlay.
+	Who string
+	// Argv is the command and its arguments, found by the caller's PATH.
+	Argv []string
+	// Stdin, Stdout and Stderr are the command's; a terminal stays one. Nil
+	// means /dev/null.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Exec runs a command and returns its exit code, as a shell would have it: 128
+// and the number of the signal that ended it. The error is for a command that
+// never ran. When ctx ends, the command is interrupted and waited for.
+func Exec(ctx context.Context, c Command) (int, error) {
+	if len(c.Argv) == 0 {
+		return 0, fmt.Errorf("run at %s in lab %s: there is no command", c.Who, c.Lab)
+	}
+	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// The child is born in the namespace of the thread that starts it.
+	if err := netns.Enter(c.Lab, c.Who, cmd.Start); err != nil {
+		return 0, fmt.Errorf("run %s: %w", c.Argv[0], err)
+	}
+	err := cmd.Wait()
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) && !errors.Is(err, ctx.Err()) {
+		return cmd.ProcessState.ExitCode(), fmt.Errorf("run %s: %w", c.Argv[0], err)
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}

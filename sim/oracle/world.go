@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/controlplane/overlay"
+)
+
+// world is the objects, as a packet asks about them.
+type world struct {
+	set       object.Set
+	endpoints map[place]object.Endpoint
+	bouncers  map[string][]string // hosts by subnet
+	dividers  map[string][]string // hosts by VPC
+}
+
+func newWorld(set object.Set) world {
+	w := world{
+		set: set, endpoints: map[place]object.Endpoint{},
+		bouncers: map[string][]string{}, dividers: map[string][]string{},
+	}
+	var hosts []string
+	for _, h := range set.Hosts {
+		hosts = append(hosts, h.Name)
+	}
+	for _, v := range set.VPCs {
+		w.dividers[v.Name] = overlay.Dividers(v, hosts)
+	}
+	for _, s := range set.Subnets {
+		w.bouncers[s.Name] = overlay.Bouncers(s, hosts)
+	}
+	for _, e := range set.Endpoints {
+		for _, addr := range e.Addresses {
+			w.endpoints[place{w.vpcOf(e), addr}] = e
+		}
+	}
+	return w
+}
+
+func (w world) vpcOf(e object.Endpoint) string {
+	s, _ := w.set.Subnet(e.Subnet)
+	return s.VPC
+}
+
+// behind returns the endpoint with an address if it is behind that host.
+func (w world) behind(host string, at place) (object.Endpoint, bool) {
+	e, ok := w.endpoints[at]
+	return e, ok && e.Host == host
+}
+
+// subnet returns the subnet of a VPC that an address lies in.
+func (w world) subnet(at place) (object.Subnet, bool) {
+	for _, s := range w.set.Subnets {
+		if s.VPC == at.vpc && slices.ContainsFunc(s.CIDRs, func(p netip.Prefix) bool { return p.Contains(at.addr) }) {
+			return s, true
+		}
+	}
+	return object.Subnet{}, false
+}
+
+func (w world) bounces(host, subnet string) bool { return slices.Contains(w.bouncers[subnet], host) }
+func (w world) divides(host, vpc string) bool    { return slices.Contains(w.dividers[vpc], host) }
+
+// directory is what a bouncer knows: the host of every endpoint of its subnets.
+func (w world) directory(host string, at place) (location string, ok bool) {
+	e, ok := w.endpoints[at]
+	if !ok || !w.bounces(host, e.Subnet) {
+		return "", false
+	}
+	return e.Host, true
+}
+
+// serves says whether a host has any part in a VPC.
+func (w world) serves(host, vpc string) bool {
+	if w.divides(host, vpc) {
+		return true
+	}
+	for _, s := range w.set.Subnets {
+		if s.VPC == vpc && w.bounces(host, s.Name) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(w.set.Endpoints, func(e object.Endpoint) bool {
+		return e.Host == host && w.vpcOf(e) == vpc
+	})
+}

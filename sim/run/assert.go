@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// counters are all that a wire has counted so far.
+type counters struct {
+	drops  wire.Drops
+	frames map[string]uint64
+}
+
+// count reads a wire's counters.
+func count(ctx context.Context, w wire.Wire) (counters, error) {
+	drops, err := w.Drops(ctx)
+	if err != nil {
+		return counters{}, fmt.Errorf("read the drops of the %s wire: %w", w.Name(), err)
+	}
+	c := counters{drops: drops}
+	meter, ok := w.(wire.Meter)
+	if !ok {
+		return c, nil
+	}
+	if c.frames, err = meter.UnderlayFrames(ctx); err != nil {
+		return c, fmt.Errorf("count the underlay frames of the %s wire: %w", w.Name(), err)
+	}
+	return c, nil
+}
+
+// since is what was counted after an earlier reading. Rows of zero are left
+// out.
+func (c counters) since(before counters) (drops wire.Drops, frames int) {
+	drops = wire.Drops{}
+	for host, reasons := range c.drops {
+		for reason, n := range reasons {
+			if more := n - before.drops[host][reason]; more > 0 {
+				if drops[host] == nil {
+					drops[host] = map[string]uint64{}
+				}
+				drops[host][reason] = more
+			}
+		}
+	}
+	for host, n := range c.frames {
+		frames += int(n - before.frames[host])
+	}
+	return drops, frames
+}
+
+// assert compares what each wire has counted since the last assert.
+func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error) {
+	var checks []Check
+	for _, w := range r.wires {
+		now, err := count(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		drops, frames := now.since(r.since[w.Name()])
+		r.since[w.Name()] = now
+		c := Check{Name: "counters", Wire: w.Name(), Cell: Cell{Proto: "counters", Wire: w.Name()}}
+		c.Seen = fmt.Sprintf("drops: %s; %d frames on the underlay", dropsText(drops), frames)
+		fail := func(field, got, want string) {
+			c.Failures = append(c.Failures, Failure{Field: field, Who: w.Name(), Got: got, Against: "the scenario", Want: want})
+		}
+		if want := a.UnderlayFrames; want != nil {
+			if _, ok := w.(wire.Meter); !ok {
+				return nil, fmt.Errorf("assert underlayFrames: the %s wire does not count frames", w.Name())
+			}
+			if frames != *want {
+				fail("frames on the underlay", fmt.Sprint(frames), fmt.Sprint(*want))
+			}
+		}
+		compareDrops(a, drops, fail)
+		checks = append(checks, c)
+	}
+	return checks, nil
+}
+
+func compareDrops(a *scenario.Assert, drops wire.Drops, fail func(field, got, want string)) {
+	for _, host := range slices.Sorted(maps.Keys(a.Drops)) {
+		for _, reason := range slices.Sorted(maps.Keys(a.Drops[host])) {
+			if got, want := drops[host][reason], a.Drops[host][reason]; got != want {
+				fail(fmt.Sprintf("drops at %s (%s)", host, reason), fmt.Sprint(got), fmt.Sprint(want))
+			}
+		}
+	}
+	if !a.Only {
+		return
+	}
+	for _, host := range slices.Sorted(maps.Keys(drops)) {
+		for _, reason := range slices.Sorted(maps.Keys(drops[host])) {
+			if _, named := a.Drops[host][reason]; !named {
+				fail(fmt.Sprintf("drops at %s (%s)", host, reason), fmt.Sprint(drops[host][reason]), "none (only: true)")
+			}
+		}
+	}
+}
+
+// dropsText is drops in words: "h1 guard_mac 1", or "none".
+func dropsText(drops wire.Drops) string {
+	var texts []string
+	for _, host := range slices.Sorted(maps.Keys(drops)) {
+		for _, reason := range slices.Sorted(maps.Keys(drops[host])) {
+			texts = append(texts, fmt.Sprintf("%s %s %d", host, reason, drops[host][reason]))
+		}
+	}
+	return join(texts)
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// built is a frame made from its fields, ready to be put on a port.
+type built struct {
+	name  string
+	bytes []byte
+	// to is the full name of the endpoint that an honest network would
+	// deliver to; "" for none.
+	to   string
+	cell Cell
+}
+
+// frameKinds are how frames of a scenario are built, and which cell they are
+// evidence for.
+var frameKinds = map[string]struct {
+	kind   frame.Kind
+	proto  string
+	family int // 0: any
+}{
+	"udp":          {frame.UDP, "udp", 0},
+	"tcp-syn":      {frame.TCP, "tcp", 0},
+	"icmp":         {frame.Echo, "icmp", 0},
+	"arp-request":  {frame.ARPRequest, "arp", 4},
+	"arp-reply":    {frame.ARPReply, "arp", 4},
+	"arp-announce": {frame.ARPAnnounce, "arp", 4},
+	"arp-probe":    {frame.ARPProbe, "arp", 4},
+	"ns":           {frame.NS, "nd", 6},
+	"na":           {frame.NA, "nd", 6},
+	"dad":          {frame.DAD, "nd", 6},
+	"rs":           {frame.RS, "nd", 6},
+	"geneve":       {frame.UDP, "udp", 0},
+}
+
+// frames builds a frame for each family that its fields leave open.
+func (w world) frames(f scenario.FrameSpec, at wire.Port) ([]built, error) {
+	kind := frameKinds[f.Kind]
+	from := w.endpoints[f.From]
+	if from == nil {
+		from = w.endpoints[at.Endpoint]
+	}
+	if from == nil {
+		return nil, fmt.Errorf("%s:%d: the frame is of no endpoint; name one with from", f.At.File, f.At.Line)
+	}
+	var all []built
+	for _, family := range []int{4, 6} {
+		if !fits(f, kind.family, family) {
+			continue
+		}
+		b, ok, err := w.frame(f, kind.kind, from, at, family)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: build %s frame: %w", f.At.File, f.At.Line, f.Kind, err)
+		}
+		if ok {
+			b.cell.Proto = kind.proto
+			all = append(all, b)
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s:%d: the fields of the %s frame belong to different address families", f.At.File, f.At.Line, f.Kind)
+	}
+	return all, nil
+}
+
+// fits says whether a frame can be of a family: what is written decides.
+func fits(f scenario.FrameSpec, kind, family int) bool {
+	for _, said := range []int{kind, f.Family} {
+		if said != 0 && said != family {
+			return false
+		}
+	}
+	for _, a := range []netip.Addr{f.ToAddr, f.SrcIP, f.SenderIP, f.Target} {
+		if a.IsValid() && familyOf(a) != family {
+			return false
+		}
+	}
+	return true
+}
+
+func (w world) frame(f scenario.FrameSpec, kind frame.Kind, from *object.Endpoint, at wire.Port, family int) (built, bool, error) {
+	src, ok := address(from, family)
+	if !ok {
+		return built{}, false, nil
+	}
+	dst, to := f.ToAddr, w.endpoints[f.To]
+	if to != nil {
+		if dst, ok = address(to, family); !ok {
+			return built{}, false, nil
+		}
+	} else if dst.IsValid() {
+		to = w.at(w.vni(from), dst)
+	}
+	spec := frame.Spec{
+		Kind: kind, SrcMAC: state.MAC(from.MAC), DstMAC: f.DstMAC, Src: src, Dst: dst, TTL: f.TTL,
+		SrcPort: f.SourcePort, DstPort: f.Port, SenderMAC: f.SenderMAC, SenderIP: f.SenderIP, Target: f.Target,
+		Payload: []byte("mizar"),
+	}
+	w.defaults(&spec, f, from)
+	if f.Kind == "geneve" {
+		tunnel, ok := w.tunnel(f, from, at)
+		if !ok {
+			return built{}, false, fmt.Errorf("host %s has no underlay address of the family of %s", at.Uplink, f.OuterSrc)
+		}
+		spec.Tunnel = tunnel
+	}
+	bytes, err := frame.Build(spec)
+	b := built{bytes: bytes, cell: w.cell(from, to, family, "")}
+	if to != nil {
+		b.to = to.Key()
+	}
+	b.name = describe(f, from, spec, family)
+	return b, true, err
+}
+
+// defaults makes what is left open honest.
+func (w world) defaults(s *frame.Spec, f scenario.FrameSpec, from *object.Endpoint) {
+	if f.SrcMAC != (state.MAC{}) {
+		s.SrcMAC = f.SrcMAC
+	}
+	if f.SrcIP.IsValid() {
+		s.Src = f.SrcIP
+	}
+	if s.SrcPort == 0 {
+		s.SrcPort = 40000
+	}
+	if s.DstPort == 0 {
+		s.DstPort = 7
+	}
+	switch s.Kind {
+	case frame.UDP, frame.TCP, frame.Echo, frame.NA, frame.ARPReply:
+		if s.DstMAC == (state.MAC{}) {
+			s.DstMAC = w.gateways[from.Subnet]
+		}
+	}
+	if s.Kind == frame.TCP {
+		s.TCPFlags, s.Payload = frame.SYN, nil
+	}
+	if !s.Target.IsValid() && (s.Kind == frame.NS || s.Kind == frame.ARPRequest) {
+		s.Target, s.Dst = s.Dst, netip.Addr{}
+	}
+	switch s.Kind {
+	case frame.NS, frame.NA, frame.DAD, frame.RS, frame.ARPRequest, frame.ARPReply, frame.ARPAnnounce, frame.ARPProbe:
+		s.Payload = nil
+	}
+}
+
+// tunnel is the outer side of a frame that comes in at a host's uplink.
+func (w world) tunnel(f scenario.FrameSpec, from *object.Endpoint, at wire.Port) (*frame.Tunnel, bool) {
+	vni := f.VNI
+	if vni == 0 {
+		vni = w.vni(from)
+	}
+	addresses := w.hosts[at.Uplink].Addresses
+	i := slices.IndexFunc(addresses, func(a netip.Addr) bool { return a.Is4() == f.OuterSrc.Is4() })
+	if i < 0 {
+		return nil, false
+	}
+	return &frame.Tunnel{
+		Src: f.OuterSrc, Dst: addresses[i], VNI: vni,
+		Options: frame.Options{Identity: &frame.Identity{}},
+	}, true
+}
+
+// describe names a frame by what is special about it.
+func describe(f scenario.FrameSpec, from *object.Endpoint, s frame.Spec, family int) string {
+	text := fmt.Sprintf("%s of %s", f.Kind, scenario.Short(from.Key()))
+	switch {
+	case s.Target.IsValid() && s.Kind != frame.DAD:
+		text += fmt.Sprintf(" for %s", s.Target)
+	case f.To != "":
+		text += fmt.Sprintf(" → %s", scenario.Short(f.To))
+	case f.ToAddr.IsValid():
+		text += fmt.Sprintf(" → %s", f.ToAddr)
+	}
+	if f.SrcMAC != (state.MAC{}) {
+		text += ", other source MAC"
+	}
+	if f.DstMAC != (state.MAC{}) {
+		text += ", other destination MAC"
+	}
+	if f.SrcIP.IsValid() {
+		text += fmt.Sprintf(", source %s", f.SrcIP)
+	}
+	if f.SenderMAC != (state.MAC{}) || f.SenderIP.IsValid() {
+		text += ", other sender in the body"
+	}
+	if f.OuterSrc.IsValid() {
+		text += fmt.Sprintf(", outer source %s", f.OuterSrc)
+	}
+	return text + " " + familyName(family)
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+)
+
+// Cell is the situation that a check was made in: what ACCEPTANCE counts a row
+// by. An empty dimension does not apply.
+type Cell struct {
+	// Family of the inner packet: "v4" or "v6".
+	Family string `json:"family,omitempty"`
+	// Proto is what the packets speak: "icmp", "tcp", "udp", "arp", "nd"; for
+	// steps about the harness, what is shown: "replay".
+	Proto string `json:"proto,omitempty"`
+	// Placement is "same-host" or "two-hosts".
+	Placement string `json:"placement,omitempty"`
+	// Subnet is "same-subnet" or "two-subnets".
+	Subnet string `json:"subnet,omitempty"`
+	// Path is "direct" or "service".
+	Path string `json:"path,omitempty"`
+	// Underlay is the family of the outer packet: "v4" or "v6".
+	Underlay string `json:"underlay,omitempty"`
+	// Wire is "testrun", "veth", or "both" when the two were compared.
+	Wire string `json:"wire,omitempty"`
+	// Verdict is "deliver", "drop" or "answer"; Reason the drop reason.
+	Verdict string `json:"verdict,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// String is the cell's dimensions with slashes between them, the underlay as
+// "over-v4".
+func (c Cell) String() string {
+	if c.Underlay != "" {
+		c.Underlay = "over-" + c.Underlay
+	}
+	var said []string
+	for _, d := range []string{c.Family, c.Proto, c.Placement, c.Subnet, c.Path, c.Underlay, c.Wire, c.Verdict, c.Reason} {
+		if d != "" {
+			said = append(said, d)
+		}
+	}
+	return strings.Join(said, "/")
+}
+
+// on is the cell on a wire.
+func (c Cell) on(wire string) Cell {
+	c.Wire = wire
+	return c
+}
+
+// cell is what the objects alone say of a packet between two endpoints; to is
+// nil when the packet goes to no endpoint.
+func (w world) cell(from, to *object.Endpoint, family int, proto string) Cell {
+	c := Cell{Family: familyName(family), Proto: proto, Path: "direct"}
+	if from == nil {
+		return c
+	}
+	c.Underlay = w.underlay(from.Host, from.Host)
+	if to == nil {
+		return c
+	}
+	c.Underlay = w.underlay(from.Host, to.Host)
+	c.Placement, c.Subnet = "two-hosts", "two-subnets"
+	if from.Host == to.Host {
+		c.Placement = "same-host"
+	}
+	if from.Subnet == to.Subnet {
+		c.Subnet = "same-subnet"
+	}
+	return c
+}
+
+// underlay is the family that one host sends to another over: that of its
+// first address whose family the other has too.
+func (w world) underlay(from, to string) string {
+	for _, a := range w.hosts[from].Addresses {
+		for _, b := range w.hosts[to].Addresses {
+			if a.Is4() == b.Is4() {
+				return familyName(familyOf(a))
+			}
+		}
+	}
+	return ""
+}
+
+func familyName(family int) string {
+	switch family {
+	case 4:
+		return "v4"
+	case 6:
+		return "v6"
+	}
+	return ""
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is4() {
+		return 4
+	}
+	return 6
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// differences holds what one party says against another: what became of each
+// packet, and its way.
+func differences(a, b answer) []Failure {
+	var all []Failure
+	for _, of := range []struct {
+		field string
+		a, b  []wire.Packet
+		say   func(wire.Packet) string
+	}{
+		{"requests", a.requests, b.requests, fate},
+		{"way of the requests", a.requests, b.requests, way},
+		{"replies", a.replies, b.replies, fate},
+		{"way of the replies", a.replies, b.replies, way},
+	} {
+		got, want := say(of.a, of.say), say(of.b, of.say)
+		if got != want {
+			all = append(all, Failure{Field: of.field, Who: a.who, Got: got, Against: b.who, Want: want})
+		}
+	}
+	return all
+}
+
+// fate is what became of a packet in words.
+func fate(p wire.Packet) string {
+	switch {
+	case p.Delivered:
+		return "delivered to " + scenario.Short(p.To)
+	case p.Reason != "":
+		return fmt.Sprintf("dropped by %s (%s)", p.Dropper, p.Reason)
+	}
+	return "lost without a reason"
+}
+
+// way is the hosts that a packet met.
+func way(p wire.Packet) string {
+	s := strings.Join(p.Hosts, " → ")
+	if s == "" {
+		s = "nowhere"
+	}
+	if p.Hops != max(len(p.Hosts)-1, 0) {
+		s += fmt.Sprintf(" (but %d hops)", p.Hops)
+	}
+	return s
+}
+
+// say puts packets in words; equal neighbours are counted.
+func say(packets []wire.Packet, words func(wire.Packet) string) string {
+	texts := make([]string, len(packets))
+	for i, p := range packets {
+		texts[i] = words(p)
+	}
+	return join(texts)
+}
+
+func join(texts []string) string {
+	var parts []string
+	for i := 0; i < len(texts); {
+		n := 1
+		for i+n < len(texts) && texts[i+n] == texts[i] {
+			n++
+		}
+		part := texts[i]
+		if n > 1 {
+			part = fmt.Sprintf("%d × %s", n, part)
+		}
+		parts = append(parts, part)
+		i += n
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// delivered counts packets that reached the endpoint.
+func delivered(packets []wire.Packet, to string) int {
+	n := 0
+	for _, p := range packets {
+		if p.Delivered && (to == "" || p.To == to) {
+			n++
+		}
+	}
+	return n
+}
+
+// hops of the successive packets, those that were not delivered as -1.
+func hops(packets []wire.Packet) []int {
+	all := make([]int, len(packets))
+	for i, p := range packets {
+		if all[i] = -1; p.Delivered {
+			all[i] = p.Hops
+		}
+	}
+	return all
+}
+
+func (a answer) hops() []int { return hops(a.requests) }
+
+// seen is the answer in a few words, to somebody who asked for an endpoint.
+func (a answer) seen(to string) string {
+	if len(a.requests) == 0 {
+		return "nothing"
+	}
+	if n := delivered(a.requests, to); n != len(a.requests) {
+		return say(a.requests, fate)
+	}
+	s := "delivered, hops " + counted(hops(a.requests))
+	if n := delivered(a.replies, ""); n != len(a.requests) {
+		return fmt.Sprintf("%s, but %d of %d replies", s, n, len(a.requests))
+	}
+	return s
+}
+
+// counted is hops as people read them: "2 1×9". A packet that was not delivered
+// is "-".
+func counted(hops []int) string {
+	var parts []string
+	for i, n := 0, 0; i < len(hops); i += n {
+		for n = 1; i+n < len(hops) && hops[i+n] == hops[i]; n++ {
+		}
+		part := fmt.Sprint(hops[i])
+		if hops[i] < 0 {
+			part = "-"
+		}
+		if n > 1 {
+			part += fmt.Sprintf("×%d", n)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, " ")
+}
+
+// expected holds what one wire says against the scenario.
+func (t conversation) expected(a answer) []Failure {
+	const scenarioSays = "the scenario"
+	var all []Failure
+	fail := func(field, got, want string) {
+		all = append(all, Failure{Field: field, Who: a.who, Got: got, Against: scenarioSays, Want: want})
+	}
+	if got, want, ok := t.verdict(a); !ok {
+		fail("verdict", got, want)
+	}
+	if want := stretch(t.expect.Hops, len(a.requests)); want != nil && fmt.Sprint(want) != fmt.Sprint(hops(a.requests)) {
+		fail("hops of the requests", counted(hops(a.requests)), counted(want))
+	}
+	if want := stretch(t.expect.ReplyHops, len(a.replies)); want != nil && fmt.Sprint(want) != fmt.Sprint(hops(a.replies)) {
+		fail("hops of the replies", counted(hops(a.replies)), counted(want))
+	}
+	for _, p := range proofs {
+		for _, f := range p(t, a) {
+			f.Who, f.Against = a.who, scenarioSays
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// verdict compares what became of the whole conversation.
+func (t conversation) verdict(a answer) (got, want string, ok bool) {
+	got = say(a.requests, fate)
+	if t.expect.Verdict == scenario.Deliver {
+		want = "all delivered to " + scenario.Short(t.to) + ", and answered"
+		if n := delivered(a.requests, t.to); n == 0 || n != len(a.requests) || t.to == "" {
+			return got, want, false
+		}
+		got += "; replies: " + say(a.replies, fate)
+		from := t.flows[0].From
+		return got, want, delivered(a.replies, from) == len(a.requests)
+	}
+	want = "all dropped"
+	if t.expect.Reason != "" {
+		want += " (" + t.expect.Reason + ")"
+	}
+	for _, p := range a.requests {
+		if t.elsewhere && p.Delivered && p.To != t.to {
+			continue
+		}
+		if p.Delivered || (t.expect.Reason != "" && p.Reason != t.expect.Reason) {
+			return got, want, false
+		}
+	}
+	return got, want, len(a.requests) > 0
+}
+
+// stretch repeats the last number until there are n; nil stays nil.
+func stretch(numbers []int, n int) []int {
+	if len(numbers) == 0 {
+		return nil
+	}
+	all := make([]int, n)
+	for i := range all {
+		all[i] = numbers[min(i, len(numbers)-1)]
+	}
+	return all
+}

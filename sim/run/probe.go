@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// conversation is what one check is about: the flows of one protocol and
+// family between two endpoints.
+type conversation struct {
+	name   string
+	flows  []wire.Probe
+	fresh  bool
+	cell   Cell
+	expect scenario.Expect
+	// vni is the sender's.
+	vni uint32
+	// to is the full name of the endpoint that is meant; "" for an address
+	// that no endpoint has.
+	to string
+	// elsewhere says that a drop is also seen when the packets reach
+	// another endpoint than to: one of the sender's own VPC that has the
+	// same address.
+	elsewhere bool
+}
+
+// answer is what one party says became of a conversation.
+type answer struct {
+	who               string
+	requests, replies []wire.Packet
+}
+
+// probe has a conversation for each protocol and family.
+func (r *runner) probe(ctx context.Context, p *scenario.Probe) ([]Check, error) {
+	var checks []Check
+	for _, proto := range p.Protos {
+		talks, err := r.conversations(p, proto)
+		if err != nil {
+			return nil, err
+		}
+		for _, talk := range talks {
+			answers, err := r.converse(ctx, talk)
+			if err != nil {
+				return nil, err
+			}
+			checks = append(checks, talk.checks(answers)...)
+		}
+	}
+	return checks, nil
+}
+
+// conversations makes one for each family that both ends have.
+func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversation, error) {
+	from := r.world.endpoints[p.From]
+	var talks []conversation
+	for _, family := range []int{4, 6} {
+		dst, to, ok := r.destination(p, from, family)
+		if !ok || (p.Family != 0 && p.Family != family) {
+			continue
+		}
+		talk := conversation{
+			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), peerName(p, dst), familyName(family)),
+			fresh: p.Fresh, expect: p.Expect, vni: r.world.vni(from), cell: r.world.cell(from, to, family, string(proto)),
+		}
+		if to != nil {
+			talk.to = to.Key()
+		}
+		for flow := range max(p.Flows, 1) {
+			probe := wire.Probe{
+				Proto: proto, From: p.From, To: dst, Port: p.Port, SourcePort: p.Source,
+				Count: p.Count, Size: p.Size, TOS: p.TOS,
+			}
+			if p.Source != 0 {
+				probe.SourcePort += uint16(flow)
+			}
+			talk.flows = append(talk.flows, probe)
+		}
+		talks = append(talks, talk)
+	}
+	if len(talks) == 0 {
+		return nil, fmt.Errorf("probe from %s to %s: they have no address family in common", p.From, peerName(p, p.ToAddr))
+	}
+	return talks, nil
+}
+
+// destination is the address that a probe goes to in a family, and the
+// endpoint that has it.
+func (r *runner) destination(p *scenario.Probe, from *object.Endpoint, family int) (netip.Addr, *object.Endpoint, bool) {
+	if _, ok := address(from, family); !ok {
+		return netip.Addr{}, nil, false
+	}
+	if p.ToAddr.IsValid() {
+		return p.ToAddr, r.world.at(r.world.vni(from), p.ToAddr), familyOf(p.ToAddr) == family
+	}
+	to := r.world.endpoints[p.To]
+	dst, ok := address(to, family)
+	return dst, to, ok
+}
+
+func peerName(p *scenario.Probe, dst netip.Addr) string {
+	if p.To != "" {
+		return scenario.Short(p.To)
+	}
+	return dst.String()
+}
+
+// answers are what the oracle and each wire say.
+type answers struct {
+	oracle answer
+	wires  []answer
+}
+
+// converse has a conversation on every wire and with the oracle.
+func (r *runner) converse(ctx context.Context, talk conversation) (answers, error) {
+	all := answers{oracle: answer{who: "the oracle"}, wires: make([]answer, len(r.wires))}
+	for _, flow := range talk.flows {
+		if talk.fresh {
+			if err := r.forget(ctx); err != nil {
+				return all, err
+			}
+		}
+		outcome, err := r.oracle.Probe(flow)
+		if err != nil {
+			return all, fmt.Errorf("ask the oracle: %s: %w", talk.name, err)
+		}
+		all.oracle.add(outcome)
+		for i, w := range r.wires {
+			all.wires[i].who = w.Name()
+			outcome, err := w.Probe(ctx, flow)
+			if err != nil {
+				return all, fmt.Errorf("probe on the %s wire: %s: %w", w.Name(), talk.name, err)
+			}
+			all.wires[i].add(outcome)
+		}
+	}
+	return all, nil
+}
+
+func (a *answer) add(o wire.Outcome) {
+	a.requests = append(a.requests, o.Requests...)
+	a.replies = append(a.replies, o.Replies...)
+}
+
+// checks holds each wire against the scenario and the oracle, and two wires
+// against each other.
+func (t conversation) checks(a answers) []Check {
+	t.cell.Verdict, t.cell.Reason = string(t.expect.Verdict), t.expect.Reason
+	if t.expect.Verdict == scenario.Drop && len(a.oracle.requests) > 0 {
+		first := a.oracle.requests[0]
+		if t.cell.Reason == "" {
+			t.cell.Reason = first.Reason
+		}
+		if t.elsewhere && first.Delivered && first.To != t.to {
+			t.cell.Verdict = "elsewhere"
+		}
+	}
+	var checks []Check
+	for _, w := range a.wires {
+		checks = append(checks, Check{
+			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t.to), Hops: w.hops(),
+			Failures: append(t.expected(w), differences(w, a.oracle)...),
+		})
+	}
+	if len(a.wires) == 2 {
+		checks = append(checks, Check{
+			Name: t.name, Wire: BothWires, Cell: t.cell.on(BothWires), Seen: "equal",
+			Failures: differences(a.wires[1], a.wires[0]),
+		})
+	}
+	return checks
+}

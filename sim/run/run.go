@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// Factory opens a wire. The run closes it.
+type Factory struct {
+	// Name is the wire's, as scenarios have it.
+	Name string
+	Open func(context.Context) (wire.Wire, error)
+}
+
+// Oracle says from the objects alone what becomes of packets. It remembers
+// what hosts would have learned.
+type Oracle interface {
+	Apply(object.Set) error
+	Probe(wire.Probe) (wire.Outcome, error)
+	Forget()
+	Advance(time.Duration)
+}
+
+// Config is what a run needs. All fields but Notify are required.
+type Config struct {
+	// Wires to run on; those that the scenario does not ask for are left
+	// out. None left is an error.
+	Wires []Factory
+	// Oracle makes a new one that has learned nothing.
+	Oracle func() Oracle
+	// Compile makes the states of all hosts from the objects.
+	Compile func(object.Set) []state.Host
+	// Notify, when set, is told what happens while it happens, in one
+	// goroutine.
+	Notify func(Event)
+}
+
+// Event is something that happened in a run.
+type Event struct {
+	Kind     EventKind
+	Scenario *scenario.Scenario
+	// Underlay is the family of this run, "v4" or "v6", where there are
+	// several.
+	Underlay string
+	// Wires that the run is on; Reports tells how each one's devices are
+	// set, by its name. Both for Opened.
+	Wires   []string
+	Reports map[string]string
+	// Index counts steps from 0, of Total.
+	Index, Total int
+	// Step is the step of the scenario, Done what came of it.
+	Step *scenario.Step
+	Done *Step
+}
+
+// EventKind is what happened.
+type EventKind int
+
+// The events, in the order that they come.
+const (
+	// Opening: wires are being built.
+	Opening EventKind = iota
+	// Opened: all hosts hold their first state.
+	Opened
+	// StepStarted and StepDone enclose each step.
+	StepStarted
+	StepDone
+	// Closed: everything of this run is taken down.
+	Closed
+)
+
+// ErrNotOnWire says that a scenario does not run on any of the wires asked for.
+var ErrNotOnWire = errors.New("the scenario does not run on this wire")
+
+// Run runs a scenario, once for each family of its underlay. The error is nil
+// when the harness did its work, whatever the result.
+func Run(ctx context.Context, s *scenario.Scenario, c Config) (Result, error) {
+	started := time.Now()
+	c.Wires = slices.Clone(c.Wires)
+	c.Wires = slices.DeleteFunc(c.Wires, func(f Factory) bool { return !slices.Contains(s.Wires, f.Name) })
+	r := Result{Scenario: s.Name, Title: s.Title, File: s.File, Status: Pass, Wires: names(c.Wires)}
+	if len(c.Wires) == 0 {
+		return r, fmt.Errorf("run %s: %w: it runs on %v", s.Name, ErrNotOnWire, s.Wires)
+	}
+	for _, variant := range s.Variants() {
+		v, err := runVariant(ctx, variant, c)
+		if err != nil {
+			return r, fmt.Errorf("run %s: %w", s.Name, err)
+		}
+		if v.Status == Fail {
+			r.Status = Fail
+		}
+		r.Runs = append(r.Runs, v)
+	}
+	r.Elapsed = time.Since(started)
+	return r, nil
+}
+
+func names(factories []Factory) []string {
+	all := make([]string, len(factories))
+	for i, f := range factories {
+		all[i] = f.Name
+	}
+	return all
+}
+
+// runner is one run of a scenario's steps.
+type runner struct {
+	Config
+	scenario *scenario.Scenario
+	underlay string
+	world    world
+	oracle   Oracle
+	wires    []wire.Wire
+	// since is what the counters were at the last assert, by wire.
+	since map[string]counters
+}
+
+func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant, err error) {
+	r := &runner{Config: c, scenario: s, oracle: c.Oracle(), since: map[string]counters{}}
+	if len(s.Families) == 1 {
+		r.underlay = familyName(s.Families[0])
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.open(ctx); err != nil {
+		return v, err
+	}
+	v.Underlay, v.Status = r.underlay, Pass
+	for i := range s.Steps {
+		if err := ctx.Err(); err != nil {
+			return v, fmt.Errorf("stopped before step %d: %w", i+1, context.Cause(ctx))
+		}
+		step, err := r.step(ctx, i)
+		if err != nil {
+			return v, err
+		}
+		if v.Steps = append(v.Steps, step); step.Status == Fail {
+			v.Status = Fail
+		}
+	}
+	return v, nil
+}
+
+// open builds the wires and makes all hosts hold the first state.
+func (r *runner) open(ctx context.Context) error {
+	r.notify(Event{Kind: Opening, Wires: names(r.Wires)})
+	for _, f := range r.Wires {
+		w, err := f.Open(ctx)
+		if err != nil {
+			return fmt.Errorf("open the %s wire: %w", f.Name, err)
+		}
+		r.wires = append(r.wires, w)
+	}
+	if err := r.apply(ctx, r.scenario.Objects); err != nil {
+		return err
+	}
+	reports := map[string]string{}
+	for _, w := range r.wires {
+		if reporter, ok := w.(wire.Reporter); ok {
+			report, err := reporter.Report(ctx)
+			if err != nil {
+				return fmt.Errorf("ask the %s wire for its devices: %w", w.Name(), err)
+			}
+			reports[w.Name()] = report
+		}
+		at, err := count(ctx, w)
+		if err != nil {
+			return err
+		}
+		r.since[w.Name()] = at
+	}
+	r.notify(Event{Kind: Opened, Wires: names(r.Wires), Reports: reports})
+	return nil
+}
+
+func (r *runner) close() error {
+	var errs []error
+	for _, w := range slices.Backward(r.wires) {
+		if err := w.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close the %s wire: %w", w.Name(), err))
+		}
+	}
+	r.notify(Event{Kind: Closed})
+	return errors.Join(errs...)
+}
+
+// apply makes everybody hold what a set of objects asks for.
+func (r *runner) apply(ctx context.Context, set object.Set) error {
+	states := r.Compile(set)
+	if err := r.oracle.Apply(set); err != nil {
+		return fmt.Errorf("tell the oracle the objects: %w", err)
+	}
+	for _, w := range r.wires {
+		if err := w.Apply(ctx, states); err != nil {
+			return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
+		}
+	}
+	r.world = newWorld(set, states)
+	return nil
+}
+
+func (r *runner) notify(e Event) {
+	if r.Notify == nil {
+		return
+	}
+	e.Scenario, e.Underlay, e.Total = r.scenario, r.underlay, len(r.scenario.Steps)
+	r.Notify(e)
+}
+
+func (r *runner) step(ctx context.Context, i int) (Step, error) {
+	s := &r.scenario.Steps[i]
+	r.notify(Event{Kind: StepStarted, Index: i, Step: s})
+	done := Step{Name: s.Name, Kind: s.Kind(), Rows: s.Rows, Line: s.At.Line}
+	checks, err := r.do(ctx, s)
+	if err != nil {
+		return done, fmt.Errorf("step %d (%s:%d): %w", i+1, s.At.File, s.At.Line, err)
+	}
+	done.Checks = checks
+	done.settle()
+	r.notify(Event{Kind: StepDone, Index: i, Step: s, Done: &done})
+	return done, nil
+}
+
+func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
+	switch {
+	case s.Probe != nil:
+		return r.probe(ctx, s.Probe)
+	case s.Table != nil:
+		return r.table(ctx, s.Table)
+	case s.Send != nil:
+		return r.send(ctx, s.Send)
+	case s.Replay != nil:
+		return r.replay(ctx, s.Replay)
+	case s.Change != nil:
+		return nil, r.apply(ctx, s.Change.Objects)
+	case s.Assert != nil:
+		return r.assert(ctx, s.Assert)
+	case s.Forget:
+		return nil, r.forget(ctx)
+	}
+	return nil, r.advance(ctx, s.Advance)
+}
+
+func (r *runner) forget(ctx context.Context) error {
+	r.oracle.Forget()
+	for _, w := range r.wires {
+		if err := w.Forget(ctx); err != nil {
+			return fmt.Errorf("make hosts forget on the %s wire: %w", w.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (r *runner) advance(ctx context.Context, d time.Duration) error {
+	r.oracle.Advance(d)
+	for _, w := range r.wires {
+		if err := w.Advance(ctx, d); err != nil {
+			return fmt.Errorf("advance the clock of the %s wire: %w", w.Name(), err)
+		}
+	}
+	return nil
+}

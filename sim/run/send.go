@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// sent is what became of one frame on one wire.
+type sent struct {
+	answers, deliveries, underlay int
+	drops                         wire.Drops
+	// wrong are broken checksums among what came out.
+	wrong error
+}
+
+// send puts frames on a port one after the other, so that what comes out
+// belongs to one of them.
+func (r *runner) send(ctx context.Context, s *scenario.Send) ([]Check, error) {
+	var checks []Check
+	answers := map[string]int{}
+	for _, spec := range s.Frames {
+		frames, err := r.world.frames(spec, s.At)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range frames {
+			seen := make([]sent, len(r.wires))
+			for i, w := range r.wires {
+				if seen[i], err = sendOne(ctx, w, s.At, f); err != nil {
+					return nil, fmt.Errorf("send %s on the %s wire: %w", f.name, w.Name(), err)
+				}
+				answers[w.Name()] += seen[i].answers
+			}
+			checks = append(checks, r.judge(s, f, seen)...)
+		}
+	}
+	for _, w := range r.wires {
+		if s.Answers != nil {
+			checks = append(checks, countAnswers(w.Name(), answers[w.Name()], *s.Answers))
+		}
+	}
+	return checks, nil
+}
+
+func countAnswers(who string, got, want int) Check {
+	c := Check{Name: "answers at the port", Wire: who, Cell: Cell{Proto: "counters", Wire: who}, Seen: fmt.Sprintf("%d answers", got)}
+	if got != want {
+		c.Failures = []Failure{{Field: "answers", Who: who, Got: fmt.Sprint(got), Against: "the scenario", Want: fmt.Sprint(want)}}
+	}
+	return c
+}
+
+// sendOne puts one frame on a port of a wire and sorts what comes out.
+func sendOne(ctx context.Context, w wire.Wire, at wire.Port, f built) (sent, error) {
+	before, err := count(ctx, w)
+	if err != nil {
+		return sent{}, err
+	}
+	emissions, err := w.Inject(ctx, at, [][]byte{f.bytes})
+	if err != nil {
+		return sent{}, err
+	}
+	after, err := count(ctx, w)
+	if err != nil {
+		return sent{}, err
+	}
+	var s sent
+	s.drops, _ = after.since(before)
+	want := key(f.bytes)
+	for _, e := range emissions {
+		switch {
+		case e.At.Uplink != "":
+			s.underlay++
+		case e.At == at && answersTo(f.cell.Proto, e.Frame):
+			s.answers++
+		case e.At.Endpoint != "" && key(e.Frame) == want:
+			s.deliveries++
+		default:
+			continue // what stacks on a real wire say of themselves
+		}
+		if err := frame.VerifyChecksums(e.Frame); err != nil && s.wrong == nil {
+			s.wrong = err
+		}
+	}
+	return s, nil
+}
+
+// key tells an inner packet from others wherever it is seen.
+func key(b []byte) frame.Key {
+	p, err := frame.Decode(b)
+	if err != nil {
+		return frame.Key{}
+	}
+	return p.Key().In(0)
+}
+
+// answersTo says whether a frame is an answer to ARP or neighbour discovery.
+func answersTo(proto string, b []byte) bool {
+	p, err := frame.Decode(b)
+	if err != nil {
+		return false
+	}
+	const advertisement = 136
+	return proto == "arp" && p.Inner.ARP != nil && p.Inner.ARP.Op == 2 ||
+		proto == "nd" && p.Inner.ND != nil && p.Inner.ICMPType == advertisement
+}
+
+// judge holds each wire against the scenario, and two wires against each other.
+func (r *runner) judge(s *scenario.Send, f built, seen []sent) []Check {
+	f.cell.Verdict, f.cell.Reason = string(s.Expect.Verdict), s.Expect.Reason
+	var checks []Check
+	for i, w := range r.wires {
+		c := Check{Name: f.name, Wire: w.Name(), Cell: f.cell.on(w.Name()), Seen: seen[i].fate()}
+		if want, ok := seen[i].as(s.Expect); !ok {
+			c.Failures = append(c.Failures, Failure{
+				Field: "frame", Who: w.Name(), Got: c.Seen, Against: "the scenario", Want: want,
+			})
+		}
+		if err := seen[i].wrong; err != nil {
+			c.Failures = append(c.Failures, Failure{
+				Field: "checksums", Who: w.Name(), Got: err.Error(), Against: "the scenario", Want: "right ones",
+			})
+		}
+		checks = append(checks, c)
+	}
+	if len(seen) == 2 {
+		c := Check{Name: f.name, Wire: BothWires, Cell: f.cell.on(BothWires), Seen: "equal"}
+		if a, b := seen[1].fate(), seen[0].fate(); a != b {
+			c.Failures = []Failure{{
+				Field: "frame", Who: r.wires[1].Name(), Got: a, Against: r.wires[0].Name(), Want: b,
+			}}
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// fate is what became of the frame in words.
+func (s sent) fate() string {
+	switch {
+	case s.answers > 0:
+		return "answered"
+	case s.deliveries > 0:
+		return "delivered"
+	case len(s.drops) > 0:
+		return "dropped by " + dropsText(s.drops)
+	}
+	return "lost without a reason"
+}
+
+// as compares what became of the frame with what should have. A drop also
+// means that nothing came out anywhere.
+func (s sent) as(e scenario.Expect) (want string, ok bool) {
+	switch e.Verdict {
+	case scenario.Answer:
+		return "one answer at the port, nothing on the underlay", s.answers == 1 && s.underlay == 0
+	case scenario.Deliver:
+		return "delivered once", s.deliveries == 1
+	}
+	want = "dropped"
+	if e.Reason != "" {
+		want += " (" + e.Reason + ")"
+	}
+	if s.answers > 0 || s.deliveries > 0 {
+		return want, false
+	}
+	for _, reasons := range s.drops {
+		for reason := range reasons {
+			if e.Reason == "" || reason == e.Reason {
+				return want, true
+			}
+		}
+	}
+	return want, false
+}

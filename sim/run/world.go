@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"net/netip"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
+)
+
+// world is the objects and states of the moment, by name.
+type world struct {
+	set       object.Set
+	hosts     map[string]*object.Host
+	endpoints map[string]*object.Endpoint
+	subnets   map[string]*object.Subnet
+	vnis      map[string]uint32    // by VPC
+	gateways  map[string]state.MAC // by subnet
+}
+
+func newWorld(set object.Set, states []state.Host) world {
+	w := world{
+		set: set, hosts: map[string]*object.Host{}, endpoints: map[string]*object.Endpoint{},
+		subnets: map[string]*object.Subnet{}, vnis: map[string]uint32{}, gateways: map[string]state.MAC{},
+	}
+	for i := range set.Hosts {
+		w.hosts[set.Hosts[i].Key()] = &set.Hosts[i]
+	}
+	for i := range set.Endpoints {
+		w.endpoints[set.Endpoints[i].Key()] = &set.Endpoints[i]
+	}
+	for i := range set.Subnets {
+		w.subnets[set.Subnets[i].Key()] = &set.Subnets[i]
+	}
+	for _, v := range set.VPCs {
+		w.vnis[v.Key()] = v.VNI
+	}
+	for _, h := range states {
+		for _, s := range h.Subnets {
+			w.gateways[s.Name] = s.GatewayMAC
+		}
+	}
+	return w
+}
+
+// vni is the number of the VPC that an endpoint is in.
+func (w world) vni(e *object.Endpoint) uint32 { return w.vnis[w.subnets[e.Subnet].VPC] }
+
+// at is the endpoint of a VPC that has the address; nil when none has.
+func (w world) at(vni uint32, a netip.Addr) *object.Endpoint {
+	for i := range w.set.Endpoints {
+		e := &w.set.Endpoints[i]
+		if own, ok := address(e, familyOf(a)); ok && own == a && w.vni(e) == vni {
+			return e
+		}
+	}
+	return nil
+}
+
+// address is the endpoint's own of a family.
+func address(e *object.Endpoint, family int) (netip.Addr, bool) {
+	for _, a := range e.Addresses {
+		if familyOf(a) == family {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the errors that were read as the wanted ones")
+
+func TestLoadGood(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenario.Load(os.DirFS("testdata/good"), "two.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.Name).To(Equal("two"))
+	g.Expect(s.Wires).To(Equal([]string{"testrun", "veth"}))
+	g.Expect(s.Families).To(Equal([]int{4, 6}))
+	g.Expect(s.Objects.Endpoints).To(HaveLen(4))
+	g.Expect(s.Objects.Hosts[0].MTU).To(Equal(1500))
+	g.Expect(s.Steps).To(HaveLen(7))
+
+	probe := s.Steps[0].Probe
+	g.Expect(probe.Protos).To(Equal([]wire.Proto{wire.ICMP, wire.UDP}))
+	g.Expect(probe.From).To(Equal("default/red-1"))
+	g.Expect(probe.To).To(Equal("default/red-2"))
+	g.Expect(probe.Expect.Overhead).To(Equal(map[int]int{4: 58, 6: 78}))
+	verdict, ok := s.Steps[1].Table.Cell(0, 1)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(verdict).To(Equal(scenario.Deliver))
+	g.Expect(s.Steps[2].Send.Frames[1].SrcMAC).To(BeEquivalentTo(s.Objects.Endpoints[1].MAC))
+	g.Expect(s.Steps[3].Change.Objects.Endpoints).To(HaveLen(3))
+	g.Expect(s.Steps[5].Advance).To(Equal(2 * time.Second))
+	g.Expect(*s.Steps[6].Assert.UnderlayFrames).To(BeZero())
+}
+
+func TestVariantsHaveOneUnderlayFamily(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenario.Load(os.DirFS("testdata/good"), "two.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	variants := s.Variants()
+	g.Expect(variants).To(HaveLen(2))
+	g.Expect(variants[0].Objects.Hosts[0].Addresses[0].Is4()).To(BeTrue())
+	g.Expect(variants[1].Objects.Hosts[0].Addresses).To(HaveLen(1))
+	g.Expect(variants[1].Objects.Hosts[0].Addresses[0].Is6()).To(BeTrue())
+	g.Expect(variants[1].Steps[3].Change.Objects.Hosts[1].Addresses[0].Is6()).To(BeTrue())
+	g.Expect(s.Objects.Hosts[0].Addresses).To(HaveLen(2), "the scenario itself is untouched")
+}
+
+// TestBad reads each file of testdata/bad and compares the errors with the
+// file beside it. Run with -rewrite after reading the difference.
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(files).NotTo(BeEmpty())
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			g := NewWithT(t)
+			_, err := scenario.Load(os.DirFS("testdata/bad"), filepath.Base(file))
+			g.Expect(err).To(HaveOccurred())
+			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *rewrite {
+				g.Expect(os.WriteFile(golden, []byte(err.Error()+"\n"), 0o644)).To(Succeed())
+			}
+			want, readErr := os.ReadFile(golden)
+			g.Expect(readErr).NotTo(HaveOccurred())
+			g.Expect(err.Error() + "\n").To(Equal(string(want)))
+			g.Expect(err.Error()).To(ContainSubstring(filepath.Base(file)+":"), "file and line")
+		})
+	}
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/controlplane/object/strict"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// stepKinds are the keys that say what a step does, one of them in each.
+var stepKinds = []string{"probe", "table", "send", "replay", "change", "forget", "advance", "assert"}
+
+func (d *decoder) step(v strict.Value) Step {
+	f := v.Fields(append([]string{"name", "rows", "expect"}, stepKinds...)...)
+	s := Step{
+		Name: f.Optional("name").Text(),
+		Rows: strict.Each(f.Optional("rows"), row),
+		At:   object.Position{File: v.File(), Line: v.Line()},
+	}
+	var kinds []string
+	for _, kind := range stepKinds {
+		if f.Optional(kind).Present() {
+			kinds = append(kinds, kind)
+		}
+	}
+	if len(kinds) != 1 {
+		got := "nothing to do"
+		if len(kinds) > 1 {
+			got = strings.Join(kinds, " and ")
+		}
+		v.FailGot(got, "one of "+strings.Join(stepKinds, ", ")+" in each step")
+		return s
+	}
+	expect := f.Optional("expect")
+	if expect.Present() && kinds[0] != "probe" && kinds[0] != "send" {
+		expect.FailGot("expect beside "+kinds[0], "expect only beside probe and send")
+		return s
+	}
+	d.body(&s, kinds[0], f.Optional(kinds[0]), expect)
+	if s.Name == "" {
+		s.Name = s.Kind()
+	}
+	return s
+}
+
+// body reads what the step does.
+func (d *decoder) body(s *Step, kind string, v, expect strict.Value) {
+	switch kind {
+	case "probe":
+		s.Probe = d.probe(v, expect)
+	case "table":
+		s.Table = d.table(v)
+	case "send":
+		s.Send = d.send(v, expect)
+	case "replay":
+		s.Replay = d.replay(v)
+	case "change":
+		s.Change = d.change(v)
+	case "forget":
+		if s.Forget = v.Bool(); !s.Forget {
+			v.Fail("true, or no such step")
+		}
+	case "advance":
+		before := d.failures()
+		if s.Advance = v.Duration(); s.Advance <= 0 && d.failures() == before {
+			v.Fail("a duration above zero, such as 2s")
+		}
+	case "assert":
+		s.Assert = d.assert(v)
+	}
+}
+
+// row reads the ID of a row of ACCEPTANCE: a capital and a number.
+func row(v strict.Value) string {
+	id := v.Text()
+	if len(id) < 2 || id[0] < 'A' || id[0] > 'Z' || strings.Trim(id[1:], "0123456789") != "" {
+		v.Fail("the ID of an ACCEPTANCE row, such as A1 or E16")
+	}
+	return id
+}
+
+func (d *decoder) probe(v, expect strict.Value) *Probe {
+	f := v.Fields("proto", "from", "to", "family", "port", "source", "count", "size", "tos", "flows", "fresh")
+	p := &Probe{
+		Protos: protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
+		From:   d.endpoint(f.Required("from", "the name of an endpoint")),
+		Family: family(f.Optional("family")),
+		Port:   uint16(f.Optional("port").Int(1, 65535)),
+		Source: uint16(f.Optional("source").Int(1, 65535)),
+		Count:  f.Optional("count").Int(1, 1000),
+		Size:   f.Optional("size").Int(1, 60000),
+		TOS:    uint8(f.Optional("tos").Int(0, 255)),
+		Flows:  f.Optional("flows").Int(1, 1000),
+		Fresh:  f.Optional("fresh").Bool(),
+	}
+	p.To, p.ToAddr = d.peer(f.Required("to", "the name of an endpoint, or an address"))
+	if !expect.Present() {
+		v.FailGot("a probe without expect", "beside it, expect: {verdict: deliver} or {verdict: drop, reason: …}")
+	}
+	p.Expect = d.expect(expect, Deliver, Drop)
+	if p.Port == 0 {
+		p.Port = 7
+	}
+	if p.Flows > 1 && p.Source == 0 {
+		p.Source = 20000
+	}
+	return p
+}
+
+func protos(v strict.Value) []wire.Proto {
+	one := func(v strict.Value) wire.Proto {
+		return wire.Proto(v.Enum(string(wire.ICMP), string(wire.TCP), string(wire.UDP)))
+	}
+	if !v.Present() || !isList(v) {
+		return []wire.Proto{one(v)}
+	}
+	return strict.Each(v, one)
+}
+
+func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
+	f := v.Fields("verdict", "reason", "hops", "replyHops", "lookups", "overhead", "entropy", "tos")
+	var words []string
+	for _, w := range verdicts {
+		words = append(words, string(w))
+	}
+	e := Expect{
+		Verdict:   Verdict(f.Required("verdict", "one of "+strings.Join(words, ", ")).Enum(words...)),
+		Reason:    reason(f.Optional("reason")),
+		Hops:      strict.Each(f.Optional("hops"), func(v strict.Value) int { return v.Int(0, 16) }),
+		ReplyHops: strict.Each(f.Optional("replyHops"), func(v strict.Value) int { return v.Int(0, 16) }),
+		Lookups:   d.lookups(f.Optional("lookups")),
+		Overhead:  overhead(f.Optional("overhead")),
+		Entropy:   f.Optional("entropy").Int(1, 1000),
+	}
+	if tos := f.Optional("tos"); tos.Present() {
+		e.TOS = tos.Enum("carried") != ""
+	}
+	if r := f.Optional("reason"); r.Present() && e.Verdict != Drop {
+		r.FailGot("a reason with verdict "+string(e.Verdict), "a reason only with verdict drop")
+	}
+	return e
+}
+
+func (d *decoder) lookups(v strict.Value) *Lookups {
+	if !v.Present() {
+		return nil
+	}
+	if slices.Contains(d.wires, "veth") {
+		v.FailGot("lookups on the veth wire", "wires: [testrun], because only that wire counts lookups")
+	}
+	f := v.Fields("hash", "array", "updates")
+	return &Lookups{
+		Hash:    f.Required("hash", "the most lookups in hash, LRU and LPM maps").Int(0, 1000),
+		Array:   f.Required("array", "the most lookups in arrays").Int(0, 1000),
+		Updates: f.Required("updates", "the most updates").Int(0, 1000),
+	}
+}
+
+// overhead reads bytes by family of the underlay: {v4: 58, v6: 78}.
+func overhead(v strict.Value) map[int]int {
+	if !v.Present() {
+		return nil
+	}
+	f := v.Fields("v4", "v6")
+	out := map[int]int{}
+	for name, family := range map[string]int{"v4": 4, "v6": 6} {
+		if n := f.Optional(name); n.Present() {
+			out[family] = n.Int(0, 1000)
+		}
+	}
+	return out
+}
+
+func (d *decoder) table(v strict.Value) *Table {
+	f := v.Fields("proto", "port", "family", "endpoints", "truth", "relays")
+	t := &Table{
+		Protos:    protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
+		Port:      uint16(f.Optional("port").Int(1, 65535)),
+		Family:    family(f.Optional("family")),
+		Endpoints: strict.Each(f.Required("endpoints", "names of endpoints"), d.endpoint),
+		Relays:    strict.Each(f.Optional("relays"), d.host),
+	}
+	if t.Port == 0 {
+		t.Port = 7
+	}
+	truth := f.Required("truth", "one line for each of endpoints, such as \"-.X\"")
+	t.Rows = strict.Each(truth, func(v strict.Value) string { return truthRow(v, len(t.Endpoints)) })
+	if truth.Present() && len(t.Rows) != len(t.Endpoints) {
+		truth.FailGot(fmt.Sprintf("%d lines", len(t.Rows)), fmt.Sprintf("%d, one for each of endpoints", len(t.Endpoints)))
+	}
+	return t
+}
+
+func truthRow(v strict.Value, width int) string {
+	marks := strings.ReplaceAll(v.Text(), " ", "")
+	if marks != "" && (strings.Trim(marks, ".X-") != "" || len(marks) != width) {
+		v.Fail(fmt.Sprintf("%d marks, '.' deliver, 'X' drop, '-' not probed", width))
+	}
+	return marks
+}
+
+func (d *decoder) assert(v strict.Value) *Assert {
+	f := v.Fields("drops", "underlayFrames", "only")
+	a := &Assert{Only: f.Optional("only").Bool()}
+	if n := f.Optional("underlayFrames"); n.Present() {
+		frames := n.Int(0, 1<<30)
+		a.UnderlayFrames = &frames
+	}
+	drops := f.Optional("drops")
+	if !drops.Present() && a.UnderlayFrames == nil {
+		v.FailGot("nothing to compare", "drops or underlayFrames")
+	}
+	for _, host := range drops.Entries() {
+		d.hostKey(host)
+		if a.Drops == nil {
+			a.Drops = map[string]map[string]uint64{}
+		}
+		a.Drops[host.Key] = map[string]uint64{}
+		for _, r := range host.Value.Entries() {
+			if !slices.Contains(Reasons(), r.Key) {
+				unknown(r.Value, "drop reason", r.Key, Reasons())
+			}
+			a.Drops[host.Key][r.Key] = uint64(r.Value.Int(0, 1<<30))
+		}
+	}
+	return a
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+
+	"github.com/mizar-net/mizar/bpf"
+)
+
+// Key is the key of a map's row as people read it. Keys of maps that it does
+// not know, or of an unexpected length, are shown in hexadecimal.
+func Key(table string, key []byte) string {
+	if len(key) == 0 {
+		return ""
+	}
+	switch table {
+	case bpf.RowTableTABLE_LOCALS.String(), bpf.RowTableTABLE_PATHS.String(), bpf.RowTableTABLE_DIRECTORY.String():
+		if len(key) >= 20 {
+			return fmt.Sprintf("vni %d %s", binary.NativeEndian.Uint32(key), address(key[4:20]))
+		}
+	case bpf.RowTableTABLE_PEERS.String():
+		if len(key) >= 16 {
+			return address(key[:16]).String()
+		}
+	case bpf.RowTableTABLE_ROUTES.String():
+		if len(key) >= 24 {
+			return prefix(key)
+		}
+	case bpf.RowTableTABLE_VPCS.String():
+		if len(key) >= 4 {
+			return fmt.Sprintf("vni %d", binary.NativeEndian.Uint32(key))
+		}
+	default:
+		if len(key) == 4 {
+			return fmt.Sprintf("row %d", binary.NativeEndian.Uint32(key))
+		}
+	}
+	return hex.EncodeToString(key)
+}
+
+func address(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b)).Unmap() }
+
+// prefix is a key of the map routes: length, VNI in network order, address.
+func prefix(key []byte) string {
+	const vni, mapped = 32, 96
+	a := address(key[8:24])
+	bits := int(binary.NativeEndian.Uint32(key)) - vni
+	if a.Is4() {
+		bits -= mapped
+	}
+	return fmt.Sprintf("vni %d %s/%d", binary.BigEndian.Uint32(key[4:]), a, bits)
+}

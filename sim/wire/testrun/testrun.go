@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/mizar-net/mizar/dataplane/clock"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// Wire is a network of hosts in memory. Close it. Calls are taken one at a time.
+type Wire struct {
+	maker Maker
+
+	mu        sync.Mutex
+	clock     clock.Virtual
+	hosts     map[string]*host
+	byMAC     map[state.MAC]*host
+	endpoints map[string]*endpoint
+	neighbour map[neighbourKey]state.MAC
+	frames    map[string]uint64 // on the underlay, by host
+	made      int               // hosts ever made; gives them their MACs
+	nextPort  uint16            // the next source port that a probe gets
+}
+
+var (
+	_ wire.Wire  = (*Wire)(nil)
+	_ wire.Meter = (*Wire)(nil)
+)
+
+// New returns a network without hosts, whose machines come from maker: [Load],
+// or the Make of a [Pool].
+func New(maker Maker) *Wire {
+	w := &Wire{
+		maker:     maker,
+		hosts:     map[string]*host{},
+		byMAC:     map[state.MAC]*host{},
+		endpoints: map[string]*endpoint{},
+		neighbour: map[neighbourKey]state.MAC{},
+		frames:    map[string]uint64{},
+		nextPort:  firstSourcePort,
+	}
+	_ = w.clock.Follow(w.tell) // there is no host yet that could fail
+	return w
+}
+
+// Name is "testrun".
+func (*Wire) Name() string { return "testrun" }
+
+// Apply makes every host hold its state. Hosts that are new are made, hosts that
+// are not named any more are closed. When it fails, hosts that come before the
+// failing one hold their new states, those after it their old ones.
+func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.makeHosts(hosts); err != nil {
+		return err
+	}
+	nextHops := w.nextHops(hosts)
+	for _, s := range hosts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.applyHost(s, nextHops); err != nil {
+			return err
+		}
+	}
+	if err := w.closeAllBut(hosts); err != nil {
+		return err
+	}
+	clear(w.neighbour)
+	return w.indexEndpoints()
+}
+
+// makeHosts makes the hosts that are new; all at once, because loading programs
+// keeps the kernel busy.
+func (w *Wire) makeHosts(hosts []state.Host) error {
+	var fresh []string
+	for _, s := range hosts {
+		if w.hosts[s.Name] == nil {
+			fresh = append(fresh, s.Name)
+		}
+	}
+	machines, err := w.makeAll(fresh)
+	for i, m := range machines {
+		if m == nil {
+			continue
+		}
+		w.made++
+		h := &host{name: fresh[i], machine: m, mac: uplinkMAC(w.made)}
+		w.hosts[h.name], w.byMAC[h.mac] = h, h
+	}
+	return err
+}
+
+// makeAll makes machines; those that could not be made are nil.
+func (w *Wire) makeAll(names []string) ([]Machine, error) {
+	now, _ := w.clock.Now() // a virtual clock always knows
+	machines, failed := make([]Machine, len(names)), make([]error, len(names))
+	busy := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var all sync.WaitGroup
+	for i, name := range names {
+		busy <- struct{}{}
+		all.Go(func() {
+			defer func() { <-busy }()
+			machines[i], failed[i] = w.makeOne(name, now)
+		})
+	}
+	all.Wait()
+	return machines, errors.Join(failed...)
+}
+
+func (w *Wire) makeOne(name string, now time.Duration) (Machine, error) {
+	m, err := w.maker(name)
+	if err != nil {
+		return nil, fmt.Errorf("make host %s: %w", name, err)
+	}
+	if err := m.SetNow(now); err != nil {
+		return nil, errors.Join(fmt.Errorf("make host %s: tell the time: %w", name, err), m.Close())
+	}
+	return m, nil
+}
+
+// nextHops are the MACs of all underlay addresses that any state names.
+func (w *Wire) nextHops(hosts []state.Host) map[netip.Addr]state.MAC {
+	all := map[netip.Addr]state.MAC{}
+	for _, s := range hosts {
+		for _, p := range s.Peers {
+			for _, a := range p.Addresses {
+				all[a] = nobody
+			}
+		}
+	}
+	for _, s := range hosts {
+		for _, a := range s.Addresses {
+			all[a] = w.hosts[s.Name].mac
+		}
+	}
+	return all
+}
+
+func (w *Wire) applyHost(s state.Host, nextHops map[netip.Addr]state.MAC) error {
+	h := w.hosts[s.Name]
+	ports := h.renumber(s)
+	_, err := h.machine.Apply(s, state.Local{
+		UplinkIndex: uplinkPort, UplinkMAC: h.mac, Ports: ports, NextHops: nextHops,
+	})
+	if err != nil {
+		return fmt.Errorf("apply to host %s: %w", s.Name, err)
+	}
+	h.state, h.ports = s, ports
+	return nil
+}
+
+func (w *Wire) closeAllBut(hosts []state.Host) error {
+	named := map[string]bool{}
+	for _, s := range hosts {
+		named[s.Name] = true
+	}
+	var failed error
+	for name, h := range w.hosts {
+		if named[name] {
+			continue
+		}
+		delete(w.hosts, name)
+		delete(w.byMAC, h.mac)
+		failed = errors.Join(failed, h.machine.Close())
+	}
+	return failed
+}
+
+func (w *Wire) indexEndpoints() error {
+	clear(w.endpoints)
+	for _, h := range w.hosts {
+		all, err := h.endpoints()
+		if err != nil {
+			return err
+		}
+		for _, e := range all {
+			w.endpoints[e.Name] = e
+		}
+	}
+	return nil
+}
+
+// Drops returns the packets each host has dropped, by reason.
+func (w *Wire) Drops(context.Context) (wire.Drops, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := wire.Drops{}
+	for name, h := range w.hosts {
+		drops, err := h.machine.Drops()
+		if err != nil {
+			return nil, fmt.Errorf("drops of host %s: %w", name, err)
+		}
+		all[name] = drops
+	}
+	return all, nil
+}
+
+// UnderlayFrames returns how many frames each host has put on the underlay.
+func (w *Wire) UnderlayFrames(context.Context) (map[string]uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.frames), nil
+}
+
+// Forget removes all that hosts have learned.
+func (w *Wire) Forget(context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, h := range w.hosts {
+		if err := h.machine.Forget(); err != nil {
+			return fmt.Errorf("host %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Advance steps the clock of all hosts.
+func (w *Wire) Advance(_ context.Context, d time.Duration) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.clock.Advance(d)
+}
+
+func (w *Wire) tell(now time.Duration) error {
+	for name, h := range w.hosts {
+		if err := h.machine.SetNow(now); err != nil {
+			return fmt.Errorf("host %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Close closes all hosts.
+func (w *Wire) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.endpoints)
+	return w.closeAllBut(nil)
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package veth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/mizar-net/mizar/sim/frame"
+)
+
+// datagrams is a conversation over UDP; the receiver echoes.
+type datagrams struct {
+	call
+	*crew
+	socket *net.UDPConn
+}
+
+func (w *Wire) newDatagrams(ctx context.Context, c call) (talk, error) {
+	d := &datagrams{call: c, crew: newCrew(c)}
+	if err := d.serve(ctx, w); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	err := w.room.InEndpoint(c.From, func() error {
+		dialer := net.Dialer{
+			LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.source(), c.SourcePort)),
+			Control:   c.control,
+		}
+		conn, err := dialer.DialContext(ctx, c.family("udp"), c.listenAt())
+		if err != nil {
+			return err
+		}
+		d.socket = conn.(*net.UDPConn)
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open a socket: %w", err), d.close())
+	}
+	d.closers = append(d.closers, d.socket.Close)
+	d.group.Go(d.read)
+	return d, nil
+}
+
+// serve echoes at the receiver, if there is one.
+func (d *datagrams) serve(ctx context.Context, w *Wire) error {
+	if d.to == nil {
+		return nil
+	}
+	var server net.PacketConn
+	err := w.room.InEndpoint(d.to.Name, func() (err error) {
+		server, err = (&net.ListenConfig{}).ListenPacket(ctx, d.family("udp"), d.listenAt())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("listen at %s: %w", d.to.Name, err)
+	}
+	d.closers = append(d.closers, server.Close)
+	d.group.Go(func() {
+		buf := make([]byte, 1<<16)
+		for {
+			n, from, err := server.ReadFrom(buf)
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err == nil {
+				_, _ = server.WriteTo(buf[:n], from) // lost like any other
+			}
+		}
+	})
+	return nil
+}
+
+// ask implements talk.
+func (d *datagrams) ask(i int) error {
+	if _, err := d.socket.Write(d.payload(i)); err != nil && !refused(err) {
+		return fmt.Errorf("send a datagram: %w", err)
+	}
+	return nil
+}
+
+// read tells replies until the socket is closed.
+func (d *datagrams) read() {
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := d.socket.Read(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil && n == d.Size {
+			d.told()
+		}
+	}
+}
+
+func (d *datagrams) request(i int) match {
+	return func(y frame.Layer) bool {
+		return y.Proto == frame.ProtoUDP && d.forthAt(y) && d.marked(i, y.Payload)
+	}
+}
+
+func (d *datagrams) reply(i int) match {
+	return func(y frame.Layer) bool {
+		return y.Proto == frame.ProtoUDP && d.backAt(y) && d.marked(i, y.Payload)
+	}
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package veth
+
+import (
+	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// match says whether an inner packet is the one that is looked for.
+type match func(frame.Layer) bool
+
+// follow reads a packet's way off sightings, in their order. It starts at a
+// host and goes on with each frame that the last host on the way put on the
+// underlay, until the packet came out at an endpoint.
+func (k knowledge) follow(seen []sighting, start placed, is match) wire.Packet {
+	p := wire.Packet{Hosts: []string{start.host}}
+	for _, s := range seen {
+		if !is(s.packet.Inner) {
+			continue
+		}
+		switch {
+		case s.at.Endpoint != "":
+			if !p.Delivered {
+				p.Delivered, p.To = true, s.at.Endpoint
+			}
+		case !p.Delivered && s.packet.Tunnel && s.packet.VNI == start.VNI && s.at.Uplink == p.Hosts[len(p.Hosts)-1]:
+			p.Frames = append(p.Frames, s.frame)
+			p.Hosts = append(p.Hosts, k.byAddress[s.packet.OuterDst])
+		}
+	}
+	p.Hops = len(p.Hosts) - 1
+	return p
+}
+
+// carriedTo is the host that the underlay took a frame to, "" for nobody.
+func (k knowledge) carriedTo(s sighting) string {
+	if s.at.Endpoint != "" {
+		return ""
+	}
+	if s.packet.Tunnel {
+		return k.byAddress[s.packet.OuterDst]
+	}
+	return k.byMAC[s.packet.Inner.DstMAC]
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package veth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// talk is one conversation between real sockets. Requests are numbered from 0
+// and follow one another.
+type talk interface {
+	// ask sends a request.
+	ask(i int) error
+	// answered gets one value for each reply that the sender's stack took.
+	answered() <-chan struct{}
+	// request and reply say whether a packet is the one of number i.
+	request(i int) match
+	reply(i int) match
+	// close ends the conversation and waits for all that it started.
+	close() error
+}
+
+// call is a probe with all that it leaves open filled in.
+type call struct {
+	wire.Probe
+	from placed
+	// to is who has the address; nil: nobody.
+	to *placed
+	// nonce tells the packets of one call from those of any other.
+	nonce uint16
+}
+
+// Probe implements wire.Wire: the sender's and the receiver's stacks talk, and
+// what became of the packets is read off the frames that were heard.
+func (w *Wire) Probe(ctx context.Context, p wire.Probe) (wire.Outcome, error) {
+	c, err := w.call(p)
+	if err != nil {
+		return wire.Outcome{}, err
+	}
+	if c.to != nil && c.to.Name == c.from.Name {
+		return selfOutcome(c), nil
+	}
+	t, err := w.talk(ctx, c)
+	if err != nil {
+		return wire.Outcome{}, fmt.Errorf("probe %s from %s to %s: %w", p.Proto, p.From, p.To, err)
+	}
+	out, err := w.converse(ctx, c, t)
+	if err := errors.Join(err, t.close()); err != nil {
+		return out, fmt.Errorf("probe %s from %s to %s: %w", p.Proto, p.From, p.To, err)
+	}
+	_, err = w.settle(ctx, nil) // the end of a TCP connection
+	return out, err
+}
+
+// call fills in what a probe leaves open.
+func (w *Wire) call(p wire.Probe) (call, error) {
+	from, ok := w.know.endpoints[p.From]
+	if !ok {
+		return call{}, fmt.Errorf("probe from endpoint %q: there is none of that name", p.From)
+	}
+	if !from.has(p.To.Is4()) {
+		return call{}, fmt.Errorf("probe from endpoint %s to %s: it has no address of that family", p.From, p.To)
+	}
+	p.Count = max(p.Count, 1)
+	if p.Proto == wire.TCP {
+		p.Count = 1
+	}
+	p.Size = cmp.Or(p.Size, 32)
+	p.Timeout = cmp.Or(p.Timeout, 500*time.Millisecond)
+	if p.SourcePort == 0 {
+		w.port++
+		p.SourcePort = 20000 + w.port%10000
+	}
+	w.nonce++
+	c := call{Probe: p, from: from, nonce: w.nonce}
+	if name, ok := w.know.names[place{from.VNI, p.To}]; ok {
+		to := w.know.endpoints[name]
+		c.to = &to
+	}
+	return c, nil
+}
+
+// has says whether the endpoint has an address of a family.
+func (p placed) has(v4 bool) bool {
+	for _, a := range p.Addresses {
+		if a.Is4() == v4 {
+			return true
+		}
+	}
+	return false
+}
+
+// selfOutcome is that of a probe to oneself, which never leaves the stack.
+func selfOutcome(c call) wire.Outcome {
+	var out wire.Outcome
+	for range c.Count {
+		p := wire.Packet{Delivered: true, To: c.From, Hosts: []string{c.from.host}}
+		out.Requests = append(out.Requests, p)
+		out.Replies = append(out.Replies, p)
+	}
+	return out
+}
+
+// converse sends the requests, each after the fate of the one before is known.
+func (w *Wire) converse(ctx context.Context, c call, t talk) (wire.Outcome, error) {
+	var out wire.Outcome
+	for i := range c.Count {
+		if _, err := w.settle(ctx, nil); err != nil {
+			return out, err
+		}
+		before, err := w.Drops(ctx)
+		if err != nil {
+			return out, err
+		}
+		if err := t.ask(i); err != nil {
+			return out, err
+		}
+		seen, took, err := w.await(ctx, c, t, before)
+		if err != nil {
+			return out, err
+		}
+		after, err := w.Drops(ctx)
+		if err != nil {
+			return out, err
+		}
+		x := exchange{seen: seen, took: took, drops: newDrops(before, after)}
+		if err := x.read(w.know, c, t.request(i), t.reply(i), &out); err != nil {
+			return out, fmt.Errorf("packet %d: %w", i, err)
+		}
+	}
+	return out, nil
+}
+
+// await listens until the sender has its reply, a program has dropped a packet
+// and nothing moves any more, or the time is up.
+func (w *Wire) await(ctx context.Context, c call, t talk, before wire.Drops) (seen []sighting, took bool, err error) {
+	for end := time.Now().Add(c.Timeout); time.Now().Before(end); {
+		some, err := w.ears.listen(tick)
+		if err != nil {
+			return seen, false, err
+		}
+		seen = append(seen, some...)
+		select {
+		case <-t.answered():
+			last, err := w.ears.listen(0)
+			return append(seen, last...), true, err
+		case <-ctx.Done():
+			return seen, false, ctx.Err()
+		default:
+		}
+		if len(some) > 0 {
+			continue
+		}
+		now, err := w.Drops(ctx)
+		if err != nil {
+			return seen, false, err
+		}
+		if d := newDrops(before, now); len(d) > 0 && !d[0].background() {
+			return seen, false, nil
+		}
+	}
+	return seen, false, nil
+}
+
+// exchange is what was observed of one request and its reply.
+type exchange struct {
+	seen []sighting
+	// took says that the sender's stack took the reply.
+	took  bool
+	drops []drop
+}
+
+// read tells the fate of both packets.
+func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outcome) error {
+	asked := k.follow(x.seen, c.from, request)
+	if !asked.Delivered {
+		x.blame(&asked)
+		out.Requests = append(out.Requests, asked)
+		return nil
+	}
+	out.Requests = append(out.Requests, asked)
+	if c.to == nil || asked.To != c.to.Name {
+		return nil // whoever got it does not answer
+	}
+	answer := k.follow(x.seen, *c.to, reply)
+	if !answer.Delivered {
+		x.blame(&answer)
+	}
+	out.Replies = append(out.Replies, answer)
+	if answer.Delivered && !x.took {
+		return fmt.Errorf("request and reply arrived, but the stack of %s did not take it: %w", c.From, x.wrong())
+	}
+	return nil
+}
+
+// blame gives a lost packet the likeliest of the drops.
+func (x exchange) blame(p *wire.Packet) {
+	if len(x.drops) > 0 {
+		p.Dropper, p.Reason = x.drops[0].host, x.drops[0].reason
+	}
+}
+
+// wrong looks for the reason why a stack does not take what arrives.
+func (x exchange) wrong() error {
+	for _, s := range x.seen {
+		if err := frame.VerifyChecksums(s.frame); err != nil && s.at.Endpoint != "" {
+			return fmt.Errorf("%s: %w", s.packet, err)
+		}
+	}
+	if len(x.drops) > 0 {
+		return fmt.Errorf("host %s dropped a later packet: %s", x.drops[0].host, x.drops[0].reason)
+	}
+	return errors.New("all checksums are right, and nothing was dropped; the time-out may be short")
+}

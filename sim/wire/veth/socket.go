@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package veth
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// talk opens the sockets of a conversation, each inside its namespace.
+func (w *Wire) talk(ctx context.Context, c call) (talk, error) {
+	switch c.Proto {
+	case wire.ICMP:
+		return w.newEcho(c)
+	case wire.UDP:
+		return w.newDatagrams(ctx, c)
+	case wire.TCP:
+		return w.newConnection(ctx, c)
+	}
+	return nil, fmt.Errorf("protocol %q: want %s, %s or %s", c.Proto, wire.ICMP, wire.TCP, wire.UDP)
+}
+
+// source is the address that the sender's packets come from.
+func (c call) source() netip.Addr {
+	for _, a := range c.from.Addresses {
+		if a.Is4() == c.To.Is4() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// payload is that of request i: who and which, then the alphabet.
+func (c call) payload(i int) []byte {
+	p := binary.BigEndian.AppendUint16(nil, c.nonce)
+	p = binary.BigEndian.AppendUint16(p, uint16(i))
+	for k := len(p); k < c.Size; k++ {
+		p = append(p, 'a'+byte(k%26))
+	}
+	return p[:c.Size]
+}
+
+// marked says whether a payload is that of request i, as far as it is seen.
+func (c call) marked(i int, payload []byte) bool {
+	want := c.payload(i)
+	n := min(len(want), len(payload), 4)
+	return bytes.Equal(want[:n], payload[:n])
+}
+
+// forth and back say whether a packet goes between the two, either way.
+func (c call) forth(y frame.Layer) bool { return y.Src == c.source() && y.Dst == c.To }
+func (c call) back(y frame.Layer) bool  { return y.Src == c.To && y.Dst == c.source() }
+
+// forthAt and backAt look at the ports, too.
+func (c call) forthAt(y frame.Layer) bool {
+	return c.forth(y) && y.SrcPort == c.SourcePort && y.DstPort == c.Port
+}
+
+func (c call) backAt(y frame.Layer) bool {
+	return c.back(y) && y.SrcPort == c.Port && y.DstPort == c.SourcePort
+}
+
+// control sets what all senders' sockets have: DSCP and ECN, and that a port
+// may be used again at once.
+func (c call) control(_, _ string, raw syscall.RawConn) error {
+	var err error
+	outer := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		if c.TOS == 0 || err != nil {
+			return
+		}
+		if c.To.Is4() {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, int(c.TOS))
+		} else {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, int(c.TOS))
+		}
+	})
+	return errors.Join(outer, err)
+}
+
+// family is a network's name with the family of the call: "udp" is "udp4".
+func (c call) family(network string) string {
+	if c.To.Is4() {
+		return network + "4"
+	}
+	return network + "6"
+}
+
+// listenAt is where the receiver listens.
+func (c call) listenAt() string { return netip.AddrPortFrom(c.To, c.Port).String() }
+
+// crew is the goroutines of a conversation, what they have to close, and the
+// replies that they tell.
+type crew struct {
+	group   sync.WaitGroup
+	replies chan struct{}
+	closers []func() error
+}
+
+// newCrew has room for all replies, so that nobody waits to tell one.
+func newCrew(c call) *crew { return &crew{replies: make(chan struct{}, c.Count)} }
+
+func (r *crew) answered() <-chan struct{} { return r.replies }
+
+// told tells a reply.
+func (r *crew) told() {
+	select {
+	case r.replies <- struct{}{}:
+	default: // more than were asked for
+	}
+}
+
+// close closes the sockets, which ends the goroutines, and waits for them.
+func (r *crew) close() error {
+	var errs []error
+	for _, c := range r.closers {
+		if err := c(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	r.group.Wait()
+	return errors.Join(errs...)
+}
+
+// refused says that an error of a sender's socket is the network's answer, not
+// a fault of the simulator.
+func refused(err error) bool {
+	for _, e := range []error{
+		unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ETIMEDOUT, unix.ECONNRESET, unix.EPIPE,
+		unix.EHOSTDOWN, unix.EACCES, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled, net.ErrClosed,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

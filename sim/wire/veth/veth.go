@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package veth
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
+	"github.com/mizar-net/mizar/topology/netns"
+)
+
+// Wire is a network of namespaces. Its methods are not for use by several
+// goroutines at once. Close it; if the process dies first, the kernel does.
+type Wire struct {
+	room *netns.Net
+	ears *ears
+	hush *hush
+	topo topology.Topology
+	// paths are the datapaths by host.
+	paths map[string]*dataplane.Datapath
+	know  knowledge
+	// port and nonce are the last that a probe took.
+	port, nonce uint16
+}
+
+var (
+	_ wire.Wire     = (*Wire)(nil)
+	_ wire.Meter    = (*Wire)(nil)
+	_ wire.Reporter = (*Wire)(nil)
+)
+
+// Open makes a wire without hosts. It needs root.
+func Open() (*Wire, error) {
+	room, err := netns.New(netns.Options{})
+	if err != nil {
+		return nil, err
+	}
+	w := &Wire{room: room, paths: map[string]*dataplane.Datapath{}}
+	if w.ears, err = newEars(room); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if w.hush, err = newHush(); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// Name is "veth".
+func (w *Wire) Name() string { return "veth" }
+
+// Apply implements wire.Wire: plugs and unplugs, fills the maps of every host,
+// and then attaches programs to new ports.
+func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
+	if _, err := w.settle(ctx, nil); err != nil {
+		return err
+	}
+	next := topology.FromStates(hosts)
+	change := topology.Compare(w.topo, next)
+	w.forgetPorts(change)
+	if err := w.room.Apply(ctx, next); err != nil {
+		return err
+	}
+	w.topo = next
+	w.know = knowledgeOf(hosts, next)
+	if err := w.quieten(change); err != nil {
+		return err
+	}
+	if err := w.program(ctx, hosts); err != nil {
+		return err
+	}
+	return w.ears.ignore() // what the links said while they came up
+}
+
+// forgetPorts lets go of what is about to be unplugged.
+func (w *Wire) forgetPorts(c topology.Change) {
+	for _, e := range c.Unplug {
+		w.hush.forget(e.Name)
+	}
+	for _, h := range c.RemoveHosts {
+		w.hush.forget("host " + h.Name)
+	}
+}
+
+// quieten listens at what was plugged, and hushes it.
+func (w *Wire) quieten(c topology.Change) error {
+	var gone []string
+	for _, e := range c.Unplug {
+		gone = append(gone, e.Name)
+	}
+	if err := w.ears.follow(w.room, w.topo, gone); err != nil {
+		return err
+	}
+	for _, h := range w.topo.Hosts {
+		if err := w.room.InHost(h.Name, func() error { return w.hush.hook("host "+h.Name, netns.UplinkDevice) }); err != nil {
+			return fmt.Errorf("host %s: %w", h.Name, err)
+		}
+	}
+	for _, e := range w.topo.Endpoints {
+		if err := w.room.InEndpoint(e.Name, func() error { return w.hush.hook(e.Name, netns.Device) }); err != nil {
+			return fmt.Errorf("endpoint %s: %w", e.Name, err)
+		}
+	}
+	return nil
+}
+
+// program makes every host hold its state and puts programs at its ports.
+func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
+	here := map[string]state.Host{}
+	for _, h := range hosts {
+		here[h.Name] = h
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.hold(h); err != nil {
+			return fmt.Errorf("host %s: %w", h.Name, err)
+		}
+	}
+	for name, d := range w.paths {
+		if _, ok := here[name]; ok {
+			continue
+		}
+		if err := d.Close(); err != nil {
+			return fmt.Errorf("host %s: unload its programs: %w", name, err)
+		}
+		delete(w.paths, name)
+	}
+	for _, h := range hosts {
+		d := w.paths[h.Name]
+		if err := w.room.Attach(h.Name, netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold makes one host hold its state.
+func (w *Wire) hold(h state.Host) error {
+	d, ok := w.paths[h.Name]
+	if !ok {
+		var err error
+		if d, err = LoadLive(); err != nil {
+			return err
+		}
+		w.paths[h.Name] = d
+	}
+	local, err := w.room.Local(h.Name)
+	if err != nil {
+		return err
+	}
+	_, err = d.Apply(h, local)
+	return err
+}
+
+// LoadLive loads the programs of one host of a machine room: for real devices,
+// with maps small enough that dozens of hosts fit into one kernel.
+func LoadLive() (*dataplane.Datapath, error) {
+	var secret [8]byte
+	_, _ = rand.Read(secret[:]) // never fails
+	limits := dataplane.SimulatedLimits()
+	limits[bpf.RowMapPorts] = 4096 // its rows are told by interface index
+	return dataplane.Load(dataplane.Options{
+		Mode:        dataplane.Live,
+		TokenSecret: binary.NativeEndian.Uint64(secret[:]),
+		Limits:      limits,
+	})
+}
+
+// Forget implements wire.Wire.
+func (w *Wire) Forget(ctx context.Context) error {
+	for name, d := range w.paths {
+		if err := d.Forget(); err != nil {
+			return fmt.Errorf("host %s: %w", name, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// Advance implements wire.Wire: it waits.
+func (w *Wire) Advance(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// UnderlayFrames implements wire.Meter. What uplinks say while they are set up
+// does not count.
+func (w *Wire) UnderlayFrames(ctx context.Context) (map[string]uint64, error) {
+	if _, err := w.settle(ctx, nil); err != nil {
+		return nil, err
+	}
+	all := map[string]uint64{}
+	for _, h := range w.topo.Hosts {
+		all[h.Name] = w.ears.frames[h.Name]
+	}
+	return all, nil
+}
+
+// Report implements wire.Reporter: the offloads of all devices.
+func (w *Wire) Report(context.Context) (string, error) {
+	var b strings.Builder
+	err := netns.WriteOffloads(&b, w.room.Offloads())
+	return b.String(), err
+}
+
+// Room is the machine room, for tests that look behind the wire.
+func (w *Wire) Room() *netns.Net { return w.room }
+
+// Close implements wire.Wire.
+func (w *Wire) Close() error {
+	var errs []error
+	if w.hush != nil {
+		errs = append(errs, w.hush.close())
+	}
+	if w.ears != nil {
+		errs = append(errs, w.ears.close())
+	}
+	errs = append(errs, w.room.Close())
+	for _, d := range w.paths {
+		errs = append(errs, d.Close())
+	}
+	w.paths = nil
+	return errors.Join(errs...)
+}
+
+// knowledge is what the wire looks up about the states it holds.
+type knowledge struct {
+	// hosts by underlay address and by the uplink's MAC.
+	byAddress map[netip.Addr]string
+	byMAC     map[state.MAC]string
+	// endpoints by name, and names by place.
+	endpoints map[string]placed
+	names     map[place]string
+}
+
+// placed is an endpoint with its host.
+type placed struct {
+	state.Endpoint
+	host string
+}
+
+// place is an address inside a VPC.
+type place struct {
+	vni  uint32
+	addr netip.Addr
+}
+
+func knowledgeOf(hosts []state.Host, t topology.Topology) knowledge {
+	k := knowledge{
+		byAddress: map[netip.Addr]string{}, byMAC: map[state.MAC]string{},
+		endpoints: map[string]placed{}, names: map[place]string{},
+	}
+	for _, h := range t.Hosts {
+		k.byMAC[h.MAC] = h.Name
+		for _, a := range h.Addresses {
+			k.byAddress[a] = h.Name
+		}
+	}
+	for _, h := range hosts {
+		for _, e := range h.Endpoints {
+			k.endpoints[e.Name] = placed{e, h.Name}
+			for _, a := range e.Addresses {
+				k.names[place{e.VNI, a}] = e.Name
+			}
+		}
+	}
+	return k
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/mizar-net/mizar/topology"
+)
+
+// Device is the name of every endpoint's device in its namespace.
+const Device = "eth0"
+
+// endpoint is a namespace with one device, whose other end is a host's port.
+type endpoint struct {
+	*space
+	topology.Endpoint
+	host *host
+	// device is the index of eth0 here, port that of its other end there.
+	device, port           int
+	offloads, portOffloads map[string]string
+	// program is at the port; nil: none.
+	program Program
+}
+
+// newEndpoint makes an endpoint and plugs it into its host.
+func newEndpoint(t topology.Endpoint, h *host, file string) (*endpoint, error) {
+	s, err := newSpace(file)
+	if err != nil {
+		return nil, err
+	}
+	e := &endpoint{space: s, Endpoint: t, host: h}
+	for _, step := range []func() error{e.settle, e.plugIn, e.switchOffloads, e.up, e.address} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	return e, nil
+}
+
+func (e *endpoint) settle() error {
+	if err := e.in(func() error { return set(quiet) }); err != nil {
+		return err
+	}
+	return loopbackUp(e.space)
+}
+
+// plugIn makes the link between eth0 and port.
+func (e *endpoint) plugIn() error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = Device
+	attrs.MTU = e.MTU
+	attrs.HardwareAddr = net.HardwareAddr(e.MAC[:])
+	veth := netlink.NewVeth(attrs)
+	veth.PeerName = e.portName()
+	veth.PeerMTU = uint32(e.MTU)
+	veth.PeerNamespace = netlink.NsFd(e.host.ns)
+	if err := e.links.LinkAdd(veth); err != nil {
+		return fmt.Errorf("add %s: %w", Device, err)
+	}
+	e.device = veth.Index
+	return e.findPort()
+}
+
+// portName is the name of the device in the host's namespace.
+func (e *endpoint) portName() string { return topology.Device(topology.PortPrefix, e.Name) }
+
+// findPort looks up the port's index, which depends on the host.
+func (e *endpoint) findPort() error {
+	port, err := e.host.links.LinkByName(e.portName())
+	if err != nil {
+		return fmt.Errorf("find the port on host %s: %w", e.host.Name, err)
+	}
+	e.port = port.Attrs().Index
+	return nil
+}
+
+// switchOffloads switches both ends' offloads, before they are up.
+func (e *endpoint) switchOffloads() error {
+	err := e.in(func() (err error) {
+		e.offloads, err = switchOffloads(Device, sidePeer)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return e.host.in(func() (err error) {
+		e.portOffloads, err = switchOffloads(e.portName(), sideProgram)
+		return err
+	})
+}
+
+// up sets both ends up, the host's first.
+func (e *endpoint) up() error {
+	if err := e.host.links.LinkSetUp(index(e.port)); err != nil {
+		return fmt.Errorf("set the port up: %w", err)
+	}
+	if err := e.links.LinkSetUp(index(e.device)); err != nil {
+		return fmt.Errorf("set %s up: %w", Device, err)
+	}
+	return nil
+}
+
+// address gives eth0 its addresses and default routes.
+func (e *endpoint) address() error {
+	for _, a := range e.Addresses {
+		if err := addAddress(e.links, e.device, a); err != nil {
+			return err
+		}
+	}
+	for _, g := range e.Gateways {
+		if err := e.links.RouteAdd(&netlink.Route{LinkIndex: e.device, Gw: g.AsSlice()}); err != nil {
+			return fmt.Errorf("add the default route by %s: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// move takes the port to another host's namespace. What is in the endpoint's
+// namespace stays: addresses, routes, sockets.
+func (e *endpoint) move(to *host) error {
+	if err := e.host.setProgram(e.port, noProgram); err != nil {
+		return fmt.Errorf("take the old host's program away: %w", err)
+	}
+	e.program = nil
+	if err := e.host.links.LinkSetNsFd(index(e.port), int(to.ns)); err != nil {
+		return fmt.Errorf("take the port along: %w", err)
+	}
+	e.host, e.Host = to, to.Name
+	if err := e.findPort(); err != nil {
+		return err
+	}
+	return e.up()
+}
+
+// close unplugs the endpoint and ends its namespace.
+func (e *endpoint) close() error {
+	if err := e.links.LinkDel(index(e.device)); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("remove %s: %w", Device, err)
+	}
+	return e.space.close()
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/topology"
+)
+
+// Options say what kind of machine room to build. The zero value is one that
+// goes with the process.
+type Options struct {
+	// Name keeps the machine room under /run/netns until [Down]. Empty:
+	// anonymous namespaces.
+	Name string
+}
+
+// Net is a machine room that exists. Its methods are not for use by several
+// goroutines at once.
+type Net struct {
+	opts      Options
+	topo      topology.Topology
+	fabric    *fabric
+	hosts     map[string]*host
+	endpoints map[string]*endpoint
+}
+
+// New makes an empty machine room: the fabric, and nothing plugged in.
+func New(opts Options) (*Net, error) {
+	if opts.Name != "" {
+		if err := checkName(opts.Name); err != nil {
+			return nil, err
+		}
+	}
+	f, err := newFabric(fileOf(opts.Name, "fabric", ""))
+	if err != nil {
+		return nil, fmt.Errorf("build the fabric: %w", err)
+	}
+	return &Net{opts: opts, fabric: f, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}, nil
+}
+
+// Build makes a machine room with a topology, or nothing at all.
+func Build(ctx context.Context, t topology.Topology, opts Options) (*Net, error) {
+	n, err := New(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Apply(ctx, t); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// Apply plugs and unplugs until the machine room is as t says. After an error
+// it is somewhere between; Apply may be called again, or Close. A new port has
+// no program until [Net.Attach].
+func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	c := topology.Compare(n.built(), t)
+	for _, step := range []func(context.Context, topology.Change) error{n.unplug, n.removeHosts, n.addHosts, n.move, n.plug} {
+		if err := step(ctx, c); err != nil {
+			return err
+		}
+	}
+	return n.neighbours()
+}
+
+// built is what exists.
+func (n *Net) built() topology.Topology {
+	var t topology.Topology
+	for _, h := range n.hosts {
+		t.Hosts = append(t.Hosts, h.Host)
+	}
+	for _, e := range n.endpoints {
+		t.Endpoints = append(t.Endpoints, e.Endpoint)
+	}
+	return t
+}
+
+func (n *Net) unplug(ctx context.Context, c topology.Change) error {
+	for _, e := range c.Unplug {
+		if err := n.endpoints[e.Name].close(); err != nil {
+			return fmt.Errorf("unplug endpoint %s: %w", e.Name, err)
+		}
+		delete(n.endpoints, e.Name)
+	}
+	return ctx.Err()
+}
+
+func (n *Net) removeHosts(ctx context.Context, c topology.Change) error {
+	for _, h := range c.RemoveHosts {
+		if err := n.hosts[h.Name].close(); err != nil {
+			return fmt.Errorf("remove host %s: %w", h.Name, err)
+		}
+		delete(n.hosts, h.Name)
+	}
+	return ctx.Err()
+}
+
+func (n *Net) addHosts(ctx context.Context, c topology.Change) error {
+	for _, h := range c.AddHosts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		made, err := newHost(h, n.fabric, fileOf(n.opts.Name, "host", h.Name))
+		if err != nil {
+			return fmt.Errorf("build host %s: %w", h.Name, err)
+		}
+		n.hosts[h.Name] = made
+	}
+	return nil
+}
+
+func (n *Net) move(ctx context.Context, c topology.Change) error {
+	for _, m := range c.Move {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := n.endpoints[m.Endpoint.Name].move(n.hosts[m.Endpoint.Host]); err != nil {
+			return fmt.Errorf("move endpoint %s from %s to %s: %w", m.Endpoint.Name, m.From, m.Endpoint.Host, err)
+		}
+	}
+	return nil
+}
+
+func (n *Net) plug(ctx context.Context, c topology.Change) error {
+	for _, e := range c.Plug {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		made, err := newEndpoint(e, n.hosts[e.Host], fileOf(n.opts.Name, "endpoint", e.Name))
+		if err != nil {
+			return fmt.Errorf("plug endpoint %s into %s: %w", e.Name, e.Host, err)
+		}
+		n.endpoints[e.Name] = made
+	}
+	return nil
+}
+
+// neighbours tells every host the Ethernet address of every other, so that no
+// ARP and no solicitation is ever on the underlay.
+func (n *Net) neighbours() error {
+	for _, h := range n.hosts {
+		for _, other := range n.hosts {
+			if other == h {
+				continue
+			}
+			if err := h.meet(other.Host); err != nil {
+				return fmt.Errorf("tell host %s of %s: %w", h.Name, other.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Local has the facts of a host's machine.
+func (n *Net) Local(name string) (state.Local, error) {
+	h, ok := n.hosts[name]
+	if !ok {
+		return state.Local{}, n.unknown("host", name)
+	}
+	l := state.Local{
+		UplinkIndex: uint32(h.uplink),
+		UplinkMAC:   h.MAC,
+		Ports:       map[string]uint32{},
+		NextHops:    h.nextHops(),
+	}
+	for _, e := range n.endpoints {
+		if e.Host == name {
+			l.Ports[e.Name] = uint32(e.port)
+		}
+	}
+	return l, nil
+}
+
+// FabricPort is the interface index, in the fabric, of the other end of a
+// host's uplink: what a host sends arrives there.
+func (n *Net) FabricPort(name string) (int, error) {
+	h, ok := n.hosts[name]
+	if !ok {
+		return 0, n.unknown("host", name)
+	}
+	return h.fabricPort, nil
+}
+
+// InFabric runs f on a thread inside the fabric's namespace. f must not leave
+// work to goroutines that it starts.
+func (n *Net) InFabric(f func() error) error { return n.fabric.in(f) }
+
+// InHost does so in a host's namespace.
+func (n *Net) InHost(name string, f func() error) error {
+	h, ok := n.hosts[name]
+	if !ok {
+		return n.unknown("host", name)
+	}
+	return h.in(f)
+}
+
+// InEndpoint does so in an endpoint's namespace, where its device is [Device].
+func (n *Net) InEndpoint(name string, f func() error) error {
+	e, ok := n.endpoints[name]
+	if !ok {
+		return n.unknown("endpoint", name)
+	}
+	return e.in(f)
+}
+
+// unknown is the error for a name that nothing has.
+func (n *Net) unknown(kind, name string) error {
+	var have []string
+	if kind == "host" {
+		for h := range n.hosts {
+			have = append(have, h)
+		}
+	} else {
+		for e := range n.endpoints {
+			have = append(have, e)
+		}
+	}
+	slices.Sort(have)
+	return fmt.Errorf("%s %q is not in the machine room, which has %v", kind, name, have)
+}
+
+// Offloads are the features of all devices, sorted by namespace and device.
+func (n *Net) Offloads() []Offload {
+	var all []Offload
+	for _, h := range n.hosts {
+		all = append(all, Offload{h.Name, UplinkDevice, h.offloads},
+			Offload{"fabric", topology.Device(topology.FabricPrefix, h.Name), h.fabricOffloads})
+	}
+	for _, e := range n.endpoints {
+		all = append(all, Offload{e.Host, topology.Device(topology.PortPrefix, e.Name), e.portOffloads},
+			Offload{e.Name, Device, e.offloads})
+	}
+	slices.SortFunc(all, compareOffloads)
+	return all
+}
+
+// Close takes the machine room down; what has a name, too.
+func (n *Net) Close() error { return n.end((*space).close) }
+
+// Release lets go of a machine room with a name, which stays; one without is
+// taken down.
+func (n *Net) Release() error { return n.end((*space).release) }
+
+// end does one thing to all namespaces, endpoints first.
+func (n *Net) end(how func(*space) error) error {
+	var errs []error
+	for _, e := range n.endpoints {
+		errs = append(errs, how(e.space))
+	}
+	for _, h := range n.hosts {
+		errs = append(errs, how(h.space))
+	}
+	n.endpoints, n.hosts = map[string]*endpoint{}, map[string]*host{}
+	return errors.Join(append(errs, how(n.fabric.space))...)
+}
