@@ -284,7 +284,7 @@ const (
 	RowVerdictVERDICT_MAX       RowVerdict = 9
 )
 
-type RowVirtual struct {
+type RowVirtualClock struct {
 	_   structs.HostLayout
 	Now uint64
 }

@@ -44,6 +44,9 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	reason = parse_tunnel(p, &t, &c);
 	if (reason)
 		return reason;
+	/* Neighbour discovery never leaves the port it was said at. */
+	if (is_link_message(p))
+		return DROP_ND_OTHER;
 	stage(p, STAGE_LOCAL);
 	local = t.option.type == GENEVE_SEND_BACK ? NULL : locals_row(p, &p->destination);
 	if (!local)

@@ -24,7 +24,7 @@ type Datapath struct {
 	holder  *Holder
 	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
-	now     table.Table[uint32, bpf.RowVirtual]
+	now     table.Table[uint32, bpf.RowVirtualClock]
 }
 
 // Load makes a host's maps and loads its programs with them. They are attached
@@ -40,7 +40,7 @@ func Load(o Options) (*Datapath, error) {
 		holder:  NewHolder(t),
 		paths:   t.Paths,
 		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
-		now:     table.NewMap[uint32, bpf.RowVirtual](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
+		now:     table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
 }
 
@@ -97,7 +97,7 @@ func (d *Datapath) Paths() (map[bpf.RowAddrKey]bpf.RowPath, error) {
 
 // SetNow tells simulated programs the time.
 func (d *Datapath) SetNow(now time.Duration) error {
-	return d.now.Put(0, bpf.RowVirtual{Now: uint64(now)})
+	return d.now.Put(0, bpf.RowVirtualClock{Now: uint64(now)})
 }
 
 // TakeRecord returns what a simulated program recorded since the last call, and

@@ -54,7 +54,7 @@ func TestUpExecDown(t *testing.T) {
 	g.Expect(said).To(ContainSubstring("fd000000000000000000000000000002"), "red-1's own address")
 	code, said = exitCode(g, "sim", "up", file)
 	g.Expect(code).To(Equal(2), said)
-	g.Expect(said).To(ContainSubstring("up already"))
+	g.Expect(said).To(ContainSubstring("take it down first"))
 	code, said = exitCode(g, "sim", "down", network)
 	g.Expect(code).To(BeZero(), said)
 	g.Expect(remains(g, network)).To(Equal(before))

@@ -15,8 +15,8 @@
 /* The destination lies in the sender's own subnet. */
 static __always_inline bool same_subnet(const struct pkt *p, const struct endpoint *e)
 {
-	return p->ethertype == ETH_P_IP ? in_subnet4(e, load32(p->destination.addr + 12)) :
-					  in_subnet6(e, p->destination.addr);
+	return p->ethertype == ETH_P_IP ? in_subnet4(e, load32(p->destination.addr + 12))
+					: in_subnet6(e, p->destination.addr);
 }
 
 static __always_inline enum drop_reason route(struct pkt *p, const struct endpoint *e)
@@ -45,6 +45,7 @@ static __always_inline enum drop_reason carry_congestion(struct pkt *p, __u8 out
 		return DROP_NONE;
 	if (!(p->tos & 3))
 		return DROP_ECN;
+	p->tos |= 3;
 	if (p->ethertype == ETH_P_IP) {
 		struct iphdr *ip = p->l3;
 		__u16 from = *(__u16 *)ip;

@@ -20,8 +20,7 @@
 #include "parse.h"
 
 #define OUTER_TTL 64
-#define OUTER_FIXED                                                                            \
-	(sizeof(struct udphdr) + sizeof(struct geneve) + sizeof(struct option_identity))
+#define OUTER_FIXED (sizeof(struct udphdr) + sizeof(struct geneve) + sizeof(struct option_identity))
 
 /* What the tunnel header says. */
 struct label {

@@ -69,11 +69,10 @@ static __always_inline __be16 entropy_port(const struct pkt *p)
 
 	if (p->fragment == FRAGMENT_NONE)
 		ports = (__u32)bpf_ntohs(p->sport) << 16 | bpf_ntohs(p->dport);
-	return bpf_htons(ENTROPY_BASE |
-			 (fmix32(addr_fold(p->source.addr) ^
-				 rotl(addr_fold(p->destination.addr), 16) ^
-				 (__u32)p->protocol << 8 ^ ports) &
-			  ENTROPY_MASK));
+	return bpf_htons(ENTROPY_BASE | (fmix32(addr_fold(p->source.addr) ^
+						rotl(addr_fold(p->destination.addr), 16) ^
+						(__u32)p->protocol << 8 ^ ports) &
+					 ENTROPY_MASK));
 }
 
 #endif

@@ -37,13 +37,13 @@ static __always_inline __u32 hook_length(hook_ctx *ctx)
 
 /* A field of the context. The compiler would otherwise merge loads of several
  * fields into one with a changed pointer, which the verifier refuses. */
-#define HOOK_FIELD(ctx, field)                                                                 \
-	({                                                                                     \
-		__u64 value;                                                                   \
-		asm volatile("%0 = *(u32 *)(%1 + %2)"                                          \
-			     : "=r"(value)                                                     \
-			     : "r"(ctx), "i"(__builtin_offsetof(hook_ctx, field)));            \
-		value;                                                                         \
+#define HOOK_FIELD(ctx, field)                                                      \
+	({                                                                          \
+		__u64 value;                                                        \
+		asm volatile("%0 = *(u32 *)(%1 + %2)"                               \
+			     : "=r"(value)                                          \
+			     : "r"(ctx), "i"(__builtin_offsetof(hook_ctx, field))); \
+		value;                                                              \
 	})
 
 /* The device the packet came in on; in a simulation the port number that

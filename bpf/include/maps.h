@@ -128,7 +128,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct virtual);
+	__type(value, struct virtual_clock);
 	__uint(max_entries, 1);
 } virtuals SEC(".maps");
 

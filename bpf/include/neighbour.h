@@ -10,7 +10,6 @@
  * never answered, so that duplicate-address detection (RFC 5227, RFC 4862)
  * finds no duplicate. Nothing of this leaves the port. */
 
-
 #include "checksum.h"
 #include "finish.h"
 #include "guard.h"
@@ -63,8 +62,7 @@ static __always_inline bool in_subnet6(const struct endpoint *e, const void *add
 }
 
 /* Turns the Ethernet header round: from the gateway to who asked. */
-static __always_inline enum drop_reason answer_from_gateway(struct pkt *p,
-							    const struct endpoint *e)
+static __always_inline enum drop_reason answer_from_gateway(struct pkt *p, const struct endpoint *e)
 {
 	mac_copy(p->eth->h_dest, p->eth->h_source);
 	mac_copy(p->eth->h_source, &e->gateway);
@@ -131,8 +129,8 @@ static __always_inline void advertise(struct pkt *p, struct nd *nd, const struct
 	addr_copy(&ip->daddr, &ip->saddr);
 	addr_copy(&ip->saddr, nd->target);
 	ip->hop_limit = 255;
-	sum = sum_words(&ip->saddr, 32) + sum_words(nd, sizeof(*nd)) +
-	      bpf_htons(sizeof(*nd)) + bpf_htons(IPPROTO_ICMPV6);
+	sum = sum_words(&ip->saddr, 32) + sum_words(nd, sizeof(*nd)) + bpf_htons(sizeof(*nd)) +
+	      bpf_htons(IPPROTO_ICMPV6);
 	nd->check = ~sum_fold(sum);
 }
 
@@ -159,8 +157,8 @@ static __always_inline enum drop_reason answer_nd(struct pkt *p, const struct en
 		return DROP_ND_OWN;
 	if (!in_subnet6(e, nd->target))
 		return DROP_ND_FOREIGN;
-	if (!take(&c, sizeof(*nd) - ND_PLAIN) ||
-	    ip->payload_len != bpf_htons(sizeof(*nd)) || nd->option != 1 || nd->option_length != 1)
+	if (!take(&c, sizeof(*nd) - ND_PLAIN) || ip->payload_len != bpf_htons(sizeof(*nd)) ||
+	    nd->option != 1 || nd->option_length != 1)
 		return DROP_ND_OTHER;
 	if (!mac_equal(&nd->mac, &e->mac))
 		return DROP_GUARD_ND;

@@ -208,8 +208,10 @@ __noinline int follow_extensions(hook_ctx *ctx, __u32 offset, struct extensions 
 		case IPPROTO_FRAGMENT:
 			if (!skip_fragment(&c, e))
 				return 0;
-			if (e->fragment == FRAGMENT_LATER)
+			if (e->fragment == FRAGMENT_LATER) {
+				e->length = c.pos - start;
 				return 1;
+			}
 			break;
 		case IPPROTO_HOPOPTS:
 		case IPPROTO_DSTOPTS:
@@ -238,7 +240,8 @@ static __always_inline bool parse_extensions(struct pkt *p, struct cursor *c, __
 
 	if (has_extensions(next)) {
 		if (!follow_extensions(p->ctx, c->pos - hook_data(p->ctx), &e) ||
-		    e.length > HEADERS_MAX || !take(c, e.length))
+		    e.length > HEADERS_MAX || sizeof(struct ipv6hdr) + e.length > p->l3_length ||
+		    !take(c, e.length))
 			return false;
 	}
 	p->protocol = e.next;

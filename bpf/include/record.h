@@ -79,7 +79,7 @@ struct record {
 };
 
 /* What a program is told by the simulator. */
-struct virtual {
+struct virtual_clock {
 	__u64 now; /* ns */
 };
 

@@ -8,6 +8,7 @@
  * Contract: only what asks for it (return-to-sender) is relayed, and at most
  * RELAY_LIMIT times. A host that relays neither learns nor tracks. */
 
+#include "deliver.h"
 #include "encapsulate.h"
 #include "learn.h"
 #include "locate.h"
@@ -32,9 +33,8 @@ static __always_inline enum drop_reason find_next(struct pkt *p, struct next *n)
 }
 
 /* To the source host, with the location it asked for. */
-static __always_inline enum drop_reason prepare_send_back(struct pkt *p, const struct tunnel *t,
-							  const struct next *n,
-							  struct outgoing *out)
+static __always_inline enum drop_reason
+prepare_send_back(struct pkt *p, const struct tunnel *t, const struct next *n, struct outgoing *out)
 {
 	struct host *found = hosts_row(p, n->host);
 	__u32 asker;
@@ -115,6 +115,8 @@ static __always_inline enum drop_reason bounce(struct pkt *p, const struct tunne
 		reason = prepare_resend(p, t, &out);
 	else
 		reason = prepare_relay(p, t, &out);
+	if (!reason)
+		reason = carry_congestion(p, t->tos);
 	if (reason)
 		return reason;
 	ifindex = out.host->ifindex;

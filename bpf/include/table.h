@@ -84,10 +84,10 @@ static __always_inline void table_stored(struct pkt *p, enum table table, const 
 	}
 }
 
-#define TABLE(name, id, keytype, rowtype)                                                      \
-	static __always_inline struct rowtype *name##_row(struct pkt *p, const keytype *key)   \
-	{                                                                                      \
-		return table_lookup(p, id, &name, key, sizeof(*key));                          \
+#define TABLE(name, id, keytype, rowtype)                                                    \
+	static __always_inline struct rowtype *name##_row(struct pkt *p, const keytype *key) \
+	{                                                                                    \
+		return table_lookup(p, id, &name, key, sizeof(*key));                        \
 	}
 
 TABLE(locals, TABLE_LOCALS, struct addr_key, local)
@@ -169,7 +169,7 @@ static __always_inline struct record *records_row(void)
 static __always_inline __u64 virtual_now(void)
 {
 	__u32 zero = 0;
-	struct virtual *v = bpf_map_lookup_elem(&virtuals, &zero);
+	struct virtual_clock *v = bpf_map_lookup_elem(&virtuals, &zero);
 
 	return v ? v->now : 0;
 }

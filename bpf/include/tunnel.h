@@ -31,6 +31,7 @@ struct tunnel {
 	__u8 destination[16];
 	struct udphdr *udp;
 	__u32 peer; /* index in hosts of the outer source */
+	__s32 datagram; /* bytes from UDP on, as the outer IP header says; may be a lie below 0 */
 	__u32 vni;
 	__u32 identity; /* of the inner source */
 	__u8 generation;
@@ -70,6 +71,7 @@ static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c)
 	addr_map(t->source, ip->saddr);
 	addr_map(t->destination, ip->daddr);
 	t->tos = ip->tos;
+	t->datagram = (__s32)bpf_ntohs(ip->tot_len) - ip->ihl * 4;
 	return outer_udp(t, c, offset & IP_FLAG_MF);
 }
 
@@ -83,6 +85,7 @@ static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c)
 	addr_copy(t->source, &ip->saddr);
 	addr_copy(t->destination, &ip->daddr);
 	t->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	t->datagram = bpf_ntohs(ip->payload_len);
 	if (ip->nexthdr == IPPROTO_UDP)
 		return outer_udp(t, c, false);
 	if (ip->nexthdr != IPPROTO_FRAGMENT)
@@ -158,7 +161,8 @@ __noinline int parse_options(hook_ctx *ctx, __u32 offset, __u32 left, struct opt
 
 	if (!to || offset > HEADERS_MAX)
 		return DROP_TRUNCATED;
-	c = (struct cursor){.pos = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1), .end = hook_end(ctx)};
+	c = (struct cursor){.pos = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1),
+			    .end = hook_end(ctx)};
 	for (int i = 0; i < OPTIONS && left; i++) {
 		struct cursor body = c;
 		struct geneve_option *o = take(&c, sizeof(*o));
@@ -229,6 +233,16 @@ static __always_inline __u32 peer_number(struct pkt *p, const void *addr)
 	return peer ? peer->host : 0;
 }
 
+/* The inner packet ends inside the UDP datagram, and that one inside the outer
+ * packet: what stands behind is padding. */
+static __always_inline bool encloses(const struct pkt *p, const struct tunnel *t)
+{
+	__u16 datagram = bpf_ntohs(t->udp->len);
+
+	return (__s32)datagram <= t->datagram &&
+	       (__u32)(p->l3 - (void *)t->udp) + p->l3_length <= datagram;
+}
+
 /* What follows the outer UDP header, with the inner frame parsed. */
 static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunnel *t,
 						     struct cursor *c)
@@ -252,7 +266,9 @@ static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunne
 	reason = parse_frame(p, c);
 	if (reason)
 		return reason;
-	return p->ethertype == ETH_P_ARP ? DROP_ETHERTYPE : DROP_NONE;
+	if (p->ethertype == ETH_P_ARP)
+		return DROP_ETHERTYPE;
+	return encloses(p, t) ? DROP_NONE : DROP_TRUNCATED;
 }
 
 #endif

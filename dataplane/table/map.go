@@ -31,7 +31,7 @@ func (t *Map[K, V]) Name() string { return t.name }
 // Lookup returns the row of a key, and whether there is one.
 func (t *Map[K, V]) Lookup(key K) (V, bool, error) {
 	var v, zero V
-	err := t.m.Lookup(key, &v)
+	err := t.m.Lookup(&key, &v)
 	switch {
 	case errors.Is(err, ebpf.ErrKeyNotExist):
 		return zero, false, nil
@@ -43,7 +43,8 @@ func (t *Map[K, V]) Lookup(key K) (V, bool, error) {
 
 // Put makes or replaces a row.
 func (t *Map[K, V]) Put(key K, value V) error {
-	err := t.m.Update(key, value, ebpf.UpdateAny)
+	// Pointers, so that rows are copied as they lie in memory.
+	err := t.m.Update(&key, &value, ebpf.UpdateAny)
 	if err != nil {
 		return fmt.Errorf("%w (the map has room for %d rows)", err, t.m.MaxEntries())
 	}
@@ -54,9 +55,9 @@ func (t *Map[K, V]) Put(key K, value V) error {
 func (t *Map[K, V]) Delete(key K) error {
 	if t.array() {
 		var zero V
-		return t.m.Update(key, zero, ebpf.UpdateAny)
+		return t.m.Update(&key, &zero, ebpf.UpdateAny)
 	}
-	err := t.m.Delete(key)
+	err := t.m.Delete(&key)
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
 		return nil
 	}

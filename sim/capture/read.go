@@ -56,7 +56,10 @@ func Parse(file string, b []byte) (Capture, error) {
 		p.Time = info.Timestamp
 		typ, name := link(info)
 		p.Interface = name
-		if p.Frame, err = ethernet(typ, data, info); err != nil {
+		if info.CaptureLength < info.Length {
+			return Capture{}, c.fail(p, fmt.Errorf("only %d of %d bytes were captured: want whole packets (record with snap length 0)", info.CaptureLength, info.Length))
+		}
+		if p.Frame, err = Ethernet(typ, data); err != nil {
 			return Capture{}, c.fail(p, err)
 		}
 		c.Packets = append(c.Packets, p)
@@ -100,12 +103,9 @@ const (
 	linkIPv6       layers.LinkType = 229
 )
 
-// ethernet makes an Ethernet frame of a packet's data, and refuses data that
-// was cut.
-func ethernet(typ layers.LinkType, data []byte, info gopacket.CaptureInfo) ([]byte, error) {
-	if info.CaptureLength < info.Length {
-		return nil, fmt.Errorf("only %d of %d bytes were captured: want whole packets (record with snap length 0)", info.CaptureLength, info.Length)
-	}
+// Ethernet makes an Ethernet frame of a packet's data: a raw IP packet gets a
+// header with zero MACs.
+func Ethernet(typ layers.LinkType, data []byte) ([]byte, error) {
 	switch typ {
 	case layers.LinkTypeEthernet:
 		if len(data) < 14 {

@@ -37,10 +37,14 @@ func Commands() []*cobra.Command {
 
 // ExitCode is what the process ends with: 0 pass, 1 a failed expectation, 2 bad
 // input or a harness that could not do its work.
+// The exit code of a command that `mizar sim exec` ran is passed on.
 func ExitCode(err error) int {
+	var other exitError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &other):
+		return int(other)
 	case errors.Is(err, ErrFailed), errors.Is(err, conformance.ErrNotPassed):
 		return 1
 	}

@@ -11,25 +11,30 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mizar-net/mizar/sim/run"
-	"github.com/mizar-net/mizar/sim/scenario"
 )
 
 // printer tells people what happens in a run: on a terminal with a line for
 // what is being done, in a pipe with plain lines alone.
 type printer struct {
-	w        io.Writer
-	terminal bool
-	verbose  bool
-	// many says that the scenario has several runs.
-	many bool
+	w io.Writer
+	// columns is the terminal's width; 0 in a pipe.
+	columns int
+	verbose bool
 	// transient says that a line is shown that will be overwritten.
 	transient bool
+	// first is the underlay of the tour's first run; broken are the steps of the tour that failed in this run.
+	first  string
+	broken []int
 }
 
-func newPrinter(w io.Writer, s *scenario.Scenario) *printer {
-	p := &printer{w: w, many: len(s.Variants()) > 1}
-	if f, ok := w.(*os.File); ok {
-		p.terminal = term.IsTerminal(int(f.Fd()))
+func newPrinter(w io.Writer) *printer {
+	p := &printer{w: w}
+	f, ok := w.(*os.File)
+	if !ok {
+		return p
+	}
+	if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+		p.columns = max(columns, 1)
 	}
 	return p
 }
@@ -41,11 +46,12 @@ func (p *printer) printf(format string, args ...any) {
 
 // doing shows a line until the next one.
 func (p *printer) doing(format string, args ...any) {
-	if !p.terminal {
+	if p.columns == 0 {
 		return
 	}
 	p.erase()
-	fmt.Fprintf(p.w, format, args...)
+	line := []rune(fmt.Sprintf(format, args...))
+	fmt.Fprint(p.w, string(line[:min(len(line), p.columns-1)]))
 	p.transient = true
 }
 

@@ -83,7 +83,7 @@ func (o runOptions) one(cmd *cobra.Command, s *scenario.Scenario, c run.Config) 
 	if o.output.choice == "json" {
 		return run.Run(cmd.Context(), s, c)
 	}
-	p := newPrinter(cmd.OutOrStdout(), s)
+	p := newPrinter(cmd.OutOrStdout())
 	p.verbose = o.verbose
 	if s.Name == scenarios.Tour {
 		return p.tour(cmd.Context(), s, c)

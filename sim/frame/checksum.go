@@ -15,6 +15,8 @@ type ChecksumError struct {
 	// "inner.udp", "inner.icmp", "inner.icmpv6" or "inner.sctp"; a plain
 	// frame is an inner one.
 	Layer string
+	// At is where it stands in the frame, in bytes.
+	At int
 	// Want is what the bytes add up to, Got what stands there.
 	Want, Got uint32
 }
@@ -39,21 +41,30 @@ func VerifyChecksums(b []byte) error {
 		return fmt.Errorf("verify checksums: %w", err)
 	}
 	if !p.Tunnel {
-		return errors.Join(verify("inner", b, l)...)
+		var wrong []error
+		for _, e := range verify("inner", b, l) {
+			wrong = append(wrong, e)
+		}
+		return errors.Join(wrong...)
 	}
 	var wrong []error
 	if e := verifyHeader("outer", b, l); e != nil {
 		wrong = append(wrong, e)
 	}
 	if p.OuterChecksum != 0 {
-		wrong = append(wrong, &ChecksumError{"outer.udp", 0, uint32(p.OuterChecksum)})
+		wrong = append(wrong, &ChecksumError{"outer.udp", l.l4 + 6, 0, uint32(p.OuterChecksum)})
 	}
+	before := l.l4 + 8 + 8 + int(b[l.l4+8]&0x3f)*4
 	inner := tunnelled(b, l)
 	l, err = locate(inner)
 	if err != nil {
 		return fmt.Errorf("verify checksums: frame in the tunnel: %w", err)
 	}
-	return errors.Join(append(wrong, verify("inner", inner, l)...)...)
+	for _, e := range verify("inner", inner, l) {
+		e.At += before
+		wrong = append(wrong, e)
+	}
+	return errors.Join(wrong...)
 }
 
 // tunnelled is the frame inside a frame that Decode found to be a tunnel.
@@ -63,8 +74,8 @@ func tunnelled(b []byte, l layout) []byte {
 	return udp[8+8+int(udp[8]&0x3f)*4 : end]
 }
 
-func verify(side string, b []byte, l layout) []error {
-	var wrong []error
+func verify(side string, b []byte, l layout) []*ChecksumError {
+	var wrong []*ChecksumError
 	if e := verifyHeader(side, b, l); e != nil {
 		wrong = append(wrong, e)
 	}
@@ -77,11 +88,11 @@ func verify(side string, b []byte, l layout) []error {
 	return wrong
 }
 
-func verifyHeader(side string, b []byte, l layout) error {
+func verifyHeader(side string, b []byte, l layout) *ChecksumError {
 	if l.version != 4 {
 		return nil
 	}
-	return compare(side+".ip", b[l.l3:l.l4], 10, 0)
+	return compare(side+".ip", b, span{l.l3, l.l4, 10}, 0)
 }
 
 // transportSum says where the checksum stands in the transport header, and its
@@ -100,43 +111,49 @@ func transportSum(l layout) (name string, at int, ok bool) {
 	return "", 0, false
 }
 
-func verifyTransport(side string, b []byte, l layout) error {
-	segment := b[l.l4:l.end]
+func verifyTransport(side string, b []byte, l layout) *ChecksumError {
 	if l.proto == ProtoSCTP {
-		return verifySCTP(side, segment)
+		return verifySCTP(side, b, l)
 	}
 	name, at, ok := transportSum(l)
 	if !ok {
 		return nil
 	}
+	end := l.end
 	if l.proto == ProtoUDP {
-		segment = segment[:int(binary.BigEndian.Uint16(segment[4:]))]
-		if binary.BigEndian.Uint16(segment[6:]) == 0 && l.version == 4 {
+		end = l.l4 + int(binary.BigEndian.Uint16(b[l.l4+4:]))
+		if binary.BigEndian.Uint16(b[l.l4+6:]) == 0 && l.version == 4 {
 			return nil
 		}
 	}
-	return compare(side+"."+name, segment, at, pseudoSum(b, l, len(segment)))
+	return compare(side+"."+name, b, span{l.l4, end, at}, pseudoSum(b, l, end-l.l4))
 }
 
-// compare checks the checksum at an offset of a header or segment.
-func compare(layer string, b []byte, at int, start uint32) error {
-	got := binary.BigEndian.Uint16(b[at:])
-	want := fold(sum(sum(start, b[:at]), b[at+2:]))
+// span is the part of a frame that a checksum is about, and where in it the
+// checksum stands.
+type span struct{ from, to, at int }
+
+// compare checks the checksum of a part of a frame.
+func compare(layer string, frame []byte, s span, start uint32) *ChecksumError {
+	b := frame[s.from:s.to]
+	got := binary.BigEndian.Uint16(b[s.at:])
+	want := fold(sum(sum(start, b[:s.at]), b[s.at+2:]))
 	if want == got {
 		return nil
 	}
 	if want == 0 && got == 0xffff {
 		return nil // one's complement has two zeros
 	}
-	return &ChecksumError{layer, uint32(want), uint32(got)}
+	return &ChecksumError{layer, s.from + s.at, uint32(want), uint32(got)}
 }
 
-func verifySCTP(side string, segment []byte) error {
+func verifySCTP(side string, b []byte, l layout) *ChecksumError {
+	segment := b[l.l4:l.end]
 	want, got := sctpSum(segment), binary.LittleEndian.Uint32(segment[8:])
 	if want == got {
 		return nil
 	}
-	return &ChecksumError{side + ".sctp", want, got}
+	return &ChecksumError{side + ".sctp", l.l4 + 8, want, got}
 }
 
 // sctpSum is the CRC32c of a packet with its checksum counted as zero (RFC

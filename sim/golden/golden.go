@@ -10,6 +10,7 @@ package golden
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/mizar-net/mizar/sim/capture"
@@ -43,7 +44,16 @@ func Frames(emissions []wire.Emission) []Frame {
 
 // Read reads a golden capture and proves every frame of it.
 func Read(file string) ([]Frame, error) {
-	c, err := capture.Read(file)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("golden capture: %w", err)
+	}
+	return Parse(file, b)
+}
+
+// Parse is Read for a capture that is at hand; file is for errors.
+func Parse(file string, b []byte) ([]Frame, error) {
+	c, err := capture.Parse(file, b)
 	if err != nil {
 		return nil, fmt.Errorf("golden capture: %w", err)
 	}

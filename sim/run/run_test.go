@@ -131,7 +131,7 @@ func TestSendJudgesEachFrame(t *testing.T) {
 	g.Expect(r.Status).To(Equal(run.Pass), "%+v", r.Runs[0].Steps)
 	g.Expect(r.Runs[0].Steps[0].Checks[6].Cell.String()).To(Equal("v6/nd/direct/over-v4/testrun/drop/guard_mac"))
 	r = result(t, "- send: {at: red-1, frames: [{kind: arp-request, target: 10.0.0.3}]}\n  expect: {verdict: answer}\n", nil)
-	g.Expect(r.Runs[0].Steps[0].Checks[0].Failures[0].Got).To(Equal("dropped by h1 multicast 1"))
+	g.Expect(r.Runs[0].Steps[0].Checks[0].Failures[0].Got).To(Equal("dropped by h1 (multicast)"))
 }
 
 func TestAssertCountsSinceTheLast(t *testing.T) {

@@ -5,6 +5,8 @@ package run
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -25,6 +27,9 @@ func (r *runner) send(ctx context.Context, s *scenario.Send) ([]Check, error) {
 	var checks []Check
 	answers := map[string]int{}
 	for _, spec := range s.Frames {
+		if r.foreign(spec) {
+			continue
+		}
 		frames, err := r.world.frames(spec, s.At)
 		if err != nil {
 			return nil, err
@@ -46,6 +51,12 @@ func (r *runner) send(ctx context.Context, s *scenario.Send) ([]Check, error) {
 		}
 	}
 	return checks, nil
+}
+
+// foreign says whether a frame comes over an underlay of the family that this
+// run does not have.
+func (r *runner) foreign(f scenario.FrameSpec) bool {
+	return f.OuterSrc.IsValid() && r.underlay != "" && familyName(familyOf(f.OuterSrc)) != r.underlay
 }
 
 func countAnswers(who string, got, want int) Check {
@@ -149,9 +160,24 @@ func (s sent) fate() string {
 	case s.deliveries > 0:
 		return "delivered"
 	case len(s.drops) > 0:
-		return "dropped by " + dropsText(s.drops)
+		return "dropped by " + s.droppers()
 	}
 	return "lost without a reason"
+}
+
+// droppers names hosts and reasons: "h1 (guard_mac)".
+func (s sent) droppers() string {
+	var texts []string
+	for _, host := range slices.Sorted(maps.Keys(s.drops)) {
+		for _, reason := range slices.Sorted(maps.Keys(s.drops[host])) {
+			text := fmt.Sprintf("%s (%s)", host, reason)
+			if n := s.drops[host][reason]; n > 1 {
+				text = fmt.Sprintf("%d × %s", n, text)
+			}
+			texts = append(texts, text)
+		}
+	}
+	return join(texts)
 }
 
 // as compares what became of the frame with what should have. A drop also

@@ -76,6 +76,8 @@ type decoder struct {
 	draft object.Draft
 	set   object.Set
 	wires []string
+	// underlays are the families that the scenario is run over.
+	underlays []int
 	// others are the errors of files that the scenario names, and of its
 	// objects as a whole.
 	others []error
@@ -123,6 +125,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	d.wires = s.Wires
 	before := d.failures()
 	s.Families = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
+	d.underlays = s.Families
 	d.objects(f.Optional("objects"), &d.draft)
 	if d.failures() > before {
 		return // what names objects cannot be judged

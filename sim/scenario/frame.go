@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/object/strict"
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -101,13 +103,14 @@ func (d *decoder) mac(v strict.Value) state.MAC {
 }
 
 func (d *decoder) replay(v strict.Value) *Replay {
-	f := v.Fields("at", "uplink", "file", "rewrite", "golden", "ignore")
+	f := v.Fields("at", "uplink", "file", "rewrite", "golden", "ignore", "fresh")
 	r := &Replay{
 		At:     d.port(v, f),
 		File:   d.file(f.Required("file", "the name of a capture")),
-		Golden: d.file(f.Required("golden", "the name of a capture of what must come out")),
 		Ignore: strict.Each(f.Optional("ignore"), strict.Value.Text),
+		Fresh:  f.Optional("fresh").Bool(),
 	}
+	d.golden(r, f.Required("golden", "the name of a capture of what must come out"))
 	for _, e := range f.Optional("rewrite").Entries() {
 		addr, err := netip.ParseAddr(e.Key)
 		if err != nil {
@@ -120,6 +123,22 @@ func (d *decoder) replay(v strict.Value) *Replay {
 		r.Rewrite[addr] = d.endpoint(e.Value)
 	}
 	return r
+}
+
+// golden reads one name, or one for each family of the underlay.
+func (d *decoder) golden(r *Replay, v strict.Value) {
+	if !v.Present() || v.Node().Kind != yaml.MappingNode {
+		r.Golden = d.file(v)
+		return
+	}
+	f := v.Fields("v4", "v6")
+	r.Over = map[int]string{
+		4: d.file(f.Required("v4", "the name of a capture")),
+		6: d.file(f.Required("v6", "the name of a capture")),
+	}
+	if len(d.underlays) == 0 {
+		v.FailGot("golden captures by family", "underlay.families in the topology, or one name")
+	}
 }
 
 // file reads the name of a file that is there.

@@ -215,7 +215,8 @@ type FrameSpec struct {
 	TTL              uint8
 	SourcePort, Port uint16
 	// OuterSrc and VNI are of the tunnel that a "geneve" frame comes in;
-	// VNI 0: the sender's own.
+	// VNI 0: the sender's own. On an underlay of the other family than
+	// OuterSrc's the frame is left out.
 	OuterSrc netip.Addr
 	VNI      uint32
 	At       object.Position
@@ -232,13 +233,18 @@ var Kinds = []string{
 // capture.
 type Replay struct {
 	At wire.Port
-	// File and Golden are names in the scenario's Files.
+	// File and Golden are names in the scenario's Files. Over has the
+	// golden captures by family of the underlay, where they differ; Golden
+	// is then set in [Scenario.Variants].
 	File   string
 	Golden string
+	Over   map[int]string
 	// Rewrite maps addresses of the capture to full names of endpoints.
 	Rewrite map[netip.Addr]string
 	// Ignore names fields that are not compared ("outer.sport", …).
 	Ignore []string
+	// Fresh makes all hosts forget before.
+	Fresh bool
 }
 
 // Change applies and deletes objects while the network runs.

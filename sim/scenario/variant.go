@@ -28,6 +28,11 @@ func (s *Scenario) Variants() []*Scenario {
 				changed.Objects = onFamily(c.Objects, family)
 				v.Steps[i].Change = &changed
 			}
+			if p := v.Steps[i].Replay; p != nil && p.Over != nil {
+				replay := *p
+				replay.Golden = p.Over[family]
+				v.Steps[i].Replay = &replay
+			}
 		}
 		all = append(all, &v)
 	}

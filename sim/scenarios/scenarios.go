@@ -12,7 +12,7 @@ import (
 	"github.com/mizar-net/mizar/sim/scenario"
 )
 
-//go:embed *.yaml objects
+//go:embed *.yaml objects captures golden
 var files embed.FS
 
 // Tour is the scenario that `make run` shows.

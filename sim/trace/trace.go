@@ -165,7 +165,13 @@ func (s Step) write(b *strings.Builder, widths [3]int) {
 	if s.Port != "" {
 		at = " at " + s.Port
 	}
-	fmt.Fprintf(b, "  ┌ %s: %s program%s\n  │ %s\n", s.Host, s.Program, at, s.In)
+	fmt.Fprintf(b, "  ┌ %s: %s program%s\n", s.Host, s.Program, at)
+	outer, inner, tunnel := strings.Cut(s.In, "] ")
+	if tunnel {
+		fmt.Fprintf(b, "  │ %s]\n  │   └ %s\n", outer, inner)
+	} else {
+		fmt.Fprintf(b, "  │ %s\n", s.In)
+	}
 	for _, stage := range s.Stages {
 		text := fmt.Sprintf("%-*s  %-*s  %-*s  %s", widths[0], stage.Name, widths[1], stage.Map, widths[2], stage.Key, stage.Access)
 		fmt.Fprintf(b, "  │   %s\n", strings.TrimRight(text, " "))

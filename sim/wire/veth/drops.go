@@ -101,8 +101,11 @@ func (w *Wire) settle(ctx context.Context, done func() (bool, error)) ([]sightin
 		if done == nil || !time.Now().Before(end) {
 			return all, nil
 		}
-		if ok, err := done(); ok || err != nil {
+		if ok, err := done(); err != nil {
 			return all, err
+		} else if ok {
+			last, err := w.ears.listen(0) // what came between the last look at the ears and the end
+			return append(all, last...), err
 		}
 	}
 }

@@ -100,8 +100,7 @@ func (e *ears) listen(most time.Duration) ([]sighting, error) {
 		}
 		all = append(all, some...)
 	}
-	slices.SortStableFunc(all, func(a, b sighting) int { return a.when.Compare(b.when) })
-	return all, nil
+	return inOrder(all), nil
 }
 
 // fetch reads one ear: an endpoint's, or "" for the fabric's.

@@ -3,6 +3,8 @@
 package veth
 
 import (
+	"slices"
+
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -10,12 +12,13 @@ import (
 // match says whether an inner packet is the one that is looked for.
 type match func(frame.Layer) bool
 
-// follow reads a packet's way off sightings, in their order. It starts at a
-// host and goes on with each frame that the last host on the way put on the
+// follow reads a packet's way off sightings, in the order of time: ears are
+// read one after the other, so a frame that arrived in between can be heard
+// later than what came of it. It starts at a host and goes on with each frame that the last host on the way put on the
 // underlay, until the packet came out at an endpoint.
 func (k knowledge) follow(seen []sighting, start placed, is match) wire.Packet {
 	p := wire.Packet{Hosts: []string{start.host}}
-	for _, s := range seen {
+	for _, s := range inOrder(seen) {
 		if !is(s.packet.Inner) {
 			continue
 		}
@@ -31,6 +34,11 @@ func (k knowledge) follow(seen []sighting, start placed, is match) wire.Packet {
 	}
 	p.Hops = len(p.Hosts) - 1
 	return p
+}
+
+// inOrder are sightings in the order of time.
+func inOrder(seen []sighting) []sighting {
+	return slices.SortedStableFunc(slices.Values(seen), func(a, b sighting) int { return a.when.Compare(b.when) })
 }
 
 // carriedTo is the host that the underlay took a frame to, "" for nobody.

@@ -163,10 +163,11 @@ func (w *Wire) await(ctx context.Context, c call, t talk, before wire.Drops) (se
 			return seen, false, err
 		}
 		if d := newDrops(before, now); len(d) > 0 && !d[0].background() {
-			return seen, false, nil
+			break
 		}
 	}
-	return seen, false, nil
+	last, err := w.ears.listen(0) // what came after the last look at the ears, and before the drop
+	return append(seen, last...), false, err
 }
 
 // exchange is what was observed of one request and its reply.

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cmd
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mizar-net/mizar/controlplane/compile"
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/scenario"
+)
+
+// draw is a network as a picture: a box for each host with its endpoints and
+// roles, and the underlay below.
+func draw(set object.Set) string {
+	var boxes [][]string
+	for _, h := range compile.Hosts(set) {
+		boxes = append(boxes, inside(h))
+	}
+	height := 0
+	for _, b := range boxes {
+		height = max(height, len(b))
+	}
+	rows := make([]string, height+2)
+	for i, b := range boxes {
+		box(rows, b, set.Hosts[i].Name)
+	}
+	width := utf8.RuneCountInString(rows[0])
+	label := fmt.Sprintf(" underlay: Geneve, MTU %d ", set.Hosts[0].MTU)
+	left := (width - len(label)) / 2
+	rows = append(rows, strings.Repeat("═", left)+label+strings.Repeat("═", max(width-left-len(label), 0)))
+	return strings.Join(rows, "\n") + "\n"
+}
+
+// inside is what stands in a host's box.
+func inside(h state.Host) []string {
+	lines := []string{addresses(h.Addresses)}
+	for _, e := range h.Endpoints {
+		lines = append(lines, fmt.Sprintf("%-7s %s", scenario.Short(e.Name), addresses(e.Addresses)))
+	}
+	var bounces, divides []string
+	for _, s := range h.Subnets {
+		if s.Bouncer {
+			bounces = append(bounces, s.Name)
+		}
+	}
+	for _, v := range h.VPCs {
+		if v.Divider {
+			divides = append(divides, v.Name)
+		}
+	}
+	if len(bounces) > 0 {
+		lines = append(lines, "bouncer of "+strings.Join(bounces, " "))
+	}
+	if len(divides) > 0 {
+		lines = append(lines, "divider of "+strings.Join(divides, " "))
+	}
+	return lines
+}
+
+func addresses(all []netip.Addr) string {
+	texts := make([]string, len(all))
+	for i, a := range all {
+		texts[i] = a.String()
+	}
+	return strings.Join(texts, " ")
+}
+
+// box puts a host's box to the right of what is in rows: a top, the lines, and
+// a bottom that stands on the underlay.
+func box(rows, lines []string, name string) {
+	width := utf8.RuneCountInString(name) + 2
+	for _, l := range lines {
+		width = max(width, utf8.RuneCountInString(l))
+	}
+	gap := ""
+	if rows[0] != "" {
+		gap = " "
+	}
+	last := len(rows) - 1
+	rows[0] += gap + "┌ " + name + " " + strings.Repeat("─", width-utf8.RuneCountInString(name)) + "┐"
+	for i := 1; i < last; i++ {
+		line := ""
+		if i <= len(lines) {
+			line = lines[i-1]
+		}
+		rows[i] += gap + "│ " + line + strings.Repeat(" ", width-utf8.RuneCountInString(line)) + " │"
+	}
+	half := (width + 2) / 2
+	rows[last] += gap + "└" + strings.Repeat("─", half) + "┬" + strings.Repeat("─", width+1-half) + "┘"
+}
+
+// tenants is a line for each VPC: its number and subnets.
+func tenants(set object.Set) string {
+	var b strings.Builder
+	for _, v := range set.VPCs {
+		fmt.Fprintf(&b, "VPC %-5s VNI %-5d", v.Name, v.VNI)
+		for _, s := range set.Subnets {
+			if s.VPC != v.Name {
+				continue
+			}
+			texts := make([]string, len(s.CIDRs))
+			for i, c := range s.CIDRs {
+				texts[i] = c.String()
+			}
+			slices.Sort(texts)
+			fmt.Fprintf(&b, " %s %s", s.Name, strings.Join(texts, " "))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
