@@ -116,6 +116,15 @@ static __always_inline int relay_floor(struct xdp_md *ctx, __u32 outer, bool v6)
 	return XDP_TX;
 }
 
+static __always_inline int local_floor(struct xdp_md *ctx, bool v6)
+{
+	struct addr_key key;
+
+	if (!read_key(ctx, &key, 0, v6) || !bpf_map_lookup_elem(&floor_hash, &key))
+		return HIT_NONE;
+	return bpf_redirect(1, 0);
+}
+
 static __always_inline int parse_floor(struct xdp_md *ctx, bool v6)
 {
 	struct addr_key key;
@@ -127,11 +136,14 @@ static __always_inline int parse_floor(struct xdp_md *ctx, bool v6)
 
 #define FLOOR(name, call)                                                                      \
 	SEC("xdp.frags")                                                                       \
-	int name(struct xdp_md *ctx)                                                           \
+	int name(struct xdp_md *ctx __attribute__((unused)))                                   \
 	{                                                                                      \
 		return call;                                                                   \
 	}
 
+FLOOR(null, XDP_TX)
+FLOOR(local4, local_floor(ctx, false))
+FLOOR(local6, local_floor(ctx, true))
 FLOOR(parse4, parse_floor(ctx, false))
 FLOOR(parse6, parse_floor(ctx, true))
 FLOOR(send4, send_floor(ctx, OUTER_V4, false))

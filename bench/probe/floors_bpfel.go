@@ -20,6 +20,9 @@ const (
 	FloorsMapFloorLru      = "floor_lru"
 	FloorsProgEncapsulate4 = "encapsulate4"
 	FloorsProgEncapsulate6 = "encapsulate6"
+	FloorsProgLocal4       = "local4"
+	FloorsProgLocal6       = "local6"
+	FloorsProgNull         = "null"
 	FloorsProgParse4       = "parse4"
 	FloorsProgParse6       = "parse6"
 	FloorsProgReceive4     = "receive4"
@@ -74,6 +77,9 @@ type FloorsSpecs struct {
 type FloorsProgramSpecs struct {
 	Encapsulate4 *ebpf.ProgramSpec `ebpf:"encapsulate4"`
 	Encapsulate6 *ebpf.ProgramSpec `ebpf:"encapsulate6"`
+	Local4       *ebpf.ProgramSpec `ebpf:"local4"`
+	Local6       *ebpf.ProgramSpec `ebpf:"local6"`
+	Null         *ebpf.ProgramSpec `ebpf:"null"`
 	Parse4       *ebpf.ProgramSpec `ebpf:"parse4"`
 	Parse6       *ebpf.ProgramSpec `ebpf:"parse6"`
 	Receive4     *ebpf.ProgramSpec `ebpf:"receive4"`
@@ -141,6 +147,9 @@ type FloorsVariables struct {
 type FloorsPrograms struct {
 	Encapsulate4 *ebpf.Program `ebpf:"encapsulate4"`
 	Encapsulate6 *ebpf.Program `ebpf:"encapsulate6"`
+	Local4       *ebpf.Program `ebpf:"local4"`
+	Local6       *ebpf.Program `ebpf:"local6"`
+	Null         *ebpf.Program `ebpf:"null"`
 	Parse4       *ebpf.Program `ebpf:"parse4"`
 	Parse6       *ebpf.Program `ebpf:"parse6"`
 	Receive4     *ebpf.Program `ebpf:"receive4"`
@@ -155,6 +164,9 @@ func (p *FloorsPrograms) Close() error {
 	return _FloorsClose(
 		p.Encapsulate4,
 		p.Encapsulate6,
+		p.Local4,
+		p.Local6,
+		p.Null,
 		p.Parse4,
 		p.Parse6,
 		p.Receive4,

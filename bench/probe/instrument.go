@@ -3,46 +3,69 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
 )
 
-const (
-	// Head is how many bytes of each packet are written anew for every
-	// repetition; packets are at least this long.
-	Head = 128
-	// MaxFlows is how many packets an instrument can take turns with.
-	MaxFlows = 16384
+// Form is the hook that a program is built for.
+type Form string
 
-	stride    = 8192
-	maxStamps = 1024
+// The forms.
+const (
+	XDP Form = "xdp"
+	TCX Form = "tcx"
 )
 
-// Instrument runs XDP programs under BPF_PROG_TEST_RUN with a packet restored
-// for every repetition. Close it.
-type Instrument struct {
-	objects WrapperObjects
-	body    []byte
+// Instrument repeats programs of one form over one set of packets under
+// BPF_PROG_TEST_RUN, with the packet restored for every repetition. Close it.
+type Instrument interface {
+	// Run repeats a program.
+	Run(p *ebpf.Program, repetitions int) (Outcome, error)
+	// Alone repeats the instrument without a program: what there is to
+	// subtract from Run.
+	Alone(r Resizing, repetitions int) (Outcome, error)
+	Close() error
 }
 
-// NewInstrument loads the wrapper.
-func NewInstrument() (*Instrument, error) {
-	i := &Instrument{}
-	if err := LoadWrapperObjects(&i.objects, nil); err != nil {
-		return nil, fmt.Errorf("load the benchmark's wrapper: %w", err)
+// Resizing says what an instrument has to restore.
+type Resizing int
+
+const (
+	// Kept packets have the length they had.
+	Kept Resizing = iota
+	// Resized packets do not.
+	Resized
+)
+
+// Outcome is what became of a run.
+type Outcome struct {
+	// Gross is nanoseconds a repetition, the instrument's own included.
+	Gross float64
+	// Repetitions is how many there were, those of runs that were
+	// interrupted and done again included.
+	Repetitions uint64
+	// Action is what the program returned the last time, Frame what it left.
+	Action uint32
+	Frame  []byte
+}
+
+// New makes an instrument for programs of a form. Packets are given in turn. All
+// have one length, at least [Head]; they are told apart within the first Head
+// bytes. Their number is a power of two, at most [MaxFlows].
+func New(form Form, packets [][]byte) (Instrument, error) {
+	if err := check(packets); err != nil {
+		return nil, err
 	}
-	return i, nil
+	switch form {
+	case XDP:
+		return newXDP(packets)
+	default:
+		return nil, fmt.Errorf("programs of form %q: there is no instrument for them", form)
+	}
 }
 
-// Close unloads the wrapper.
-func (i *Instrument) Close() error { return i.objects.Close() }
-
-// Load sets the packets that the program under test is given in turn. All have
-// one length, at least [Head]; they are told apart within the first Head bytes.
-// Their number is a power of two, at most [MaxFlows].
-func (i *Instrument) Load(packets [][]byte) error {
+func check(packets [][]byte) error {
 	n := len(packets)
 	if n == 0 || n > MaxFlows || n&(n-1) != 0 {
 		return fmt.Errorf("%d packets: want a power of two, at most %d", n, MaxFlows)
@@ -55,65 +78,6 @@ func (i *Instrument) Load(packets [][]byte) error {
 		if len(p) != length {
 			return fmt.Errorf("packet %d has %d bytes, the first %d: want one length", at, len(p), length)
 		}
-		var row WrapperPacket
-		copy(row.Head[:], p)
-		if err := i.objects.Packets.Put(uint32(at), row); err != nil {
-			return fmt.Errorf("store packet %d: %w", at, err)
-		}
-	}
-	i.body = packets[0]
-	return errors.Join(
-		i.objects.Flows.Set(uint32(n)),
-		i.objects.Length.Set(uint32(length)),
-	)
-}
-
-// Outcome is what the last repetition of a run did.
-type Outcome struct {
-	// Gross is nanoseconds a repetition, the wrapper's own included.
-	Gross float64
-	// Action is what the program returned, Frame what it left.
-	Action uint32
-	Frame  []byte
-}
-
-// Run repeats a program; nil runs the wrapper alone. Repetitions are rounded up
-// to whole strides.
-func (i *Instrument) Run(p *ebpf.Program, repetitions int) (Outcome, error) {
-	strides := min(max((repetitions+stride-1)/stride, 1), maxStamps-2)
-	if err := i.aim(p); err != nil {
-		return Outcome{}, err
-	}
-	if err := i.objects.Repetition.Set(uint64(0)); err != nil {
-		return Outcome{}, fmt.Errorf("reset the repetition: %w", err)
-	}
-	run := ebpf.RunOptions{
-		Data:    i.body,
-		DataOut: make([]byte, len(i.body)+256),
-		Repeat:  uint32(strides*stride + 1),
-	}
-	action, err := i.objects.WrapperPrograms.Wrapper.Run(&run)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("run %v: %w", p, err)
-	}
-	var stamps [maxStamps]uint64
-	if err := i.objects.Stamps.Get(&stamps); err != nil {
-		return Outcome{}, fmt.Errorf("read the time stamps: %w", err)
-	}
-	gross := float64(stamps[strides]-stamps[0]) / float64(strides*stride)
-	return Outcome{Gross: gross, Action: action, Frame: run.DataOut}, nil
-}
-
-func (i *Instrument) aim(p *ebpf.Program) error {
-	if p == nil {
-		err := i.objects.UnderTest.Delete(uint32(0))
-		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("empty the slot of the program under test: %w", err)
-		}
-		return nil
-	}
-	if err := i.objects.UnderTest.Put(uint32(0), p); err != nil {
-		return fmt.Errorf("put %v under test: %w", p, err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 type WrapperPacket struct {
 	_    structs.HostLayout
-	Head [128]uint8
+	Head [192]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -25,6 +25,7 @@ const (
 	WrapperMapPackets    = "packets"
 	WrapperMapUnderTest  = "under_test"
 	WrapperProgWrapper   = "wrapper"
+	WrapperVarDrift      = "drift"
 	WrapperVarFlows      = "flows"
 	WrapperVarLength     = "length"
 	WrapperVarRepetition = "repetition"
@@ -88,6 +89,7 @@ type WrapperMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WrapperVariableSpecs struct {
+	Drift      *ebpf.VariableSpec `ebpf:"drift"`
 	Flows      *ebpf.VariableSpec `ebpf:"flows"`
 	Length     *ebpf.VariableSpec `ebpf:"length"`
 	Repetition *ebpf.VariableSpec `ebpf:"repetition"`
@@ -129,6 +131,7 @@ func (m *WrapperMaps) Close() error {
 //
 // It can be passed to LoadWrapperObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WrapperVariables struct {
+	Drift      *ebpf.Variable `ebpf:"drift"`
 	Flows      *ebpf.Variable `ebpf:"flows"`
 	Length     *ebpf.Variable `ebpf:"length"`
 	Repetition *ebpf.Variable `ebpf:"repetition"`
