@@ -15,6 +15,7 @@
 
 #define OUTER_V4 58 /* bytes of outer headers, Ethernet included */
 #define OUTER_V6 78
+#define RETURN 28 /* bytes of the option of packets that are relayed */
 #define HIT_NONE XDP_ABORTED /* a floor that misses has measured nothing */
 
 struct row {
@@ -152,7 +153,7 @@ FLOOR(encapsulate4, encapsulate_floor(ctx, OUTER_V4, false))
 FLOOR(encapsulate6, encapsulate_floor(ctx, OUTER_V6, true))
 FLOOR(receive4, receive_floor(ctx, OUTER_V4, false))
 FLOOR(receive6, receive_floor(ctx, OUTER_V6, true))
-FLOOR(relay4, relay_floor(ctx, OUTER_V4, false))
-FLOOR(relay6, relay_floor(ctx, OUTER_V6, true))
+FLOOR(relay4, relay_floor(ctx, OUTER_V4 + RETURN, false))
+FLOOR(relay6, relay_floor(ctx, OUTER_V6 + RETURN, true))
 
 char _license[] SEC("license") = "Dual BSD/GPL";
