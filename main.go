@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	bench "github.com/mizar-net/mizar/bench/cmd"
 	sim "github.com/mizar-net/mizar/sim/cmd"
 )
 
@@ -23,6 +25,9 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "mizar: %v\n", err)
+	}
+	if errors.Is(err, bench.ErrMissed) {
+		os.Exit(1)
 	}
 	os.Exit(sim.ExitCode(err))
 }
@@ -43,6 +48,7 @@ Exit codes: 0 pass, 1 a failed expectation, 2 bad input or a broken harness.`,
 		SilenceErrors: true,
 	}
 	c.AddCommand(sim.Commands()...)
+	c.AddCommand(bench.Commands()...)
 	c.AddCommand(versionCommand())
 	return c
 }

@@ -38,7 +38,8 @@ struct {
 } floor_lru SEC(".maps");
 
 /* The destination behind `before` bytes of outer headers, in VNI 100. */
-static __always_inline bool read_key(struct xdp_md *ctx, struct addr_key *key, __u32 before, bool v6)
+static __always_inline bool read_key(struct xdp_md *ctx, struct addr_key *key, __u32 before,
+				     bool v6)
 {
 	void *data = (void *)(long)ctx->data + before, *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
@@ -135,11 +136,11 @@ static __always_inline int parse_floor(struct xdp_md *ctx, bool v6)
 	return XDP_TX;
 }
 
-#define FLOOR(name, call)                                                                      \
-	SEC("xdp.frags")                                                                       \
-	int name(struct xdp_md *ctx __attribute__((unused)))                                   \
-	{                                                                                      \
-		return call;                                                                   \
+#define FLOOR(name, call)                                    \
+	SEC("xdp.frags")                                     \
+	int name(struct xdp_md *ctx __attribute__((unused))) \
+	{                                                    \
+		return call;                                 \
 	}
 
 FLOOR(null, XDP_TX)

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/bench/probe"
+	"github.com/mizar-net/mizar/bench/report"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/kernel"
 	"github.com/mizar-net/mizar/sim/frame"
@@ -76,6 +77,18 @@ type Filter struct {
 	Families []int
 	// Flows are numbers of flows; none: those of the case.
 	Flows []int
+	// Only, unless empty, are the targets that figures are needed for.
+	Only []report.Target
+}
+
+// needs says whether a figure is asked for.
+func (f Filter) needs(c Case, k Key) bool {
+	if len(f.Flows) > 0 && !slices.Contains(f.Flows, k.Flows) {
+		return false
+	}
+	return len(f.Only) == 0 || slices.ContainsFunc(f.Only, func(t report.Target) bool {
+		return t.ID() == figureOf(c, k).ID()
+	})
 }
 
 // Key says which figure of a case.
@@ -91,8 +104,8 @@ func (f Filter) keys(c Case) []Key {
 	var all []Key
 	for _, family := range f.Families {
 		for _, flows := range c.Flows {
-			if len(f.Flows) == 0 || slices.Contains(f.Flows, flows) {
-				all = append(all, Key{family, flows})
+			if k := (Key{family, flows}); f.needs(c, k) {
+				all = append(all, k)
 			}
 		}
 	}

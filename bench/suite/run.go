@@ -130,16 +130,23 @@ func (r *runner) calibrate(c *contender) error {
 	return nil
 }
 
+// figureOf is the figure of a case, not measured yet.
+func figureOf(c Case, k Key) report.Figure {
+	return report.Figure{
+		Name: c.Name, What: c.What, Instrument: report.TestRun, Form: string(c.Form),
+		Family: k.Family, Flows: k.Flows, Floor: c.Floor,
+	}
+}
+
 // figure is what a load says about a case.
 func (e *entry) figure() report.Figure {
+	f := figureOf(e.Case, e.key)
+	f.Rounds = len(e.program.samples)
 	alone := sample.Of(e.alone.samples)
-	return report.Figure{
-		Name: e.Name, What: e.What, Instrument: "test_run", Form: string(e.Form),
-		Family: e.key.Family, Flows: e.key.Flows, Floor: e.Floor, Rounds: len(e.program.samples),
-		Loads: []report.Load{{
-			Program: sample.Of(e.program.samples).Minus(alone),
-			Floor:   sample.Of(e.floor.samples).Minus(alone),
-			Wrapper: alone,
-		}},
-	}
+	f.Loads = []report.Load{{
+		Program: sample.Of(e.program.samples).Minus(alone),
+		Floor:   sample.Of(e.floor.samples).Minus(alone),
+		Wrapper: alone,
+	}}
+	return f
 }
