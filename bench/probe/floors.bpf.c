@@ -118,7 +118,7 @@ static __always_inline int relay_floor(struct xdp_md *ctx, __u32 outer, bool v6)
 	return XDP_TX;
 }
 
-static __always_inline int local_floor(struct xdp_md *ctx, bool v6)
+static __always_inline int lookup_floor(struct xdp_md *ctx, bool v6)
 {
 	struct addr_key key;
 
@@ -144,8 +144,8 @@ static __always_inline int parse_floor(struct xdp_md *ctx, bool v6)
 	}
 
 FLOOR(null, XDP_TX)
-FLOOR(local4, local_floor(ctx, false))
-FLOOR(local6, local_floor(ctx, true))
+FLOOR(lookup4, lookup_floor(ctx, false))
+FLOOR(lookup6, lookup_floor(ctx, true))
 FLOOR(parse4, parse_floor(ctx, false))
 FLOOR(parse6, parse_floor(ctx, true))
 FLOOR(send4, send_floor(ctx, OUTER_V4, false))

@@ -20,8 +20,8 @@ const (
 	FloorsMapFloorLru      = "floor_lru"
 	FloorsProgEncapsulate4 = "encapsulate4"
 	FloorsProgEncapsulate6 = "encapsulate6"
-	FloorsProgLocal4       = "local4"
-	FloorsProgLocal6       = "local6"
+	FloorsProgLookup4      = "lookup4"
+	FloorsProgLookup6      = "lookup6"
 	FloorsProgNull         = "null"
 	FloorsProgParse4       = "parse4"
 	FloorsProgParse6       = "parse6"
@@ -77,8 +77,8 @@ type FloorsSpecs struct {
 type FloorsProgramSpecs struct {
 	Encapsulate4 *ebpf.ProgramSpec `ebpf:"encapsulate4"`
 	Encapsulate6 *ebpf.ProgramSpec `ebpf:"encapsulate6"`
-	Local4       *ebpf.ProgramSpec `ebpf:"local4"`
-	Local6       *ebpf.ProgramSpec `ebpf:"local6"`
+	Lookup4      *ebpf.ProgramSpec `ebpf:"lookup4"`
+	Lookup6      *ebpf.ProgramSpec `ebpf:"lookup6"`
 	Null         *ebpf.ProgramSpec `ebpf:"null"`
 	Parse4       *ebpf.ProgramSpec `ebpf:"parse4"`
 	Parse6       *ebpf.ProgramSpec `ebpf:"parse6"`
@@ -147,8 +147,8 @@ type FloorsVariables struct {
 type FloorsPrograms struct {
 	Encapsulate4 *ebpf.Program `ebpf:"encapsulate4"`
 	Encapsulate6 *ebpf.Program `ebpf:"encapsulate6"`
-	Local4       *ebpf.Program `ebpf:"local4"`
-	Local6       *ebpf.Program `ebpf:"local6"`
+	Lookup4      *ebpf.Program `ebpf:"lookup4"`
+	Lookup6      *ebpf.Program `ebpf:"lookup6"`
 	Null         *ebpf.Program `ebpf:"null"`
 	Parse4       *ebpf.Program `ebpf:"parse4"`
 	Parse6       *ebpf.Program `ebpf:"parse6"`
@@ -164,8 +164,8 @@ func (p *FloorsPrograms) Close() error {
 	return _FloorsClose(
 		p.Encapsulate4,
 		p.Encapsulate6,
-		p.Local4,
-		p.Local6,
+		p.Lookup4,
+		p.Lookup6,
 		p.Null,
 		p.Parse4,
 		p.Parse6,

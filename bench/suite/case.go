@@ -32,6 +32,8 @@ type Case struct {
 	Floor string
 
 	program func(*dataplane.Datapath) *ebpf.Program
+	// reference is a floor that is measured in the place of a program.
+	reference string
 	// memory says what the host knows when a run begins.
 	memory memory
 	// frames builds the n-th packet.

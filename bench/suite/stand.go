@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 
 	"github.com/cilium/ebpf"
 
@@ -123,7 +124,7 @@ func (s *stand) add(w workload, d *dataplane.Datapath) error {
 		return err
 	}
 	s.closers = append(s.closers, instrument.Close)
-	floor, err := s.loadFloor(w)
+	floor, err := s.loadFloor(w.Floor, w)
 	if err != nil {
 		return err
 	}
@@ -138,22 +139,31 @@ func (s *stand) add(w workload, d *dataplane.Datapath) error {
 		name: "floor " + w.Floor, instrument: instrument, program: floor,
 		begin: nothing, check: floorHit,
 	}
-	e.program = &contender{
-		name: w.Name, instrument: instrument, program: w.program(d), begin: j.begin, check: j.check,
-		once: w.memory == emptied,
+	e.program = &contender{name: w.Name, instrument: instrument, once: w.memory == emptied}
+	if w.reference != "" {
+		e.program.begin, e.program.check = nothing, floorHit
+		if e.program.program, err = s.loadFloor(w.reference, w); err != nil {
+			return err
+		}
+	} else {
+		e.program.begin, e.program.check = j.begin, j.check
+		e.program.program = w.program(d)
 	}
 	s.entries = append(s.entries, e)
 	s.contenders = append(s.contenders, e.alone, e.floor, e.program)
 	return nil
 }
 
-// loadFloor loads the floor of a case, with the address of every packet in its
-// maps and no other.
-func (s *stand) loadFloor(w workload) (*ebpf.Program, error) {
-	name := fmt.Sprintf("%s%d", w.Floor, w.key.Family)
+// loadFloor loads a floor, with the address of every packet in its maps and no
+// other.
+func (s *stand) loadFloor(floor string, w workload) (*ebpf.Program, error) {
 	spec, err := probe.LoadFloors()
 	if err != nil {
 		return nil, fmt.Errorf("read the object of the floors: %w", err)
+	}
+	name := floor
+	if spec.Programs[name] == nil {
+		name = fmt.Sprintf("%s%d", floor, w.key.Family)
 	}
 	if spec.Programs[name] == nil {
 		return nil, fmt.Errorf("floor %s: there is no such program", name)
@@ -165,20 +175,34 @@ func (s *stand) loadFloor(w workload) (*ebpf.Program, error) {
 	}
 	s.closers = append(s.closers, func() error { floors.Close(); return nil })
 	for _, p := range w.packets {
-		decoded, err := frame.Decode(p)
-		if err != nil {
-			return nil, err
-		}
-		key := bpf.RowAddrKey{Vni: vni, Addr: decoded.Inner.Dst.As16()}
-		err = errors.Join(
-			floors.Maps["floor_lru"].Put(key, bpf.RowPath{Host: 1, State: uint8(bpf.RowPathStatePATH_LEARNED)}),
-			floors.Maps["floor_hash"].Put(key, make([]byte, floors.Maps["floor_hash"].ValueSize())),
-		)
-		if err != nil {
+		if err := fillFloor(floors, p); err != nil {
 			return nil, fmt.Errorf("fill the maps of floor %s: %w", name, err)
 		}
 	}
 	return floors.Programs[name], nil
+}
+
+// fillFloor enters the destinations of a packet, the inner and the outer.
+func fillFloor(floors *ebpf.Collection, packet []byte) error {
+	decoded, err := frame.Decode(packet)
+	if err != nil {
+		return err
+	}
+	all := []netip.Addr{decoded.Inner.Dst}
+	if decoded.Tunnel || decoded.Malformed != "" {
+		all = append(all, decoded.OuterDst)
+	}
+	for _, a := range all {
+		key := bpf.RowAddrKey{Vni: vni, Addr: a.As16()}
+		err := errors.Join(
+			floors.Maps["floor_lru"].Put(key, bpf.RowPath{Host: 1, State: uint8(bpf.RowPathStatePATH_LEARNED)}),
+			floors.Maps["floor_hash"].Put(key, make([]byte, floors.Maps["floor_hash"].ValueSize())),
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // floorHit refuses a floor that missed.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/dataplane"
@@ -16,7 +17,28 @@ import (
 
 // Cases is the table.
 func Cases() []Case {
-	return append(endpointCases(), uplinkCases()...)
+	return slices.Concat(floorCases(), endpointCases(), uplinkCases())
+}
+
+// floorCases are floors that no case stands on, to see what the others are made
+// of.
+func floorCases() []Case {
+	plain := func(family, n int) frame.Spec { return sent(family, n, learned.at(family, n)) }
+	return []Case{
+		{
+			Name: "floor/null", What: "a program that only transmits",
+			Form: probe.XDP, Flows: hot, Floor: "lookup", reference: "null", frames: plain,
+		},
+		{
+			Name: "floor/parse", What: "parse and transmit",
+			Form: probe.XDP, Flows: hotAndCold, Floor: "lookup", reference: "parse", frames: plain,
+		},
+		{
+			Name: "floor/encapsulate", What: "one hash lookup and encapsulate",
+			Form: probe.XDP, Flows: hotAndCold, Floor: "send", reference: "encapsulate", frames: plain,
+			want: want{resizing: probe.Resized},
+		},
+	}
 }
 
 func endpointCases() []Case {
@@ -43,7 +65,7 @@ func endpointCases() []Case {
 		},
 		{
 			Name: "endpoint/guard", What: "an endpoint sends from an address that is not its own: dropped",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "parse", program: program,
+			Form: probe.XDP, Flows: hotAndCold, Floor: "lookup", program: program,
 			frames: func(family, n int) frame.Spec {
 				s := sent(family, n, learned.at(family, n))
 				s.Src = locals.at(family, 1)
@@ -53,7 +75,7 @@ func endpointCases() []Case {
 		},
 		{
 			Name: "endpoint/local", What: "an endpoint sends to another behind the same host: delivered, 0 hops",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "local", program: program,
+			Form: probe.XDP, Flows: hotAndCold, Floor: "lookup", program: program,
 			frames: func(family, n int) frame.Spec { return sent(family, n, locals.at(family, 1+n%(endpoints-1))) },
 			want:   want{action: kernel.Redirect, verdict: "deliver", frame: delivered},
 		},
@@ -89,7 +111,7 @@ func uplinkCases() []Case {
 		},
 		{
 			Name: "uplink/pass", What: "a packet that is not the overlay's: passed to the stack",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "parse", program: program,
+			Form: probe.XDP, Flows: hotAndCold, Floor: "lookup", program: program,
 			frames: func(family, n int) frame.Spec {
 				return frame.Spec{
 					Kind: frame.UDP, SrcMAC: state.MAC{2, 2}, DstMAC: state.MAC{2, 1}, Src: peer(family, n), Dst: underlay.at(family, 0),
@@ -100,7 +122,7 @@ func uplinkCases() []Case {
 		},
 		{
 			Name: "uplink/malformed", What: "a tunnel packet without an identity: dropped",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "parse", program: program,
+			Form: probe.XDP, Flows: hotAndCold, Floor: "lookup", program: program,
 			frames: func(family, n int) frame.Spec {
 				s := arrived(family, n, learned.at(family, n), locals.at(family, 0), nil)
 				s.Tunnel.Options = frame.Options{}
