@@ -48,7 +48,7 @@ bench: build root ## what a packet costs, beside its floors; BENCH="--targets" o
 	@$(SUDO) ./mizar bench $(BENCH)
 
 fuzz: root ## every fuzz target for FUZZTIME (default 30s) (root)
-	@for package in $$($(GO) list $(PACKAGES)); do \
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "fuzz $$package $$target $(FUZZTIME)"; \
 			$(TEST) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	bench "github.com/mizar-net/mizar/bench/cmd"
+	objects "github.com/mizar-net/mizar/controlplane/cmd"
 	sim "github.com/mizar-net/mizar/sim/cmd"
 )
 
@@ -22,8 +23,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := root().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil && errors.Is(err, context.Canceled)
 	stop()
-	if err != nil {
+	switch {
+	case interrupted:
+		fmt.Fprintf(os.Stderr, "mizar: interrupted; what was built is taken down (%v)\n", err)
+	case err != nil:
 		fmt.Fprintf(os.Stderr, "mizar: %v\n", err)
 	}
 	if errors.Is(err, bench.ErrMissed) {
@@ -49,6 +54,7 @@ Exit codes: 0 pass, 1 a failed expectation, 2 bad input or a broken harness.`,
 	}
 	c.AddCommand(sim.Commands()...)
 	c.AddCommand(bench.Commands()...)
+	c.AddCommand(objects.Commands()...)
 	c.AddCommand(versionCommand())
 	return c
 }

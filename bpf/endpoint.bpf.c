@@ -26,7 +26,8 @@ static __always_inline bool is_nowhere(const struct pkt *p)
 	const __u8 *a = p->destination.addr;
 
 	if (p->ethertype == ETH_P_IPV6)
-		return !load64(a) && !load32(a + 8) && bpf_ntohl(load32(a + 12)) <= 1;
+		return !(load32(a) | load32(a + 4) | load32(a + 8)) &&
+		       bpf_ntohl(load32(a + 12)) <= 1;
 	return a[12] == 0 || a[12] == 127;
 }
 
@@ -35,7 +36,7 @@ static __always_inline enum drop_reason answer(struct pkt *p, struct cursor *c,
 {
 	struct subnet *s;
 
-	if (p->ethertype == ETH_P_ARP)
+	if (!p->l3)
 		return answer_arp(p, c, e);
 	s = subnets_row(p, e->subnet);
 	return s ? answer_nd(p, e, s) : DROP_NO_SUBNET;
@@ -118,7 +119,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	reason = guard(p, e);
 	if (reason)
 		return reason;
-	if (p->ethertype == ETH_P_ARP || is_link_message(p))
+	if (!p->l3 || is_link_message(p))
 		return answer(p, &c, e);
 	if (is_group(p))
 		return DROP_MULTICAST;
@@ -132,7 +133,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 SEC("xdp.frags")
 int endpoint(struct xdp_md *ctx)
 {
-	struct pkt p = {};
+	struct pkt p;
 
 	begin(&p, ctx);
 	return finish(&p, process(&p));

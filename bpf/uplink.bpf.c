@@ -27,7 +27,7 @@ static __always_inline enum drop_reason receive(struct pkt *p, const struct tunn
 static __always_inline enum drop_reason process(struct pkt *p)
 {
 	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
-	struct tunnel t = {};
+	struct tunnel t;
 	enum drop_reason reason;
 	struct endpoint *to;
 	struct local *local;
@@ -58,7 +58,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 SEC("xdp.frags")
 int uplink(struct xdp_md *ctx)
 {
-	struct pkt p = {};
+	struct pkt p;
 
 	begin(&p, ctx);
 	return finish(&p, process(&p));

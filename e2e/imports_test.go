@@ -53,7 +53,7 @@ var rules = []rule{
 	{"topology", []string{"dataplane/state"}, nil,
 		"a topology is plain values"},
 	{"sim/...", []string{"sim/...", "controlplane/...", "dataplane/...", "topology/...", "bpf"},
-		[]string{"github.com/cilium/ebpf", "github.com/google/gopacket", "github.com/google/go-cmp", "github.com/spf13/cobra",
+		[]string{"github.com/cilium/ebpf", "github.com/google/gopacket", "github.com/gopacket/gopacket", "github.com/google/go-cmp", "github.com/spf13/cobra",
 			"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "go.yaml.in/yaml/v3", "golang.org/x/sys", "golang.org/x/term"},
 		"the simulator stands on all rooms; nothing but its commands is seen from outside"},
 	{"bench/...", []string{"bench/...", "sim/...", "controlplane/...", "dataplane/...", "topology/...", "bpf"},
@@ -67,8 +67,9 @@ var rules = []rule{
 var testers = []string{
 	"github.com/onsi/gomega", "github.com/onsi/ginkgo/v2", "github.com/google/go-cmp",
 	"pgregory.net/rapid", "github.com/google/gopacket", "golang.org/x/sys",
-	"github.com/cilium/ebpf",       // programs of a few instructions
-	"github.com/vishvananda/netns", // a place for their devices
+	"github.com/cilium/ebpf",         // programs of a few instructions
+	"github.com/vishvananda/netns",   // a place for their devices
+	"github.com/vishvananda/netlink", // and what the kernel says of those
 }
 
 func TestImportsOnlyGoDown(t *testing.T) {

@@ -40,6 +40,12 @@ var _ = Describe("Mizar", func() {
 		Expect(read).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, read...)
 	})
+	It("reports to machines", Label("J10"), func(ctx SpecContext) {
+		read, err := conformance.Suite{}.Run(ctx, []string{"J10"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(read).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, read...)
+	})
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
 	}
@@ -110,9 +116,9 @@ func underlayOf(variant *scenario.Scenario) string {
 // wiresOf are the wires that a step is checked on; "both" where it is compared.
 func wiresOf(script *scenario.Scenario, step *scenario.Step) []string {
 	switch {
-	case step.Probe == nil && step.Table == nil && step.Send == nil && step.Replay == nil && step.Assert == nil:
+	case step.Probe == nil && step.Table == nil && step.Trace == nil && step.Send == nil && step.Replay == nil && step.Assert == nil:
 		return nil // it checks nothing
-	case len(script.Wires) > 1 && (step.Probe != nil || step.Table != nil || step.Send != nil):
+	case len(script.Wires) > 1 && (step.Probe != nil || step.Table != nil || step.Trace != nil || step.Send != nil):
 		return append([]string{run.BothWires}, script.Wires...)
 	}
 	return script.Wires

@@ -28,23 +28,30 @@ type Move struct {
 
 // Compare says what changes from before to after. A host or an endpoint that
 // differs is removed and added again, an endpoint that differs by its host
-// alone is moved. Endpoints behind a host that is removed or replaced are
+// alone is moved. The mode of XDP is no difference: it can be switched where a
+// device is. Endpoints behind a host that is removed or replaced are
 // unplugged, even if they appear again behind it or another.
 func Compare(before, after Topology) Change {
 	var c Change
 	was, is := byName(before.Hosts, hostName), byName(after.Hosts, hostName)
 	for _, h := range before.Hosts {
-		if now, ok := is[h.Name]; !ok || !reflect.DeepEqual(h, now) {
+		if now, ok := is[h.Name]; !ok || differs(h, now) {
 			c.RemoveHosts = append(c.RemoveHosts, h)
 		}
 	}
 	for _, h := range after.Hosts {
-		if old, ok := was[h.Name]; !ok || !reflect.DeepEqual(h, old) {
+		if old, ok := was[h.Name]; !ok || differs(h, old) {
 			c.AddHosts = append(c.AddHosts, h)
 		}
 	}
 	c.endpoints(before.Endpoints, after.Endpoints)
 	return c
+}
+
+// differs says that one host can't become the other where it is.
+func differs(a, b Host) bool {
+	a.XDP = b.XDP
+	return !reflect.DeepEqual(a, b)
 }
 
 // endpoints adds what becomes of endpoints.
@@ -55,7 +62,7 @@ func (c *Change) endpoints(before, after []Endpoint) {
 		old, had := was[name]
 		now, has := is[name]
 		_, off := gone[old.Host]
-		now.Host = old.Host
+		now.Host, now.XDP = old.Host, old.XDP
 		return had && has && !off && reflect.DeepEqual(old, now)
 	}
 	for _, e := range before {

@@ -48,6 +48,8 @@ type Host struct {
 	MTU int
 	// VLAN is the 802.1Q tag of the underlay; 0 means untagged.
 	VLAN uint16
+	// XDP is where at the uplink the host's program sits.
+	XDP state.XDP
 }
 
 // Endpoint is an address behind a host: a namespace with one device.
@@ -65,6 +67,8 @@ type Endpoint struct {
 	MAC      state.MAC
 	// MTU is the largest IP packet that the endpoint may send, in bytes.
 	MTU int
+	// XDP is where at the port the host's program sits.
+	XDP state.XDP
 }
 
 // FromStates reads the machine room off the states of all its hosts.
@@ -84,6 +88,7 @@ func FromStates(hosts []state.Host) Topology {
 			MAC:       uplinkMAC(h.Name),
 			MTU:       h.MTU,
 			VLAN:      h.VLAN,
+			XDP:       h.XDP,
 		})
 		for _, e := range h.Endpoints {
 			t.Endpoints = append(t.Endpoints, plugged(e, h))
@@ -96,7 +101,7 @@ func FromStates(hosts []state.Host) Topology {
 
 // plugged is an endpoint of a state as something behind a host.
 func plugged(e state.Endpoint, h state.Host) Endpoint {
-	p := Endpoint{Name: e.Name, Host: h.Name, MAC: e.MAC, MTU: e.MTU}
+	p := Endpoint{Name: e.Name, Host: h.Name, MAC: e.MAC, MTU: e.MTU, XDP: e.XDP}
 	at := slices.IndexFunc(h.Subnets, func(s state.Subnet) bool {
 		return s.Name == e.Subnet && s.VNI == e.VNI
 	})

@@ -4,7 +4,10 @@
 
 /* Addresses of 16 and 6 bytes: compare, copy, map.
  *
- * Contract: sources and targets may be unaligned (they stand in packets). */
+ * Contract: in packets and rows they may stand at any offset (the kernels that
+ * run these programs read and write unaligned words there), on the stack at a
+ * multiple of four. Words are accessed whole: through a packed type the
+ * compiler would take them apart into bytes. */
 
 #include <linux/types.h>
 #include <bpf/bpf_endian.h>
@@ -13,40 +16,44 @@
 
 #define MAPPED_PREFIX bpf_htonl(0x0000ffff)
 
-/* Memory that may lie at any address. */
-struct word16 {
-	__u16 value;
-} __attribute__((packed));
-struct word32 {
-	__u32 value;
-} __attribute__((packed));
-struct word64 {
-	__u64 value;
-} __attribute__((packed));
+static __always_inline __u16 load16(const void *from)
+{
+	return *(const __u16 *)from;
+}
 
 static __always_inline __u32 load32(const void *from)
 {
-	return ((const struct word32 *)from)->value;
+	return *(const __u32 *)from;
 }
 
-static __always_inline __u64 load64(const void *from)
+/* What two addresses differ in, under a mask; 0: nothing. */
+static __always_inline __u32 addr_differ(const void *a, const void *b, const void *mask)
 {
-	return ((const struct word64 *)from)->value;
+	return ((load32(a) ^ load32(b)) & load32(mask)) |
+	       ((load32(a + 4) ^ load32(b + 4)) & load32(mask + 4)) |
+	       ((load32(a + 8) ^ load32(b + 8)) & load32(mask + 8)) |
+	       ((load32(a + 12) ^ load32(b + 12)) & load32(mask + 12));
 }
 
 static __always_inline bool addr_equal(const void *a, const void *b)
 {
-	return load64(a) == load64(b) && load64(a + 8) == load64(b + 8);
+	return !((load32(a) ^ load32(b)) | (load32(a + 4) ^ load32(b + 4)) |
+		 (load32(a + 8) ^ load32(b + 8)) | (load32(a + 12) ^ load32(b + 12)));
 }
 
 static __always_inline bool addr_zero(const void *a)
 {
-	return !(load64(a) | load64(a + 8));
+	return !(load32(a) | load32(a + 4) | load32(a + 8) | load32(a + 12));
 }
 
 static __always_inline void addr_copy(void *to, const void *from)
 {
-	__builtin_memcpy(to, from, 16);
+	__u32 *word = to;
+
+	word[0] = load32(from);
+	word[1] = load32(from + 4);
+	word[2] = load32(from + 8);
+	word[3] = load32(from + 12);
 }
 
 /* Writes an IPv4 address, as it stands in a packet, as ::ffff:a.b.c.d. */
@@ -62,18 +69,18 @@ static __always_inline void addr_map(__u8 *to, __be32 v4)
 
 static __always_inline bool addr_mapped(const void *a)
 {
-	return !load64(a) && load32(a + 8) == MAPPED_PREFIX;
+	return !(load32(a) | load32(a + 4)) && load32(a + 8) == MAPPED_PREFIX;
 }
 
 static __always_inline bool mac_equal(const void *a, const void *b)
 {
-	return load32(a) == load32(b) &&
-	       ((const struct word16 *)(a + 4))->value == ((const struct word16 *)(b + 4))->value;
+	return load32(a) == load32(b) && load16(a + 4) == load16(b + 4);
 }
 
 static __always_inline void mac_copy(void *to, const void *from)
 {
-	__builtin_memcpy(to, from, ETH_LEN);
+	*(__u32 *)to = load32(from);
+	*(__u16 *)(to + 4) = load16(from + 4);
 }
 
 #endif

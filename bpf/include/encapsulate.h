@@ -44,7 +44,7 @@ struct outgoing {
 static __always_inline bool write_ethernet(struct cursor *c, const struct host *h)
 {
 	struct ethhdr *eth = take(c, sizeof(*eth));
-	__be16 ethertype = h->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	__be16 type = h->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	struct vlan *tag;
 
 	if (!eth)
@@ -52,15 +52,15 @@ static __always_inline bool write_ethernet(struct cursor *c, const struct host *
 	mac_copy(eth->h_dest, &h->next_hop);
 	mac_copy(eth->h_source, &h->uplink);
 	if (!h->vlan) {
-		eth->h_proto = ethertype;
+		*ethertype(eth) = type;
 		return true;
 	}
 	tag = take(c, sizeof(*tag));
 	if (!tag)
 		return false;
-	eth->h_proto = bpf_htons(ETH_P_8021Q);
+	*ethertype(eth) = bpf_htons(ETH_P_8021Q);
 	tag->tci = bpf_htons(h->vlan);
-	tag->ethertype = ethertype;
+	tag->ethertype = type;
 	return true;
 }
 

@@ -11,6 +11,16 @@
 static __always_inline void begin(struct pkt *p, hook_ctx *ctx)
 {
 	p->ctx = ctx;
+	p->record = NULL;
+	p->eth = NULL;
+	p->l3 = NULL;
+	p->l4 = NULL;
+	p->sport = 0;
+	p->dport = 0;
+	p->protocol = 0;
+	p->fragment = FRAGMENT_NONE;
+	p->out = 0;
+	p->stage = STAGE_NONE;
 	p->bytes = hook_end(ctx) - hook_data(ctx);
 	p->port = hook_port(ctx);
 	if (simulated)

@@ -58,7 +58,10 @@ static __always_inline __u32 addr_fold(const void *addr)
 /* Where an underlay address stands in peer_slots, if it does. */
 static __always_inline __u32 peer_slot_index(const void *addr)
 {
-	return fmix32(addr_fold(addr)) & (PEER_SLOTS - 1);
+	__u32 h = addr_fold(addr);
+
+	/* Hosts of one network differ in their last bits. */
+	return (h ^ h >> 12) & (PEER_SLOTS - 1);
 }
 
 /* Outer source port: entropy of the inner five fields; of three for fragments,

@@ -57,8 +57,7 @@ static __always_inline bool in_subnet4(const struct endpoint *e, __be32 addr)
 
 static __always_inline bool in_subnet6(const struct endpoint *e, const void *addr)
 {
-	return !addr_zero(e->v6) && !((load64(e->v6) ^ load64(addr)) & load64(e->mask6)) &&
-	       !((load64(e->v6 + 8) ^ load64(addr + 8)) & load64(e->mask6 + 8));
+	return !addr_zero(e->v6) && !addr_differ(e->v6, addr, e->mask6);
 }
 
 /* Turns the Ethernet header round: from the gateway to who asked. */

@@ -74,6 +74,16 @@ static __always_inline __u32 bounded(__u32 length, __u32 mask)
 	return length & mask;
 }
 
+/* The same length, but the verifier forgets which one it is: it then takes all
+ * ways that lead here for one and follows what comes next only once. `noise` is
+ * a value that it does not know, such as any field of a packet. */
+static __always_inline __u32 forget(__u32 length, __u32 noise)
+{
+	asm volatile("%0 ^= %1" : "+r"(length) : "r"(noise));
+	asm volatile("%0 ^= %1" : "+r"(length) : "r"(noise));
+	return length;
+}
+
 /* The whole packet holds the IP packet that starts at l3. */
 static __always_inline bool holds(struct pkt *p, const struct cursor *c)
 {
@@ -282,7 +292,7 @@ static __always_inline enum drop_reason parse_frame(struct pkt *p, struct cursor
 	if (!eth)
 		return DROP_TRUNCATED;
 	p->eth = eth;
-	p->ethertype = bpf_ntohs(eth->h_proto);
+	p->ethertype = bpf_ntohs(*ethertype(eth));
 	switch (p->ethertype) {
 	case ETH_P_IP:
 		return parse_ipv4(p, c);

@@ -6,7 +6,8 @@
  *
  * Contract: a stage takes a struct pkt and returns DROP_NONE or the reason the
  * packet dies. Pointers are valid from the parser until the packet is resized.
- * What the parser did not find is zero. */
+ * What the parser did not find is zero: begin() clears what it may leave, and
+ * only that (to clear all of it would cost a packet more than to parse it). */
 
 #include <linux/if_ether.h>
 
@@ -14,6 +15,12 @@
 #include "hook_xdp.h"
 #include "record.h"
 #include "types.h"
+
+/* The type field, as one word: the kernel's struct is packed. */
+static __always_inline __be16 *ethertype(struct ethhdr *eth)
+{
+	return (void *)eth + 2 * ETH_LEN;
+}
 
 enum fragment {
 	FRAGMENT_NONE = 0,
@@ -27,7 +34,7 @@ struct pkt {
 
 	/* The endpoint's frame: what it sent, or what the tunnel carries. */
 	struct ethhdr *eth;
-	void *l3;
+	void *l3; /* NULL: ARP */
 	void *l4; /* NULL in later fragments */
 	struct addr_key source;
 	struct addr_key destination;

@@ -27,8 +27,7 @@ struct options {
 };
 
 struct tunnel {
-	__u8 source[16]; /* outer addresses */
-	__u8 destination[16];
+	__u8 source[16]; /* outer address */
 	struct udphdr *udp;
 	__u32 peer; /* index in hosts of the outer source */
 	__s32 datagram; /* bytes from UDP on, as the outer IP header says; may be a lie below 0 */
@@ -56,12 +55,14 @@ static __always_inline enum outer outer_udp(struct tunnel *t, struct cursor *c, 
 	return fragment ? OUTER_FRAGMENT : OUTER_TUNNEL;
 }
 
-static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c)
+static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c,
+					     const struct uplink *own)
 {
 	struct iphdr *ip = take(c, sizeof(*ip));
 	__u16 offset;
 
-	if (!ip || ip->version != 4 || ip->protocol != IPPROTO_UDP || ip->ihl < 5)
+	if (!ip || ip->version != 4 || ip->protocol != IPPROTO_UDP || ip->ihl < 5 || !ip->daddr ||
+	    ip->daddr != load32(own->v4 + 12))
 		return OUTER_OTHER;
 	offset = bpf_ntohs(ip->frag_off);
 	if (offset & IP_OFFSET)
@@ -69,21 +70,20 @@ static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c)
 	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
 		return OUTER_OTHER;
 	addr_map(t->source, ip->saddr);
-	addr_map(t->destination, ip->daddr);
 	t->tos = ip->tos;
 	t->datagram = (__s32)bpf_ntohs(ip->tot_len) - ip->ihl * 4;
 	return outer_udp(t, c, offset & IP_FLAG_MF);
 }
 
-static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c)
+static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c,
+					     const struct uplink *own)
 {
 	struct ipv6hdr *ip = take(c, sizeof(*ip));
 	struct fragment_header *f;
 
-	if (!ip || ip->version != 6)
+	if (!ip || ip->version != 6 || !addr_equal(&ip->daddr, own->v6))
 		return OUTER_OTHER;
 	addr_copy(t->source, &ip->saddr);
-	addr_copy(t->destination, &ip->daddr);
 	t->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	t->datagram = bpf_ntohs(ip->payload_len);
 	if (ip->nexthdr == IPPROTO_UDP)
@@ -102,31 +102,28 @@ static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, s
 {
 	struct ethhdr *eth = take(c, sizeof(*eth));
 	struct uplink *own = uplinks_row(p);
-	__be16 ethertype;
+	__be16 type;
 	__u16 vlan = 0;
 	enum outer outer;
 
 	if (!eth || !own)
 		return OUTER_OTHER;
-	ethertype = eth->h_proto;
-	if (ethertype == bpf_htons(ETH_P_8021Q)) {
+	type = *ethertype(eth);
+	if (type == bpf_htons(ETH_P_8021Q)) {
 		struct vlan *tag = take(c, sizeof(*tag));
 
 		if (!tag)
 			return OUTER_OTHER;
 		vlan = bpf_ntohs(tag->tci) & 0x0fff;
-		ethertype = tag->ethertype;
+		type = tag->ethertype;
 	}
-	if (ethertype == bpf_htons(ETH_P_IP))
-		outer = outer_ipv4(t, c);
-	else if (ethertype == bpf_htons(ETH_P_IPV6))
-		outer = outer_ipv6(t, c);
+	if (type == bpf_htons(ETH_P_IP))
+		outer = outer_ipv4(t, c, own);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		outer = outer_ipv6(t, c, own);
 	else
 		return OUTER_OTHER;
-	if (outer == OUTER_OTHER || vlan != own->vlan ||
-	    (!addr_equal(t->destination, own->v4) && !addr_equal(t->destination, own->v6)))
-		return OUTER_OTHER;
-	return outer;
+	return vlan == own->vlan ? outer : OUTER_OTHER;
 }
 
 /* Copies an option that Mizar knows. */
@@ -210,6 +207,7 @@ static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunne
 		return DROP_GENEVE_OPTION;
 	t->identity = bpf_ntohl(id->identity) >> 8;
 	t->generation = bpf_ntohl(id->identity);
+	t->option.type = 0;
 	options = bounded(options - sizeof(*id), 0xfc);
 	if (!options)
 		return DROP_NONE;
@@ -259,7 +257,8 @@ static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunne
 	t->peer = peer_number(p, t->source);
 	if (!t->peer)
 		return DROP_TUNNEL_SOURCE;
-	t->length = c->pos - hook_data(p->ctx);
+	t->length = bounded(forget(c->pos - hook_data(p->ctx), t->identity), 0x1ff);
+	c->pos = hook_data(p->ctx) + t->length;
 	p->source.vni = t->vni;
 	p->destination.vni = t->vni;
 	stage(p, STAGE_PARSE);

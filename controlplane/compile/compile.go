@@ -103,7 +103,7 @@ func (n *network) addSubnet(s object.Subnet, bouncers []string) {
 }
 
 func (n *network) host(h object.Host) state.Host {
-	out := state.Host{Name: h.Name, Addresses: h.Addresses, MTU: h.MTU, VLAN: h.VLAN}
+	out := state.Host{Name: h.Name, Addresses: h.Addresses, MTU: h.MTU, VLAN: h.VLAN, XDP: h.XDP}
 	for _, peer := range n.set.Hosts {
 		if peer.Name != h.Name {
 			out.Peers = append(out.Peers, state.Peer{Name: peer.Name, Addresses: peer.Addresses})
@@ -156,7 +156,7 @@ func (n *network) endpoints(host string) []state.Endpoint {
 	for _, e := range n.onHost[host] {
 		out = append(out, state.Endpoint{
 			Name: e.Key(), VNI: n.subnets[e.Subnet].VNI, Subnet: e.Subnet,
-			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu,
+			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, XDP: e.XDP,
 		})
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mizar-net/mizar/controlplane/object/strict"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Decode reads the objects of one file: any number of YAML documents. The
@@ -108,12 +109,13 @@ func decodeName(v strict.Value) string {
 }
 
 func decodeHost(meta Meta, v strict.Value) Host {
-	f := v.Fields("addresses", "mtu", "vlan")
+	f := v.Fields("addresses", "mtu", "vlan", "xdp")
 	return Host{
 		Meta:      meta,
 		Addresses: strict.Each(f.Required("addresses", "one or two underlay addresses"), strict.Value.Addr),
 		MTU:       f.Optional("mtu").Int(MinMTU, MaxMTU),
 		VLAN:      uint16(f.Optional("vlan").Int(0, MaxVLAN)),
+		XDP:       DecodeXDP(f.Optional("xdp")),
 	}
 }
 
@@ -146,12 +148,18 @@ func decodePlacement(v strict.Value) Placement {
 }
 
 func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
-	f := v.Fields("subnet", "host", "addresses", "mac")
+	f := v.Fields("subnet", "host", "addresses", "mac", "xdp")
 	return Endpoint{
 		Meta:      meta,
 		Subnet:    f.Required("subnet", "the name of a subnet").Text(),
 		Host:      f.Required("host", "the name of a host").Text(),
 		Addresses: strict.Each(f.Required("addresses", "one or two addresses of the subnet"), strict.Value.Addr),
 		MAC:       f.Optional("mac").MAC(),
+		XDP:       DecodeXDP(f.Optional("xdp")),
 	}
+}
+
+// DecodeXDP reads a mode of XDP.
+func DecodeXDP(v strict.Value) state.XDP {
+	return state.XDP(v.Enum(string(state.Native), string(state.Generic), string(state.Auto)))
 }

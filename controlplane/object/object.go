@@ -9,7 +9,11 @@
 // defaults filled in. Only a Set goes further.
 package object
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+)
 
 // APIVersion is the group and version of Mizar's own objects.
 const APIVersion = "mizar.dev/v1alpha1"
@@ -48,6 +52,9 @@ type Host struct {
 	MTU int
 	// VLAN of the underlay, 0 to 4094; default 0, untagged.
 	VLAN uint16
+	// XDP is where at the uplink the program sits: native, generic or auto;
+	// default: native.
+	XDP state.XDP
 }
 
 // VPC is a tenant network.
@@ -94,6 +101,9 @@ type Endpoint struct {
 	// MAC is unicast and not the gateway's; default: 02:00 and four bytes
 	// derived from VNI and first address.
 	MAC [6]byte
+	// XDP is where at the endpoint's port the program sits: native, generic
+	// or auto; default: native.
+	XDP state.XDP
 }
 
 // Set is a valid collection of objects, each slice sorted by name.

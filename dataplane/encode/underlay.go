@@ -44,20 +44,14 @@ func (e *encoder) fillSlot(a netip.Addr, number uint32) {
 	}
 }
 
-// peerSlot is where a program looks for an underlay address first: the
-// finaliser of MurmurHash3 over its four big-endian words, folded.
+// peerSlot is where a program looks for an underlay address first.
 func peerSlot(a netip.Addr) uint32 {
 	var h uint32
 	b := a.As16()
 	for i := 0; i < len(b); i += 4 {
 		h ^= binary.BigEndian.Uint32(b[i:])
 	}
-	h ^= h >> 16
-	h *= 0x85ebca6b
-	h ^= h >> 13
-	h *= 0xc2b2ae35
-	h ^= h >> 16
-	return h % bpf.PeerSlots()
+	return (h ^ h>>12) % bpf.PeerSlots()
 }
 
 func (e *encoder) self() error {

@@ -9,68 +9,42 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+
+	"github.com/mizar-net/mizar/dataplane/state"
 )
-
-// Mode is the hook of a device that an XDP program sits at.
-type Mode int
-
-const (
-	// PreferDriver asks for the driver's hook, and takes the generic one
-	// where the driver has none.
-	PreferDriver Mode = iota
-	// Driver is the driver's own hook, before a packet has an sk_buff.
-	Driver
-	// Generic is the stack's hook, slower, on any device.
-	Generic
-)
-
-// String is the mode as people see it.
-func (m Mode) String() string {
-	switch m {
-	case Driver:
-		return "driver"
-	case Generic:
-		return "generic"
-	default:
-		return "driver or generic"
-	}
-}
 
 // Attach puts an XDP program at a device of the calling thread's network
 // namespace. A fallback to the generic hook is told by the attachment.
-func (System) Attach(ctx context.Context, ifindex int, p *ebpf.Program, mode Mode) (Attachment, error) {
+func (System) Attach(ctx context.Context, ifindex int, p *ebpf.Program, mode state.XDP) (Attachment, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("attach to interface %d: %w", ifindex, err)
 	}
-	if mode != PreferDriver {
-		return attach(ifindex, p, mode, nil)
+	var refused error
+	for _, try := range mode.Tries() {
+		a, err := attach(ifindex, p, try, refused)
+		if err == nil {
+			return a, nil
+		}
+		refused = errors.Join(refused, err)
 	}
-	driver, err := attach(ifindex, p, Driver, nil)
-	if err == nil {
-		return driver, nil
-	}
-	generic, fallback := attach(ifindex, p, Generic, err)
-	if fallback != nil {
-		return nil, errors.Join(err, fallback)
-	}
-	return generic, nil
+	return nil, refused
 }
 
 type xdp struct {
 	link   link.Link
-	mode   Mode
+	mode   state.XDP
 	reason error
 }
 
-func (x *xdp) Mode() Mode { return x.mode }
+func (x *xdp) Mode() state.XDP { return x.mode }
 
 func (x *xdp) Reason() error { return x.reason }
 
 func (x *xdp) Close() error { return x.link.Close() }
 
-func attach(ifindex int, p *ebpf.Program, mode Mode, reason error) (Attachment, error) {
+func attach(ifindex int, p *ebpf.Program, mode state.XDP, reason error) (Attachment, error) {
 	flags := link.XDPDriverMode
-	if mode == Generic {
+	if mode == state.Generic {
 		flags = link.XDPGenericMode
 	}
 	l, err := link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: flags})

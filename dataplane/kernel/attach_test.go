@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/dataplane/kernel"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // inNamespace runs a test on a thread with a network namespace of its own; both
@@ -43,13 +44,13 @@ func TestAttach(t *testing.T) {
 
 		for _, c := range []struct {
 			device     netlink.Link
-			asked, got kernel.Mode
+			asked, got state.XDP
 			fallback   bool
 		}{
-			{native, kernel.PreferDriver, kernel.Driver, false},
-			{native, kernel.Driver, kernel.Driver, false},
-			{native, kernel.Generic, kernel.Generic, false},
-			{loopback, kernel.PreferDriver, kernel.Generic, true},
+			{native, state.Auto, state.Native, false},
+			{native, state.Native, state.Native, false},
+			{native, state.Generic, state.Generic, false},
+			{loopback, state.Auto, state.Generic, true},
 		} {
 			a, err := kernel.System{}.Attach(t.Context(), c.device.Attrs().Index, p, c.asked)
 			g.Expect(err).NotTo(HaveOccurred(), "%s on %s", c.asked, c.device.Attrs().Name)
@@ -58,13 +59,13 @@ func TestAttach(t *testing.T) {
 			g.Expect(a.Close()).To(Succeed())
 		}
 
-		_, err = kernel.System{}.Attach(t.Context(), loopback.Attrs().Index, p, kernel.Driver)
-		g.Expect(err).To(MatchError(ContainSubstring("attach to interface 1, driver hook")))
-		_, err = kernel.System{}.Attach(t.Context(), 4711, p, kernel.PreferDriver)
+		_, err = kernel.System{}.Attach(t.Context(), loopback.Attrs().Index, p, state.Native)
+		g.Expect(err).To(MatchError(ContainSubstring("attach to interface 1, native hook")))
+		_, err = kernel.System{}.Attach(t.Context(), 4711, p, state.Auto)
 		g.Expect(err).To(HaveOccurred())
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = kernel.System{}.Attach(cancelled, 1, p, kernel.Generic)
+		_, err = kernel.System{}.Attach(cancelled, 1, p, state.Generic)
 		g.Expect(err).To(MatchError(context.Canceled))
 	})
 }

@@ -8,21 +8,23 @@ import (
 	"context"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Kernel attaches and runs programs.
 type Kernel interface {
 	// Attach puts a program at a device's hook until it is closed.
-	Attach(ctx context.Context, ifindex int, p *ebpf.Program, mode Mode) (Attachment, error)
+	Attach(ctx context.Context, ifindex int, p *ebpf.Program, mode state.XDP) (Attachment, error)
 	// Run runs a program over one frame.
 	Run(p *ebpf.Program, frame []byte, o RunOptions) (Result, error)
 }
 
 // Attachment is a program at a device. Closing it takes the program away.
 type Attachment interface {
-	// Mode is where the program really sits: Driver or Generic.
-	Mode() Mode
-	// Reason says why it is Generic although Driver was preferred; nil
+	// Mode is where the program really sits: native or generic.
+	Mode() state.XDP
+	// Reason says why it is generic although native was preferred; nil
 	// otherwise.
 	Reason() error
 	Close() error

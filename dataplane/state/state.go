@@ -33,6 +33,8 @@ type Host struct {
 	MTU int
 	// VLAN is the 802.1Q tag of the underlay on the uplink; 0 means untagged.
 	VLAN uint16
+	// XDP is where at the uplink its program sits.
+	XDP XDP
 	// Peers are all hosts of the underlay but this one.
 	Peers []Peer
 	// VPCs are the VPCs that this host serves in any role.
@@ -98,6 +100,8 @@ type Endpoint struct {
 	Generation uint8
 	// MTU is the largest IP packet the endpoint may send, in bytes.
 	MTU int
+	// XDP is where at the endpoint's port its program sits.
+	XDP XDP
 }
 
 // Location says behind which host an endpoint address is.

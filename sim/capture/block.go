@@ -17,8 +17,9 @@ const (
 	blockPacket     = 6
 )
 
-// checkBlock proves lengths inside a block, and says whether it's a packet.
-func checkBlock(block []byte, order binary.ByteOrder) (bool, error) {
+// checkBlock proves lengths inside a block, and says whether it's a packet. The
+// options of a packet go to option.
+func checkBlock(block []byte, order binary.ByteOrder, option func(uint16, []byte) error) (bool, error) {
 	body := block[8 : len(block)-4]
 	switch order.Uint32(block) {
 	case blockPacket, blockObsolete:
@@ -33,7 +34,7 @@ func checkBlock(block []byte, order binary.ByteOrder) (bool, error) {
 			return false, fmt.Errorf("only %d of %d bytes were captured: want whole packets (record with snap length 0)", captured, length)
 		}
 		options := 20 + (int(captured)+3)&^3
-		return true, checkOptions(body[min(options, len(body)):], order, nil)
+		return true, checkOptions(body[min(options, len(body)):], order, option)
 	case blockSimple:
 		if len(body) < 4 {
 			return false, fmt.Errorf("simple packet block: body of %d bytes, want 4", len(body))

@@ -31,6 +31,13 @@ type Packet struct {
 	Time   time.Time
 	// Interface is the name of the port that it was seen at; "" in pcap.
 	Interface string
+	// ID is equal for one packet wherever it was seen; 0: none. Action is
+	// what an XDP program did with it: "aborted", "drop", "pass", "transmit" or
+	// "redirect"; "": not known. Comment is for people. Only pcapng holds
+	// the three.
+	ID      uint64
+	Action  string
+	Comment string
 	// Frame is an Ethernet frame. Raw IP packets get a header with zero
 	// MACs.
 	Frame []byte

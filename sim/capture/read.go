@@ -44,7 +44,8 @@ func Parse(file string, b []byte) (Capture, error) {
 	for {
 		p := Packet{Number: len(c.Packets) + 1, Offset: -1}
 		if len(records) > len(c.Packets) {
-			p.Offset = records[len(c.Packets)]
+			r := records[len(c.Packets)]
+			p.Offset, p.ID, p.Action, p.Comment = r.offset, r.id, r.action, r.comment
 		}
 		data, info, err := r.ReadPacketData()
 		if errors.Is(err, io.EOF) {

@@ -24,9 +24,17 @@ const (
 
 func isNg(b []byte) bool { return len(b) >= 4 && binary.BigEndian.Uint32(b) == magicNg }
 
+// record is where a packet stands in a file, and what the file says of it.
+type record struct {
+	offset  int64
+	id      uint64
+	action  string
+	comment string
+}
+
 // walk proves the framework of a capture file, so that no reader meets a
 // length that the file doesn't have, and returns where packets' records start.
-func walk(b []byte) ([]int64, *Error) {
+func walk(b []byte) ([]record, *Error) {
 	switch {
 	case len(b) == 0:
 		return nil, &Error{Err: errors.New("the file is empty: want a pcap or pcapng capture")}
@@ -43,8 +51,8 @@ func walk(b []byte) ([]int64, *Error) {
 	return nil, &Error{Err: fmt.Errorf("magic number %x: want a pcap (a1b2c3d4, a1b23c4d) or pcapng (0a0d0d0a) capture", b[:4])}
 }
 
-func walkPcap(b []byte, order binary.ByteOrder) ([]int64, *Error) {
-	var records []int64
+func walkPcap(b []byte, order binary.ByteOrder) ([]record, *Error) {
+	var records []record
 	for at := headerPcap; at < len(b); {
 		wrong := func(format string, args ...any) *Error {
 			return &Error{Packet: len(records) + 1, Offset: int64(at), Err: fmt.Errorf(format, args...)}
@@ -60,7 +68,7 @@ func walkPcap(b []byte, order binary.ByteOrder) ([]int64, *Error) {
 		if captured < length {
 			return nil, wrong("only %d of %d bytes were captured: want whole packets (record with snap length 0)", captured, length)
 		}
-		records = append(records, int64(at))
+		records = append(records, record{offset: int64(at)})
 		at += recordPcap + int(captured)
 	}
 	return records, nil
@@ -69,8 +77,8 @@ func walkPcap(b []byte, order binary.ByteOrder) ([]int64, *Error) {
 // walkNg goes from block to block (draft-ietf-opsawg-pcapng):
 //
 //	type (4) | total length (4) | body … | total length (4)
-func walkNg(b []byte) ([]int64, *Error) {
-	var records []int64
+func walkNg(b []byte) ([]record, *Error) {
+	var records []record
 	var order binary.ByteOrder = binary.LittleEndian
 	for at := 0; at < len(b); {
 		wrong := func(format string, args ...any) *Error {
@@ -98,12 +106,13 @@ func walkNg(b []byte) ([]int64, *Error) {
 		if tail := order.Uint32(block[size-4:]); tail != size {
 			return nil, wrong("block of %d bytes ends with length %d", size, tail)
 		}
-		packet, err := checkBlock(block, order)
+		r := record{offset: int64(at)}
+		packet, err := checkBlock(block, order, r.option(order))
 		if err != nil {
 			return nil, &Error{Packet: len(records) + 1, Offset: int64(at), Err: err}
 		}
 		if packet {
-			records = append(records, int64(at))
+			records = append(records, r)
 		}
 		at += int(size)
 	}

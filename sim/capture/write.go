@@ -12,6 +12,9 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
+	fork "github.com/gopacket/gopacket"
+	forklayers "github.com/gopacket/gopacket/layers"
+	ng "github.com/gopacket/gopacket/pcapgo"
 )
 
 // Write writes a capture to a file: pcapng, with the names of interfaces, when
@@ -74,8 +77,8 @@ func (c Capture) Pcapng() ([]byte, error) {
 		names = []string{""}
 	}
 	var b bytes.Buffer
-	w, err := pcapgo.NewNgWriterInterface(&b, ngInterface(names[0]), pcapgo.NgWriterOptions{
-		SectionInfo: pcapgo.NgSectionInfo{Application: "mizar"},
+	w, err := ng.NewNgWriterInterface(&b, ngInterface(names[0]), ng.NgWriterOptions{
+		SectionInfo: ng.NgSectionInfo{Application: "mizar"},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write pcapng: %w", err)
@@ -86,7 +89,11 @@ func (c Capture) Pcapng() ([]byte, error) {
 		}
 	}
 	for i, p := range c.Packets {
-		if err := w.WritePacket(info(p, numbers[p.Interface]), p.Frame); err != nil {
+		options, err := p.notes()
+		if err == nil {
+			err = w.WritePacketWithOptions(forkInfo(p, numbers[p.Interface]), p.Frame, options)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("write pcapng: packet %d: %w", i+1, err)
 		}
 	}
@@ -96,13 +103,22 @@ func (c Capture) Pcapng() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func ngInterface(name string) pcapgo.NgInterface {
-	return pcapgo.NgInterface{Name: name, LinkType: layers.LinkTypeEthernet, SnapLength: snapLength, TimestampResolution: 9}
+func ngInterface(name string) ng.NgInterface {
+	return ng.NgInterface{Name: name, LinkType: forklayers.LinkTypeEthernet, SnapLength: snapLength, TimestampResolution: 9}
 }
 
 func info(p Packet, number int) gopacket.CaptureInfo {
+	return gopacket.CaptureInfo{Timestamp: p.time(), CaptureLength: len(p.Frame), Length: len(p.Frame), InterfaceIndex: number}
+}
+
+// forkInfo is info as the fork of gopacket has it.
+func forkInfo(p Packet, number int) fork.CaptureInfo {
+	return fork.CaptureInfo{Timestamp: p.time(), CaptureLength: len(p.Frame), Length: len(p.Frame), InterfaceIndex: number}
+}
+
+func (p Packet) time() time.Time {
 	if p.Time.IsZero() {
-		p.Time = time.Unix(0, 0)
+		return time.Unix(0, 0)
 	}
-	return gopacket.CaptureInfo{Timestamp: p.Time, CaptureLength: len(p.Frame), Length: len(p.Frame), InterfaceIndex: number}
+	return p.Time
 }

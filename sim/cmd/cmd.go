@@ -17,6 +17,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/sim/conformance"
+	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/oracle"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -45,7 +46,7 @@ func ExitCode(err error) int {
 		return 0
 	case errors.As(err, &other):
 		return int(other)
-	case errors.Is(err, ErrFailed), errors.Is(err, conformance.ErrNotPassed):
+	case errors.Is(err, ErrFailed), errors.Is(err, conformance.ErrNotPassed), errors.Is(err, corpus.ErrSurprise):
 		return 1
 	}
 	return 2
@@ -67,7 +68,7 @@ Running one needs root; validating does not.`,
 		Args: cobra.NoArgs, // or else a command that is not there would print this and pass
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(),
+	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(), graphCommand(), corpus.Command(),
 		upCommand(), execCommand(), downCommand(), listCommand())
 	return c
 }
@@ -126,15 +127,26 @@ func (w *wireFlag) wires() ([]string, error) {
 }
 
 // outputFlag is the flag -o.
-type outputFlag struct{ choice string }
+type outputFlag struct {
+	choice string
+	known  []string
+}
 
-func (o *outputFlag) add(c *cobra.Command) {
-	c.Flags().StringVarP(&o.choice, "output", "o", "text", "text or json")
+// add adds the flag with text and json, and more choices.
+func (o *outputFlag) add(c *cobra.Command, more ...string) {
+	o.known = append([]string{"text", "json"}, more...)
+	c.Flags().StringVarP(&o.choice, "output", "o", "text", o.choices())
+}
+
+// choices are "text, json or junit".
+func (o *outputFlag) choices() string {
+	last := len(o.known) - 1
+	return strings.Join(o.known[:last], ", ") + " or " + o.known[last]
 }
 
 func (o *outputFlag) check() error {
-	if o.choice != "text" && o.choice != "json" {
-		return fmt.Errorf("--output: got %q, want text or json", o.choice)
+	if !slices.Contains(o.known, o.choice) {
+		return fmt.Errorf("--output: got %q, want %s", o.choice, o.choices())
 	}
 	return nil
 }

@@ -82,6 +82,9 @@ func (p *printer) opened(e run.Event) {
 	if e.Underlay != "" {
 		over = ", underlay " + e.Underlay
 	}
+	if e.XDP != "" {
+		over += ", XDP " + e.XDP
+	}
 	p.printf("%s: %s (%s%s)\n", e.Scenario.Name, e.Scenario.Title, strings.Join(e.Wires, " and "), over)
 	if !p.verbose {
 		return

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -26,6 +27,8 @@ type replayOptions struct {
 	golden, record string
 	rewrite        map[string]string
 	ignore         []string
+	mask, relation map[string]string
+	unordered      bool
 	underlay       int
 }
 
@@ -40,13 +43,21 @@ by field. --rewrite puts endpoints in the place of the capture's addresses. At
 an endpoint, only the packets that it sends are put on its port.
 
 --record writes the golden capture instead, from the testrun wire, once every
-checksum is proven and an independent decoder reads the same. Look at it before
-you trust it: a golden capture says what was, not what is right.`,
+checksum is proven and an independent decoder reads the same: with the XDP
+verdict, the packet that caused each frame, and a comment with the drop reason.
+--update does so and then compares all wires. A text for review is written
+beside the capture. Look at it before you trust it: a golden capture says what
+was, not what is right.`,
 		Example: `  mizar sim replay tour http.pcap --at red-1 --rewrite 192.0.2.10=red-1,192.0.2.20=red-2 --record http-golden.pcapng
   mizar sim replay tour http.pcap --at red-1 --rewrite 192.0.2.10=red-1,192.0.2.20=red-2 --golden http-golden.pcapng`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.replay(cmd, args[0], args[1]) },
 	}
+	o.flags(c)
+	return c
+}
+
+func (o *replayOptions) flags(c *cobra.Command) {
 	o.wire.add(c)
 	o.output.add(c)
 	f := c.Flags()
@@ -57,12 +68,15 @@ you trust it: a golden capture says what was, not what is right.`,
 	f.StringVar(&o.record, "record", "", "write what comes out to this file (pcapng)")
 	f.StringToStringVar(&o.rewrite, "rewrite", nil, "ADDRESS=ENDPOINT: who takes the place of an address of the capture")
 	f.StringSliceVar(&o.ignore, "ignore", nil, "fields that are not compared, such as outer.sport")
+	f.StringToStringVar(&o.mask, "mask", nil, "FIELD=BITS: the bits of a field that are compared, such as outer.tos=0xfc")
+	f.StringToStringVar(&o.relation, "relation", nil, "FIELD=RELATION: what a field must be, such as outer.sport=entropy or outer.tos=inner.ip.tos")
+	f.BoolVar(&o.unordered, "unordered", false, "frames may come out in any order")
+	f.BoolVar(&o.update, "update", false, "write the golden capture, then compare")
 	f.IntVar(&o.underlay, "underlay", 0, "4 or 6: the one family to run on, where the scenario has both")
 	c.MarkFlagsMutuallyExclusive("at", "uplink")
 	c.MarkFlagsOneRequired("at", "uplink")
 	c.MarkFlagsMutuallyExclusive("golden", "record")
 	c.MarkFlagsOneRequired("golden", "record")
-	return c
 }
 
 func (o replayOptions) replay(cmd *cobra.Command, name, file string) (err error) {
@@ -82,9 +96,15 @@ func (o replayOptions) replay(cmd *cobra.Command, name, file string) (err error)
 	var pool testrun.Pool
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	if o.record != "" {
-		return o.write(cmd, s, p, config(&pool, []string{"testrun"}))
+		c := config(&pool, []string{"testrun"})
+		c.Update = writeFile
+		return o.write(cmd, s, p, c)
 	}
-	r, err := o.one(cmd, s, config(&pool, wires))
+	c := config(&pool, wires)
+	if o.update {
+		c.Update = writeFile
+	}
+	r, err := o.one(cmd.Context(), cmd.OutOrStdout(), s, c)
 	if err != nil {
 		return err
 	}
@@ -93,7 +113,13 @@ func (o replayOptions) replay(cmd *cobra.Command, name, file string) (err error)
 
 // step is what the flags ask for, with names checked.
 func (o replayOptions) step(s *scenario.Scenario, file string) (*scenario.Replay, error) {
-	p := &scenario.Replay{File: file, Golden: o.golden, Ignore: o.ignore, Rewrite: map[netip.Addr]string{}}
+	p := &scenario.Replay{
+		File: file, Golden: o.golden, Rewrite: map[netip.Addr]string{}, Fresh: true,
+		Ignore: o.ignore, Mask: o.mask, Relations: o.relation,
+	}
+	if o.unordered {
+		p.Unordered = []golden.Group{{}}
+	}
 	if o.at != "" {
 		e, err := endpoint(s.Objects, "--at", o.at)
 		if err != nil {
@@ -158,3 +184,17 @@ type files struct{}
 
 // Open implements fs.FS.
 func (files) Open(name string) (fs.File, error) { return os.Open(name) }
+
+// writeFile writes a file of the operating system.
+func writeFile(_ *scenario.Scenario, name string, data []byte) error {
+	return os.WriteFile(name, data, 0o644)
+}
+
+// writeBeside writes a file that a scenario names, in the scenario's directory.
+func writeBeside(s *scenario.Scenario, name string, data []byte) error {
+	file := filepath.Join(filepath.Dir(s.File), filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o644)
+}

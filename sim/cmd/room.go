@@ -43,13 +43,13 @@ func up(cmd *cobra.Command, name string, verbose bool) error {
 	if err := needRoot(); err != nil {
 		return err
 	}
-	offloads, err := lab.Up(cmd.Context(), s.Name, compile.Hosts(s.Objects))
+	report, err := lab.Up(cmd.Context(), s.Name, compile.Hosts(s.Standing()))
 	if err != nil {
 		return err
 	}
 	w := cmd.OutOrStdout()
 	if verbose {
-		if err := netns.WriteOffloads(w, offloads); err != nil {
+		if err := report.Write(w); err != nil {
 			return err
 		}
 	}
@@ -100,8 +100,7 @@ func downCommand() *cobra.Command {
 				return err
 			}
 			if all {
-				_, err := lab.DownAll()
-				return err
+				return downAll(cmd.OutOrStdout())
 			}
 			if len(args) == 0 {
 				return errors.New("down: got no network, want names of networks that are up, or --all")
@@ -113,8 +112,17 @@ func downCommand() *cobra.Command {
 			return errors.Join(errs...)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "all that are up")
+	c.Flags().BoolVar(&all, "all", false, "all that are up, and what killed ones have left")
 	return c
+}
+
+// downAll removes everything, and says what there was.
+func downAll(w io.Writer) error {
+	gone, err := lab.DownAll()
+	for _, l := range gone {
+		fmt.Fprintf(w, "down: %s, which was %s\n", l.Name, l.State)
+	}
+	return err
 }
 
 // listRooms prints the networks that are up.
@@ -128,7 +136,10 @@ func listRooms(w io.Writer) error {
 		for _, e := range l.Endpoints {
 			endpoints = append(endpoints, scenario.Short(e))
 		}
-		fmt.Fprintf(w, "up: %s, hosts %s, endpoints %s\n", l.Name, strings.Join(l.Hosts, " "), strings.Join(endpoints, " "))
+		fmt.Fprintf(w, "%s: %s, hosts %s, endpoints %s\n", l.State, l.Name, strings.Join(l.Hosts, " "), strings.Join(endpoints, " "))
+		if l.State == netns.Half {
+			fmt.Fprintf(w, "  its builder was killed; mizar sim down %s removes what is left\n", l.Name)
+		}
 	}
 	return nil
 }

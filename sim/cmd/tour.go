@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/mizar-net/mizar/sim/graph"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/trace"
@@ -20,7 +21,7 @@ const column = 96
 // tour runs a scenario and explains it: the network as a picture, what each
 // step showed on each wire, one packet stage by stage, and a summary.
 func (p *printer) tour(ctx context.Context, s *scenario.Scenario, c run.Config) (run.Result, error) {
-	p.printf("%s\n\n%s%s\n", s.Title, tenants(s.Objects), draw(s.Objects))
+	p.printf("%s\n\n%s\n", s.Title, graph.Text(s.Objects))
 	p.printf("%s\n\n", wrap("Every packet below really went through Mizar's XDP programs, once in memory (testrun) "+
 		"and once through namespaces and veth pairs with real sockets (veth). "+
 		"Numbers are hops on the underlay, packet by packet; an oracle that knows only the objects must agree.", ""))
@@ -125,12 +126,12 @@ func (p *printer) packet(ctx context.Context, s *scenario.Scenario) error {
 		return err
 	}
 	p.doing("tracing a packet …")
-	packets, err := walk(ctx, s.Objects, probe)
+	outcome, err := walk(ctx, s.Objects, probe)
 	if err != nil {
 		return err
 	}
-	p.printf("\nThe first packet of %s to %s, as the programs recorded it (stage, map, key, what was found):\n", from, to)
-	return trace.WriteText(p.w, packets[:1])
+	p.printf("\nThe first packet of %s to %s, as the programs recorded it (stage, map, key, what was found there):\n", from, to)
+	return trace.WriteText(p.w, trace.Of(outcome)[:1])
 }
 
 // wrap breaks text into lines; all but the first begin with the indent.

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/sim/capture"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/trace"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -26,6 +28,7 @@ type traceOptions struct {
 	tcp, udp      uint16
 	family, count int
 	output        outputFlag
+	pcapng        string
 }
 
 func traceCommand() *cobra.Command {
@@ -34,14 +37,16 @@ func traceCommand() *cobra.Command {
 		Use:   "trace SCENARIO --from ENDPOINT --to ENDPOINT|ADDRESS",
 		Short: "Print a packet's way through all hosts, stage by stage",
 		Long: `Print the way of a packet, and of its reply, through the programs of all hosts:
-the stages, the rows met, and what was decided. It is what the loaded programs
-recorded of themselves on the testrun wire. A ping, unless --tcp or --udp.
+the stages, the map rows met with what stood in them, what was written, what was
+decided and what came out. It is what the loaded programs recorded of themselves
+on the testrun wire, with their maps. A ping, unless --tcp or --udp.
 
 The network is as the scenario's topology and objects say; its steps are not
 run. --count 2 shows how the second packet goes directly.`,
 		Example: `  mizar sim trace tour --from red-1 --to red-2
   mizar sim trace tour --from red-1 --to red-2 --tcp 80
-  mizar sim trace tour --from red-1 --to fd00::3 --count 2 -o json`,
+  mizar sim trace tour --from red-1 --to fd00::3 --count 2 -o json
+  mizar sim trace tour --from red-1 --to red-2 --pcapng way.pcapng   # then: wireshark way.pcapng`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := load(args[0])
@@ -59,6 +64,7 @@ run. --count 2 shows how the second packet goes directly.`,
 	f.IntVar(&o.family, "family", 0, "4 or 6 (default: the first that both ends have)")
 	f.IntVar(&o.count, "count", 1, "packets, one after the other")
 	o.output.add(c)
+	f.StringVar(&o.pcapng, "pcapng", "", "also write the frames to this file, one for each program met, with its stages and rows as the comment")
 	c.MarkFlagsMutuallyExclusive("tcp", "udp")
 	return c
 }
@@ -71,28 +77,46 @@ func (o traceOptions) run(ctx context.Context, w io.Writer, s *scenario.Scenario
 	if err := errors.Join(o.output.check(), needRoot()); err != nil {
 		return err
 	}
-	packets, err := walk(ctx, s.Objects, probe)
+	outcome, err := walk(ctx, s.Objects, probe)
 	if err != nil {
 		return err
 	}
+	if o.pcapng != "" {
+		if err := writePcapng(trace.Capture(outcome), o.pcapng); err != nil {
+			return err
+		}
+	}
+	packets := trace.Of(outcome)
 	if o.output.choice == "json" {
 		return trace.WriteJSON(w, packets)
 	}
 	return trace.WriteText(w, packets)
 }
 
+// writePcapng writes a capture as pcapng, whatever the file is called.
+func writePcapng(c capture.Capture, file string) error {
+	b, err := c.Pcapng()
+	if err == nil {
+		err = os.WriteFile(file, b, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write the trace to %s: %w", file, err)
+	}
+	return nil
+}
+
 // walk has a conversation in a network that has learned nothing.
-func walk(ctx context.Context, set object.Set, probe wire.Probe) (packets []trace.Packet, err error) {
+func walk(ctx context.Context, set object.Set, probe wire.Probe) (outcome wire.Outcome, err error) {
 	network := testrun.New(testrun.Load)
+	network.ReadRows()
 	defer func() { err = errors.Join(err, network.Close()) }()
 	if err := network.Apply(ctx, compile.Hosts(set)); err != nil {
-		return nil, fmt.Errorf("build the network: %w", err)
+		return outcome, fmt.Errorf("build the network: %w", err)
 	}
-	outcome, err := network.Probe(ctx, probe)
-	if err != nil {
-		return nil, fmt.Errorf("send the packet: %w", err)
+	if outcome, err = network.Probe(ctx, probe); err != nil {
+		return outcome, fmt.Errorf("send the packet: %w", err)
 	}
-	return trace.Of(outcome), nil
+	return outcome, nil
 }
 
 // probe is what the flags ask for.

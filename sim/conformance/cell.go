@@ -12,6 +12,7 @@ var dimensions = []func(*run.Cell) *string{
 	func(c *run.Cell) *string { return &c.Subnet },
 	func(c *run.Cell) *string { return &c.Path },
 	func(c *run.Cell) *string { return &c.Underlay },
+	func(c *run.Cell) *string { return &c.XDP },
 	func(c *run.Cell) *string { return &c.Wire },
 	func(c *run.Cell) *string { return &c.Verdict },
 	func(c *run.Cell) *string { return &c.Reason },
@@ -38,6 +39,7 @@ type product struct {
 	Subnet    []string
 	Path      []string
 	Underlay  []string
+	XDP       []string
 	Wire      []string
 	Verdict   []string
 	Reason    []string
@@ -46,7 +48,7 @@ type product struct {
 // cells are the combinations.
 func (p product) cells() []run.Cell {
 	cells := []run.Cell{{}}
-	for i, values := range [][]string{p.Family, p.Proto, p.Placement, p.Subnet, p.Path, p.Underlay, p.Wire, p.Verdict, p.Reason} {
+	for i, values := range [][]string{p.Family, p.Proto, p.Placement, p.Subnet, p.Path, p.Underlay, p.XDP, p.Wire, p.Verdict, p.Reason} {
 		if len(values) == 0 {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 )
@@ -28,6 +29,9 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	var evidence []run.Evidence
 	if about(asks, []string{badInput}) {
 		evidence = append(evidence, BadInput(badFiles)...)
+	}
+	if about(asks, []string{report.Row}) {
+		evidence = append(evidence, report.Prove(report.Real())...)
 	}
 	for _, script := range s.Scenarios {
 		rows := rowsOf(script)

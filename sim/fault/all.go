@@ -33,8 +33,12 @@ func All() []Fault {
 			Rows: []string{"I4"}, packet: moreLookups},
 		{Name: "more-overhead", Says: "each tunnel packet carries an option more",
 			Rows: []string{"I5"}, packet: eachFrame(addOption)},
+		{Name: "wrong-mode", Says: "programs that are asked to be native are generic, and the other way round",
+			Rows: []string{"H18"}, states: wrongMode},
 		{Name: "unequal-wires", Says: "the testrun wire says that nothing arrives, the veth wire tells the truth",
 			Rows: []string{"J1"}, Wire: "testrun", packet: lose},
+		{Name: "blind-trace", Says: "traces tell of every row that it is unused",
+			Rows: []string{"J4"}, packet: blind},
 		{Name: "altered-frames", Says: "a byte of the payload is changed on the way",
 			Rows: []string{"J2"}, emissions: alterFrames},
 	}

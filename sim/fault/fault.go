@@ -118,6 +118,22 @@ func (p *planted) Drops(ctx context.Context) (wire.Drops, error) {
 	return drops, err
 }
 
+// Modes are those of the wire.
+func (p *planted) Modes(ctx context.Context) (map[wire.Port]state.XDP, error) {
+	moder, ok := p.Wire.(wire.Moder)
+	if !ok {
+		return nil, fmt.Errorf("tell modes of XDP: the %s wire has no devices", p.Name())
+	}
+	return moder.Modes(ctx)
+}
+
+// ReadRows makes the wire tell rows, if it can.
+func (p *planted) ReadRows() {
+	if reader, ok := p.Wire.(wire.RowReader); ok {
+		reader.ReadRows()
+	}
+}
+
 // UnderlayFrames are those of the wire: what a fault invents is not counted.
 func (p *planted) UnderlayFrames(ctx context.Context) (map[string]uint64, error) {
 	meter, ok := p.Wire.(wire.Meter)

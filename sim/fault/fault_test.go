@@ -59,7 +59,7 @@ func TestEveryClaimedRowHasAFault(t *testing.T) {
 	rows, err := conformance.Rows()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	for _, row := range rows {
-		if len(row.Required) > 0 && row.ID != "J11" { // J11's fault is a good file among the bad
+		if len(row.Required) > 0 && row.ID != "J10" && row.ID != "J11" { // theirs are a report that lies, and a good file among the bad
 			NewWithT(t).Expect(fault.Of(row.ID)).NotTo(BeEmpty(), row.ID)
 		}
 	}

@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mizar-net/mizar/sim/wire"
@@ -41,6 +42,17 @@ func moreLookups(p *wire.Packet) {
 	for i := range p.Steps {
 		p.Steps[i].HashLookups++
 		p.Steps[i].Updates++
+	}
+}
+
+// blind tells every row as one of zeros.
+func blind(p *wire.Packet) {
+	for i := range p.Steps {
+		stages := slices.Clone(p.Steps[i].Stages)
+		for j := range stages {
+			stages[j].Row, stages[j].Before = make([]byte, len(stages[j].Row)), nil
+		}
+		p.Steps[i].Stages = stages
 	}
 }
 

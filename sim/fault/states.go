@@ -55,3 +55,20 @@ func noDividers(hosts []state.Host) {
 		}
 	}
 }
+
+// wrongMode exchanges the modes of XDP, native and generic.
+func wrongMode(hosts []state.Host) {
+	other := func(x state.XDP) state.XDP {
+		if x.Allows(state.Native) {
+			return state.Generic
+		}
+		return state.Native
+	}
+	for i := range hosts {
+		hosts[i].XDP = other(hosts[i].XDP)
+		hosts[i].Endpoints = slices.Clone(hosts[i].Endpoints)
+		for j := range hosts[i].Endpoints {
+			hosts[i].Endpoints[j].XDP = other(hosts[i].Endpoints[j].XDP)
+		}
+	}
+}

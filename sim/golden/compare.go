@@ -18,13 +18,17 @@ type Difference struct {
 	// an extra one, its number among what was emitted.
 	Packet int
 	Port   string
-	// Field is its name; "packet" for a missing or extra packet,
-	// "checksum" for a wrong one, "frame" for one that can't be read,
-	// "bytes" where no field tells two frames apart.
+	// Field is its name; "packet" for a missing or extra packet, "order" for
+	// one out of its place, "checksum" for a wrong one, "frame" for one that
+	// can't be read, "bytes" where no field tells two frames apart.
 	Field     string
 	Want, Got string
+	// Also are the other fields of the frame that differ.
+	Also []string
 	// Frame is the emitted packet in one line; the golden one when missing.
 	Frame string
+	// Golden and Emitted are the two frames; nil for none.
+	Golden, Emitted *Frame
 }
 
 // String is the difference in one line.
@@ -39,53 +43,81 @@ func orNone(s string) string {
 	return s
 }
 
-// Compare compares what was emitted with the golden frames, port by port and
-// in order at each port. A lost or an extra packet is one difference and the
-// rest is still compared. Ignored fields are names of [Fields], or such as
-// "outer.*". No differences: they are equal. The error is about the comparison
-// itself: a golden frame that can't be read, an unknown field.
+// Comparison is of what was emitted with the golden frames.
+type Comparison struct {
+	Want, Got []Frame
+	// Inputs are the frames that were put in; relations look at them.
+	Inputs [][]byte
+	Rules  Rules
+}
+
+// Compare compares without rules but for ignored fields: names of [Fields], or
+// such as "outer.*".
 func Compare(want, got []Frame, ignore ...string) ([]Difference, error) {
-	if err := known(ignore); err != nil {
-		return nil, err
+	return Comparison{Want: want, Got: got, Rules: Rules{Ignore: ignore}}.Differences()
+}
+
+// Differences compares port by port, in order at each port. A packet that was
+// lost, is extra or came out of its place is one difference, and the rest is
+// still compared; at a port without golden frames there must be none. No
+// differences: they are equal. The error is about the comparison itself: a
+// golden frame that can't be read, an unknown field.
+func (c Comparison) Differences() ([]Difference, error) {
+	if err := c.Rules.check(); err != nil {
+		return nil, fmt.Errorf("compare with golden capture: %w", err)
 	}
-	c := comparison{ignore: ignore}
-	for _, port := range portsOf(want, got) {
-		golden, err := at(port, want)
+	r := comparer{rules: c.Rules, broken: c.Rules.relate(c.Inputs, c.Got)}
+	for _, port := range portsOf(c.Want, c.Got) {
+		golden, err := c.Rules.at(port, c.Want)
 		if err != nil {
 			return nil, fmt.Errorf("compare with golden capture: %w", err)
 		}
-		emitted, _ := at(port, got) // what can't be read is a difference
-		c.port(port, golden, emitted)
-	}
-	slices.SortStableFunc(c.list, func(a, b Difference) int { return a.Packet - b.Packet })
-	return c.list, nil
-}
-
-// known refuses names that no field has.
-func known(ignore []string) error {
-	for _, name := range ignore {
-		found := slices.ContainsFunc(Fields(), func(f string) bool { return matches(name, f) })
-		if !found {
-			return fmt.Errorf("compare with golden capture: ignored field %q: want one of %s", name, strings.Join(Fields(), ", "))
+		emitted, _ := c.Rules.at(port, c.Got) // what can't be read is a difference
+		for _, p := range align(golden, settle(golden, emitted, c.Rules.Unordered)) {
+			r.pair(p)
 		}
 	}
-	return nil
+	slices.SortStableFunc(r.list, func(a, b Difference) int { return a.Packet - b.Packet })
+	return r.list, nil
 }
 
-func matches(pattern, name string) bool {
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(name, prefix)
-	}
-	return pattern == name
+// identity tells packets apart: by the key of what they carry, or by their bytes
+// where they can't be read.
+type identity struct {
+	tunnel bool
+	key    frame.Key
+	bytes  string
 }
 
 // item is a frame of one port with its number among all.
 type item struct {
-	number int
-	bytes  []byte
-	packet frame.Packet
-	err    error
+	Frame
+	number   int
+	port     string
+	packet   frame.Packet
+	identity identity
+	// values are those of all fields; of those that are ignored or related,
+	// compared has only whether they are there.
+	values, compared []string
+	err              error
 }
+
+// different counts the fields that differ, and are compared.
+func (i item) different(other item) int {
+	n := 0
+	for k := range i.compared {
+		if i.compared[k] != other.compared[k] {
+			n++
+		}
+	}
+	return n
+}
+
+// equal says that two frames carry one packet in the same way.
+func (i item) equal(other item) bool { return i.same(other) && i.different(other) == 0 }
+
+// same says that two frames carry one packet, in a tunnel or not.
+func (i item) same(other item) bool { return i.identity == other.identity }
 
 // portsOf are all ports in the order they come up, golden ones first.
 func portsOf(want, got []Frame) []string {
@@ -98,102 +130,130 @@ func portsOf(want, got []Frame) []string {
 	return ports
 }
 
-// at are the frames of one port, decoded; the error is that of the first frame
-// that can't be read.
-func at(port string, frames []Frame) ([]item, error) {
+// at are the frames of one port, decoded; the error is about those that can't be
+// read, though they came out.
+func (r Rules) at(port string, frames []Frame) ([]item, error) {
 	var items []item
-	var first error
+	var errs error
 	for i, f := range frames {
 		if f.Port != port {
 			continue
 		}
 		p, err := frame.Decode(f.Bytes)
+		x := item{Frame: f, number: i + 1, port: port, packet: p, err: err,
+			values: make([]string, len(fields)), compared: make([]string, len(fields))}
 		if err != nil {
-			first = errors.Join(first, fmt.Errorf("packet %d at %s: %w", i+1, port, err))
+			x.identity.bytes = string(f.Bytes)
+			if !f.died() {
+				errs = errors.Join(errs, fmt.Errorf("packet %d at %s: %w", i+1, port, err))
+			}
+		} else {
+			x.identity = identity{tunnel: p.Tunnel, key: p.Key()}
+			for k, field := range fields {
+				x.values[k] = field.value(p)
+				x.compared[k] = r.compared(field.name, x.values[k])
+			}
 		}
-		items = append(items, item{i + 1, f.Bytes, p, err})
+		items = append(items, x)
 	}
-	return items, first
+	return items, errs
 }
 
-type comparison struct {
-	ignore []string
+// compared is a value as far as it is compared at all.
+func (r Rules) compared(field, value string) string {
+	if _, related := r.Relations[field]; (related || r.ignored(field)) && value != "" {
+		return "there"
+	}
+	return value
+}
+
+// String is the frame in one line.
+func (i item) String() string {
+	if i.err != nil {
+		return fmt.Sprintf("%d bytes that are no frame", len(i.Bytes))
+	}
+	return i.packet.String()
+}
+
+// comparer gathers differences.
+type comparer struct {
+	rules  Rules
+	broken map[int]broken
 	list   []Difference
 }
 
-func (c *comparison) ignored(name string) bool {
-	return slices.ContainsFunc(c.ignore, func(pattern string) bool { return matches(pattern, name) })
-}
-
-// port walks both lists side by side; where the packets aren't the same one,
-// it looks whether one was lost or put in.
-func (c *comparison) port(port string, want, got []item) {
-	for len(want) > 0 && len(got) > 0 {
-		switch w, g := want[0], got[0]; {
-		case w.same(g):
-			c.frame(port, w, g)
-			want, got = want[1:], got[1:]
-		case holds(got, w) && len(got) >= len(want) && !holds(want, g):
-			c.extra(port, g)
-			got = got[1:]
-		case holds(want, g) && len(want) >= len(got) && !holds(got, w):
-			c.missing(port, w)
-			want = want[1:]
-		case len(want) > len(got) && len(want) > 1 && want[1].same(g):
-			c.missing(port, w)
-			want = want[1:]
-		case len(got) > len(want) && len(got) > 1 && got[1].same(w):
-			c.extra(port, g)
-			got = got[1:]
-		default:
-			c.frame(port, w, g)
-			want, got = want[1:], got[1:]
-		}
+func (c *comparer) pair(p pair) {
+	d := Difference{}
+	if p.want != nil {
+		d.Packet, d.Port, d.Golden, d.Frame = p.want.number, p.want.port, &p.want.Frame, p.want.String()
 	}
-	for _, w := range want {
-		c.missing(port, w)
+	if p.got != nil {
+		d.Emitted, d.Frame = &p.got.Frame, p.got.String()
 	}
-	for _, g := range got {
-		c.extra(port, g)
-	}
-}
-
-// same says that two frames carry one packet, in a tunnel or not.
-func (i item) same(other item) bool {
-	return i.err == nil && other.err == nil && i.packet.Tunnel == other.packet.Tunnel && i.packet.Key() == other.packet.Key()
-}
-
-func holds(list []item, i item) bool { return slices.ContainsFunc(list, i.same) }
-
-func (c *comparison) missing(port string, w item) {
-	c.list = append(c.list, Difference{w.number, port, "packet", w.packet.String(), "", w.packet.String()})
-}
-
-func (c *comparison) extra(port string, g item) {
-	c.list = append(c.list, Difference{g.number, port, "packet", "", g.packet.String(), g.packet.String()})
-}
-
-// frame compares two frames and notes the first field that differs.
-func (c *comparison) frame(port string, w, g item) {
-	note := func(field, want, got string) {
-		c.list = append(c.list, Difference{w.number, port, field, want, got, g.packet.String()})
-	}
-	if g.err != nil {
-		note("frame", w.packet.String(), g.err.Error())
+	switch {
+	case p.got == nil:
+		d.Field, d.Want = "packet", p.want.String()
+		c.list = append(c.list, d)
 		return
+	case p.want == nil:
+		d.Packet, d.Port, d.Field, d.Got = p.got.number, p.got.port, "packet", p.got.String()
+		c.list = append(c.list, d)
+		return
+	case p.moved:
+		d := d
+		d.Field, d.Want, d.Got = "order", fmt.Sprintf("frame %d", p.want.number), fmt.Sprintf("frame %d of those that came out", p.got.number)
+		c.list = append(c.list, d)
 	}
-	for _, f := range fields {
-		if want, got := f.value(w.packet), f.value(g.packet); want != got && !c.ignored(f.name) {
-			note(f.name, want, got)
+	c.frame(d, *p.want, *p.got)
+}
+
+// frame compares two frames and notes the first field that differs, and which
+// others do.
+func (c *comparer) frame(d Difference, w, g item) {
+	note := func(field, want, got string) {
+		if c.rules.ignored(field) {
 			return
 		}
+		if d.Field != "" {
+			d.Also = append(d.Also, field)
+			return
+		}
+		d.Field, d.Want, d.Got = field, want, got
 	}
-	if err := frame.VerifyChecksums(g.bytes); err != nil && !c.ignored("checksum") {
+	if g.err != nil && !w.same(g) {
+		note("frame", w.String(), g.err.Error())
+	} else {
+		c.fields(w, g, note)
+	}
+	for _, n := range notes {
+		if want, got := n.value(w.Frame), n.value(g.Frame); want != "" && got != "" && want != got {
+			note(n.name, want, got)
+		}
+	}
+	if err := frame.VerifyChecksums(g.Bytes); g.err == nil && !g.died() && err != nil {
 		note("checksum", "right", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return
 	}
-	if len(c.ignore) == 0 && !bytes.Equal(w.bytes, g.bytes) {
-		note("bytes", around(w.bytes, w.bytes, g.bytes), around(g.bytes, w.bytes, g.bytes))
+	if d.Field == "" && (c.rules.exact() || g.err != nil) && !bytes.Equal(w.Bytes, g.Bytes) {
+		note("bytes", around(w.Bytes, w.Bytes, g.Bytes), around(g.Bytes, w.Bytes, g.Bytes))
+	}
+	if d.Field != "" {
+		c.list = append(c.list, d)
+	}
+}
+
+// fields compares the fields of two packets, in order.
+func (c *comparer) fields(w, g item, note func(field, want, got string)) {
+	for i, f := range fields {
+		want, got := w.values[i], g.values[i]
+		if _, related := c.rules.Relations[f.name]; related && (want == "") == (got == "") {
+			if b, ok := c.broken[g.number]; ok && b.field == f.name {
+				note(b.field, b.want, b.got)
+			}
+			continue
+		}
+		if bits, ok := c.rules.Mask[f.name]; want != got && (!ok || !masked(f.name, bits, want, got)) {
+			note(f.name, want, got)
+		}
 	}
 }
 
@@ -203,5 +263,5 @@ func around(b, w, g []byte) string {
 	for at < len(w) && at < len(g) && w[at] == g[at] {
 		at++
 	}
-	return fmt.Sprintf("%x at byte %d", b[at:min(at+8, len(b))], at)
+	return fmt.Sprintf("%x at byte %d", b[min(at, len(b)):min(at+8, len(b))], at)
 }

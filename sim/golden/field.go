@@ -20,11 +20,41 @@ type field struct {
 // Fields are the names that a comparison can ignore, in the order in which they
 // are compared. A name that ends in ".*" ignores all below it.
 func Fields() []string {
+	names := packetFields()
+	for _, n := range notes {
+		names = append(names, n.name)
+	}
+	return append(names, "checksum", "bytes")
+}
+
+// Value is a field of a packet as it is printed; "" when the packet has no such
+// field, or there is none of that name.
+func Value(p frame.Packet, name string) string {
+	if f := lookup(name); f != nil {
+		return f.value(p)
+	}
+	return ""
+}
+
+// packetFields are those that stand in a packet.
+func packetFields() []string {
 	names := make([]string, 0, len(fields))
 	for _, f := range fields {
 		names = append(names, f.name)
 	}
-	return append(names, "checksum", "bytes")
+	return names
+}
+
+// notes are what is known of a frame beside its bytes; "" is not known, and
+// equals everything.
+var notes = []struct {
+	name  string
+	value func(Frame) string
+}{
+	{"verdict", func(f Frame) string { return f.Verdict }},
+	{"reason", func(f Frame) string { return f.Reason }},
+	{"xdp", func(f Frame) string { return f.Action }},
+	{"input", func(f Frame) string { return number(uint16(f.Input)) }},
 }
 
 // fields of the outer side come first, then the tunnel's, then the inner ones.

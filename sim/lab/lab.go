@@ -24,24 +24,34 @@ import (
 // Lab is one that is up.
 type Lab = netns.Named
 
+// Report says how the devices of a lab are set.
+type Report struct {
+	// Offloads of all devices, with the modes of their programs.
+	Offloads []netns.Offload
+	// Fallbacks are the devices that fell back to generic XDP, and why.
+	Fallbacks []string
+}
+
+// Write prints the report.
+func (r Report) Write(w io.Writer) error { return veth.WriteReport(w, r.Offloads, r.Fallbacks) }
+
 // Up builds a lab in which every host holds its state, and leaves it. After an
-// error, or when ctx ends, nothing stays behind. The offloads of its devices
-// are returned, to be printed.
-func Up(ctx context.Context, name string, hosts []state.Host) ([]netns.Offload, error) {
+// error, or when ctx ends, nothing stays behind.
+func Up(ctx context.Context, name string, hosts []state.Host) (Report, error) {
 	if name == "" {
-		return nil, errors.New("a lab needs a name")
+		return Report{}, errors.New("a lab needs a name")
 	}
 	room, err := netns.Build(ctx, topology.FromStates(hosts), netns.Options{Name: name})
 	if err != nil {
-		return nil, fmt.Errorf("bring lab %s up: %w", name, err)
+		return Report{}, fmt.Errorf("bring lab %s up: %w", name, err)
 	}
-	offloads := room.Offloads()
 	for _, h := range hosts {
 		if err := program(ctx, room, h); err != nil {
-			return nil, errors.Join(fmt.Errorf("bring lab %s up: host %s: %w", name, h.Name, err), room.Close())
+			return Report{}, errors.Join(fmt.Errorf("bring lab %s up: host %s: %w", name, h.Name, err), room.Close())
 		}
 	}
-	return offloads, room.Release()
+	r := Report{Offloads: room.Offloads(), Fallbacks: room.Fallbacks()}
+	return r, room.Release()
 }
 
 // program makes a host hold its state. The programs stay at their devices and
@@ -66,29 +76,30 @@ func program(ctx context.Context, room *netns.Net, h state.Host) (err error) {
 }
 
 // List returns all labs of this machine, sorted by name, also what is left of
-// one that a crash cut short.
+// one whose builder was killed: its state says so.
 func List() ([]Lab, error) { return netns.List() }
 
 // Down takes a lab down, whatever is left of it. Processes inside keep their
 // namespaces until they end.
 func Down(name string) error { return netns.Down(name) }
 
-// DownAll takes all labs down and returns their names.
-func DownAll() ([]string, error) {
+// DownAll takes all labs down, whatever is left of them, and returns those that
+// are gone. A lab that a living process builds is left alone, and is an error.
+func DownAll() ([]Lab, error) {
 	labs, err := List()
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var gone []Lab
 	var errs []error
 	for _, l := range labs {
 		if err := Down(l.Name); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		names = append(names, l.Name)
+		gone = append(gone, l)
 	}
-	return names, errors.Join(errs...)
+	return gone, errors.Join(errs...)
 }
 
 // Command is something to run inside a lab.

@@ -46,12 +46,12 @@ func states() []state.Host {
 func up(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("lab-%s-%d", strings.ToLower(t.Name()[4:]), os.Getpid())
-	offloads, err := lab.Up(t.Context(), name, states())
+	report, err := lab.Up(t.Context(), name, states())
 	if err != nil {
 		t.Fatalf("up (root is needed): %+v", err)
 	}
-	if len(offloads) != 8 {
-		t.Errorf("%d devices, want 8", len(offloads))
+	if len(report.Offloads) != 8 {
+		t.Errorf("%d devices, want 8", len(report.Offloads))
 	}
 	t.Cleanup(func() { _ = lab.Down(name) })
 	return name
@@ -78,7 +78,7 @@ func TestWorks(t *testing.T) {
 
 	labs, err := lab.List()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(labs).To(ContainElement(lab.Lab{Name: name, Hosts: []string{"h1", "h2"}, Endpoints: []string{"default/a1", "default/a2"}}))
+	g.Expect(labs).To(ContainElement(lab.Lab{Name: name, State: netns.Up, Hosts: []string{"h1", "h2"}, Endpoints: []string{"default/a1", "default/a2"}}))
 	_, err = lab.Up(t.Context(), name, states())
 	g.Expect(err).To(MatchError(ContainSubstring("take it down first")))
 	g.Expect(lab.List()).To(ContainElement(HaveField("Name", name)), "the second Up does not hurt the first")

@@ -82,7 +82,16 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 			}
 		}
 		compareDrops(a, drops, fail)
-		checks = append(checks, c)
+		if a.Drops != nil || a.UnderlayFrames != nil || a.Only {
+			checks = append(checks, c)
+		}
+		if a.XDP {
+			modes, err := r.modes(ctx, w)
+			if err != nil {
+				return nil, err
+			}
+			checks = append(checks, modes)
+		}
 	}
 	return checks, nil
 }

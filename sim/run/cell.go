@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/sim/scenario"
 )
 
 // Cell is the situation that a check was made in: what ACCEPTANCE counts a row
@@ -25,6 +26,10 @@ type Cell struct {
 	Path string `json:"path,omitempty"`
 	// Underlay is the family of the outer packet: "v4" or "v6".
 	Underlay string `json:"underlay,omitempty"`
+	// XDP are the modes of the programs that the packet meets on its first
+	// host, where they were asked for and the wire has devices: "native",
+	// "generic", "native uplinks, generic endpoints".
+	XDP string `json:"xdp,omitempty"`
 	// Wire is "testrun", "veth", or "both" when the two were compared.
 	Wire string `json:"wire,omitempty"`
 	// Verdict is "deliver", "drop" or "answer"; Reason the drop reason.
@@ -39,7 +44,7 @@ func (c Cell) String() string {
 		c.Underlay = "over-" + c.Underlay
 	}
 	var said []string
-	for _, d := range []string{c.Family, c.Proto, c.Placement, c.Subnet, c.Path, c.Underlay, c.Wire, c.Verdict, c.Reason} {
+	for _, d := range []string{c.Family, c.Proto, c.Placement, c.Subnet, c.Path, c.Underlay, c.XDP, c.Wire, c.Verdict, c.Reason} {
 		if d != "" {
 			said = append(said, d)
 		}
@@ -50,6 +55,9 @@ func (c Cell) String() string {
 // on is the cell on a wire.
 func (c Cell) on(wire string) Cell {
 	c.Wire = wire
+	if wire != "veth" { // no devices, or the comparison with such a wire
+		c.XDP = ""
+	}
 	return c
 }
 
@@ -61,6 +69,7 @@ func (w world) cell(from, to *object.Endpoint, family int, proto string) Cell {
 		return c
 	}
 	c.Underlay = w.underlay(from.Host, from.Host)
+	c.XDP = scenario.Modes{Uplinks: w.hosts[from.Host].XDP, Endpoints: from.XDP}.String()
 	if to == nil {
 		return c
 	}

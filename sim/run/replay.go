@@ -6,18 +6,17 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/capture"
 	"github.com/mizar-net/mizar/sim/golden"
+	"github.com/mizar-net/mizar/sim/replay"
 	"github.com/mizar-net/mizar/sim/scenario"
-	"github.com/mizar-net/mizar/sim/wire"
 )
-
-// noise are fields that no two wires have in common: the MACs of the underlay's
-// ports, and tokens, which are secrets of the hosts.
-var noise = []string{"outer.eth.src", "outer.eth.dst", "geneve.return.token", "geneve.send-back.token"}
 
 // replay puts a capture on a port of every wire and compares what comes out
 // with the golden capture.
@@ -31,50 +30,127 @@ func (r *runner) replay(ctx context.Context, p *scenario.Replay) ([]Check, error
 	if err != nil {
 		return nil, err
 	}
-	b, err := fs.ReadFile(r.scenario.Files, p.Golden)
-	if err != nil {
-		return nil, fmt.Errorf("read golden capture: %w", err)
+	recordings := make([]replay.Recording, len(r.wires))
+	for i, w := range r.wires {
+		if recordings[i], err = replay.Play(ctx, w, p.At, frames); err != nil {
+			return nil, fmt.Errorf("replay %s: %w", p.File, err)
+		}
 	}
-	want, err := golden.Parse(p.Golden, b)
+	want, twin, err := r.golden(p, recordings)
 	if err != nil {
 		return nil, err
 	}
 	var checks []Check
-	for _, w := range r.wires {
-		emissions, err := w.Inject(ctx, p.At, frames)
-		if err != nil {
-			return nil, fmt.Errorf("replay %s on the %s wire: %w", p.File, w.Name(), err)
-		}
-		differences, err := golden.Compare(want, golden.Frames(emissions), append(p.Ignore, noise...)...)
+	for i, w := range r.wires {
+		some, err := r.compare(p, w.Name(), recordings[i], want, twin)
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, replayed(p, w.Name(), r.cellOf(p), len(frames), len(emissions), differences))
+		checks = append(checks, some...)
 	}
 	return checks, nil
+}
+
+// compare holds a recording against the golden frames. Where they agree, it
+// proves that they would not with one packet more or less.
+func (r *runner) compare(p *scenario.Replay, who string, rec replay.Recording, want []golden.Frame, twin string) ([]Check, error) {
+	all := golden.Comparison{Want: want, Got: rec.Frames, Inputs: rec.Inputs, Rules: rules(p, rec)}
+	differences, err := all.Differences()
+	if err != nil {
+		return nil, err
+	}
+	explained := rec.Explain(differences, replay.Context{Twin: twin, Names: r.world.names()})
+	checks := []Check{replayed(p, who, r.cellOf(p), rec, explained)}
+	if len(differences) > 0 {
+		return checks, nil
+	}
+	aligned, err := r.aligned(p, who, all)
+	return append(checks, aligned), err
+}
+
+// plants is how many packets, from the first to the last, are taken out and put
+// in, one at a time.
+const plants = 4
+
+// aligned takes a packet out of what came out, and puts one in twice: each must
+// be one difference, at that very port.
+func (r *runner) aligned(p *scenario.Replay, who string, all golden.Comparison) (Check, error) {
+	cell := r.cellOf(p)
+	cell.Proto = "replay-alignment"
+	c := Check{Name: "replay of " + p.File + " with a packet lost, or twice", Wire: who, Cell: cell.on(who), Seen: "one difference each"}
+	// What a lost packet has asked would be missing where it is answered.
+	all.Rules.Ignore = append(slices.Clone(all.Rules.Ignore), slices.Collect(maps.Keys(all.Rules.Relations))...)
+	all.Rules.Relations = nil
+	got := all.Got
+	for i := 0; i < len(got); i += max(1, len(got)/plants) {
+		for what, frames := range map[string][]golden.Frame{
+			"lost":  slices.Delete(slices.Clone(got), i, i+1),
+			"twice": slices.Insert(slices.Clone(got), i, got[i]),
+		} {
+			all.Got = frames
+			differences, err := all.Differences()
+			if err != nil {
+				return c, err
+			}
+			if len(differences) != 1 || differences[0].Port != got[i].Port {
+				c.Failures = append(c.Failures, Failure{
+					Field: fmt.Sprintf("frame %d at %s, %s", i+1, got[i].Port, what), Who: who,
+					Got: fmt.Sprintf("%d differences %v", len(differences), differences), Against: "the scenario", Want: "one, at that port",
+				})
+			}
+		}
+	}
+	return c, nil
+}
+
+// rules are those of the step. The MACs of the underlay's ports are a wire's own,
+// and tokens are secrets of the hosts: after a fresh start each must be one that
+// was asked.
+func rules(p *scenario.Replay, rec replay.Recording) golden.Rules {
+	all := golden.Rules{Ignore: p.Ignore, Mask: p.Mask, Relations: maps.Clone(p.Relations), Unordered: p.Unordered}
+	if len(rec.Ways) == 0 {
+		all.Ignore = append(slices.Clone(all.Ignore), "outer.eth.src", "outer.eth.dst")
+	}
+	if all.Relations == nil {
+		all.Relations = map[string]string{}
+	}
+	for _, token := range []string{"geneve.return.token", "geneve.send-back.token"} {
+		if _, said := all.Relations[token]; said {
+			continue
+		}
+		if p.Fresh {
+			all.Relations[token] = golden.Echoed
+		} else {
+			all.Ignore = append(slices.Clone(all.Ignore), token)
+		}
+	}
+	return all
 }
 
 // cellOf is where a capture is replayed.
 func (r *runner) cellOf(p *scenario.Replay) Cell {
 	c := Cell{Proto: "replay"}
+	if len(p.Relations)+len(p.Mask) > 0 {
+		c.Proto = "replay-relations"
+	}
 	if e := r.world.endpoints[p.At.Endpoint]; e != nil {
 		c.Underlay = r.world.underlay(e.Host, e.Host)
 	}
 	return c
 }
 
-func replayed(p *scenario.Replay, who string, cell Cell, in, out int, differences []golden.Difference) Check {
+func replayed(p *scenario.Replay, who string, cell Cell, rec replay.Recording, differences []replay.Explained) Check {
 	c := Check{
 		Name: "replay of " + p.File, Wire: who, Cell: cell.on(who),
-		Seen: fmt.Sprintf("%d frames in, %d out, all as in %s", in, out, p.Golden),
+		Seen: fmt.Sprintf("%d frames in, %d out, all as in %s", len(rec.Inputs), len(rec.Frames), p.Golden),
 	}
 	if len(differences) > 0 {
-		c.Seen = fmt.Sprintf("%d frames in, %d out, %d differences from %s", in, out, len(differences), p.Golden)
+		c.Seen = fmt.Sprintf("%d frames in, %d out, %d differences from %s", len(rec.Inputs), len(rec.Frames), len(differences), p.Golden)
 	}
 	for _, d := range differences {
 		c.Failures = append(c.Failures, Failure{
 			Field: fmt.Sprintf("packet %d at %s: %s", d.Packet, d.Port, d.Field), Who: who, Got: quiet(d.Got),
-			Against: p.Golden, Want: quiet(d.Want), Note: d.Frame,
+			Against: p.Golden, Want: quiet(d.Want), Note: strings.Join(append([]string{d.Frame}, d.Notes()...), "; "),
 		})
 	}
 	return c
@@ -122,22 +198,4 @@ func (w world) capture(files fs.FS, p *scenario.Replay) ([][]byte, error) {
 		return nil, fmt.Errorf("capture %s has no packet that %s sends; does rewrite name its addresses?", p.File, scenario.Short(p.At.Endpoint+p.At.Uplink))
 	}
 	return c.Frames(), nil
-}
-
-// Record runs a replay on a wire and writes what comes out as the golden
-// capture of the future. Nothing is written unless every frame is proven.
-func Record(ctx context.Context, w wire.Wire, s *scenario.Scenario, p *scenario.Replay, c Config, file string) (int, error) {
-	states := c.Compile(s.Objects)
-	if err := w.Apply(ctx, states); err != nil {
-		return 0, fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
-	}
-	frames, err := newWorld(s.Objects, states).capture(s.Files, p)
-	if err != nil {
-		return 0, err
-	}
-	emissions, err := w.Inject(ctx, p.At, frames)
-	if err != nil {
-		return 0, fmt.Errorf("replay %s on the %s wire: %w", p.File, w.Name(), err)
-	}
-	return len(emissions), golden.Write(file, golden.Frames(emissions))
 }

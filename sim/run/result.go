@@ -9,13 +9,16 @@ import (
 	"time"
 )
 
-// Status is pass or fail.
+// Status is pass or fail, and for whole scenarios also error.
 type Status string
 
 // The statuses.
 const (
 	Pass Status = "pass"
 	Fail Status = "fail"
+	// Error is the status of a scenario that the harness could not run to its
+	// end.
+	Error Status = "error"
 )
 
 // Result is what came of a scenario.
@@ -26,17 +29,22 @@ type Result struct {
 	Wires    []string      `json:"wires"`
 	Status   Status        `json:"status"`
 	Elapsed  time.Duration `json:"elapsedNanoseconds"`
-	// Runs has one entry for each family of the underlay that the scenario
-	// asks for, or one in all.
+	// Runs has one entry for each family of the underlay and each mode of XDP
+	// that the scenario asks for, or one in all.
 	Runs []Variant `json:"runs"`
+	// Error says why the harness could not go on; Runs then ends where it
+	// stopped.
+	Error string `json:"error,omitempty"`
 }
 
 // Variant is one run of all steps.
 type Variant struct {
 	// Underlay is "v4" or "v6" where the scenario asks for families.
 	Underlay string `json:"underlay,omitempty"`
-	Status   Status `json:"status"`
-	Steps    []Step `json:"steps"`
+	// XDP are the modes of programs where the scenario asks for them.
+	XDP    string `json:"xdp,omitempty"`
+	Status Status `json:"status"`
+	Steps  []Step `json:"steps"`
 }
 
 // Step is what came of one step.
@@ -47,6 +55,8 @@ type Step struct {
 	Line   int      `json:"line"`
 	Status Status   `json:"status"`
 	Checks []Check  `json:"checks"`
+	// Elapsed is real time, on all wires together.
+	Elapsed time.Duration `json:"elapsedNanoseconds"`
 }
 
 // Check is one thing that was compared on one wire, or between the two.
@@ -99,10 +109,7 @@ type Evidence struct {
 func (r Result) Evidence() []Evidence {
 	var all []Evidence
 	for _, v := range r.Runs {
-		name := r.Scenario
-		if v.Underlay != "" {
-			name += " over " + v.Underlay
-		}
+		name := r.Name(v)
 		for _, s := range v.Steps {
 			for _, c := range s.Checks {
 				if len(c.Rows) > 0 {
@@ -115,6 +122,19 @@ func (r Result) Evidence() []Evidence {
 		}
 	}
 	return all
+}
+
+// Name is the scenario's, and what is special about one of its runs: "tour over
+// v4".
+func (r Result) Name(v Variant) string {
+	name := r.Scenario
+	if v.Underlay != "" {
+		name += " over " + v.Underlay
+	}
+	if v.XDP != "" {
+		name += " in XDP mode " + v.XDP
+	}
+	return name
 }
 
 func (c Check) failure() string {

@@ -31,7 +31,8 @@ type Oracle interface {
 	Advance(time.Duration)
 }
 
-// Config is what a run needs. All fields but Notify are required.
+// Config is what a run needs. All fields but Update and Notify are
+// required.
 type Config struct {
 	// Wires to run on; those that the scenario does not ask for are left
 	// out. None left is an error.
@@ -40,6 +41,9 @@ type Config struct {
 	Oracle func() Oracle
 	// Compile makes the states of all hosts from the objects.
 	Compile func(object.Set) []state.Host
+	// Update, when set, writes the golden captures of replays, which then
+	// are what the wires are compared with.
+	Update Update
 	// Notify, when set, is told what happens while it happens, in one
 	// goroutine.
 	Notify func(Event)
@@ -52,6 +56,8 @@ type Event struct {
 	// Underlay is the family of this run, "v4" or "v6", where there are
 	// several.
 	Underlay string
+	// XDP are the modes of this run, where the scenario asks for them.
+	XDP string
 	// Wires that the run is on; Reports tells how each one's devices are
 	// set, by its name. Both for Opened.
 	Wires   []string
@@ -83,26 +89,28 @@ const (
 var ErrNotOnWire = errors.New("the scenario does not run on this wire")
 
 // Run runs a scenario, once for each family of its underlay. The error is nil
-// when the harness did its work, whatever the result.
+// when the harness did its work, whatever the result; otherwise the result is of
+// what was done until then.
 func Run(ctx context.Context, s *scenario.Scenario, c Config) (Result, error) {
 	started := time.Now()
 	c.Wires = slices.Clone(c.Wires)
 	c.Wires = slices.DeleteFunc(c.Wires, func(f Factory) bool { return !slices.Contains(s.Wires, f.Name) })
 	r := Result{Scenario: s.Name, Title: s.Title, File: s.File, Status: Pass, Wires: names(c.Wires)}
 	if len(c.Wires) == 0 {
+		r.Status, r.Error = Error, fmt.Sprintf("%v: it runs on %v", ErrNotOnWire, s.Wires)
 		return r, fmt.Errorf("run %s: %w: it runs on %v", s.Name, ErrNotOnWire, s.Wires)
 	}
 	for _, variant := range s.Variants() {
 		v, err := runVariant(ctx, variant, c)
+		r.Runs, r.Elapsed = append(r.Runs, v), time.Since(started)
 		if err != nil {
+			r.Status, r.Error = Error, err.Error()
 			return r, fmt.Errorf("run %s: %w", s.Name, err)
 		}
 		if v.Status == Fail {
 			r.Status = Fail
 		}
-		r.Runs = append(r.Runs, v)
 	}
-	r.Elapsed = time.Since(started)
 	return r, nil
 }
 
@@ -119,6 +127,7 @@ type runner struct {
 	Config
 	scenario *scenario.Scenario
 	underlay string
+	xdp      string
 	world    world
 	oracle   Oracle
 	wires    []wire.Wire
@@ -131,11 +140,18 @@ func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant,
 	if len(s.Families) == 1 {
 		r.underlay = familyName(s.Families[0])
 	}
-	defer func() { err = errors.Join(err, r.close()) }()
+	if len(s.Modes) == 1 {
+		r.xdp = s.Modes[0].String()
+	}
+	v.Underlay, v.XDP, v.Status = r.underlay, r.xdp, Pass
+	defer func() {
+		if err = errors.Join(err, r.close()); err != nil {
+			v.Status = Error
+		}
+	}()
 	if err := r.open(ctx); err != nil {
 		return v, err
 	}
-	v.Underlay, v.Status = r.underlay, Pass
 	for i := range s.Steps {
 		if err := ctx.Err(); err != nil {
 			return v, fmt.Errorf("stopped before step %d: %w", i+1, context.Cause(ctx))
@@ -213,7 +229,7 @@ func (r *runner) notify(e Event) {
 	if r.Notify == nil {
 		return
 	}
-	e.Scenario, e.Underlay, e.Total = r.scenario, r.underlay, len(r.scenario.Steps)
+	e.Scenario, e.Underlay, e.XDP, e.Total = r.scenario, r.underlay, r.xdp, len(r.scenario.Steps)
 	r.Notify(e)
 }
 
@@ -221,11 +237,12 @@ func (r *runner) step(ctx context.Context, i int) (Step, error) {
 	s := &r.scenario.Steps[i]
 	r.notify(Event{Kind: StepStarted, Index: i, Step: s})
 	done := Step{Name: s.Name, Kind: s.Kind(), Rows: s.Rows, Line: s.At.Line}
+	started := time.Now()
 	checks, err := r.do(ctx, s)
 	if err != nil {
 		return done, fmt.Errorf("step %d (%s:%d): %w", i+1, s.At.File, s.At.Line, err)
 	}
-	done.Checks = checks
+	done.Checks, done.Elapsed = checks, time.Since(started)
 	done.settle()
 	r.notify(Event{Kind: StepDone, Index: i, Step: s, Done: &done})
 	return done, nil
@@ -237,6 +254,8 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 		return r.probe(ctx, s.Probe)
 	case s.Table != nil:
 		return r.table(ctx, s.Table)
+	case s.Trace != nil:
+		return r.trace(ctx, s.Trace)
 	case s.Send != nil:
 		return r.send(ctx, s.Send)
 	case s.Replay != nil:

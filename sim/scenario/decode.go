@@ -29,14 +29,22 @@ func Load(files fs.FS, name string) (*Scenario, error) {
 
 // LoadFile is Load for a file of the operating system; errors name it, and the
 // files that it names, as file does.
-func LoadFile(file string) (*Scenario, error) {
+func LoadFile(file string) (*Scenario, error) { return loadFile(file, &decoder{}) }
+
+// LoadFileToUpdate is LoadFile for a run that writes golden captures: they need
+// not be there yet.
+func LoadFileToUpdate(file string) (*Scenario, error) {
+	return loadFile(file, &decoder{update: true})
+}
+
+func loadFile(file string, d *decoder) (*Scenario, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read scenario: %w", err)
 	}
 	dir, base := filepath.Split(file)
-	files := os.DirFS(filepath.Clean(dir + "."))
-	return (&decoder{files: files, shown: dir}).decode(base, data)
+	d.files, d.shown = os.DirFS(filepath.Clean(dir+".")), dir
+	return d.decode(base, data)
 }
 
 // Decode is Load for a scenario whose text is at hand.
@@ -68,6 +76,8 @@ func (d *decoder) decode(name string, data []byte) (*Scenario, error) {
 type decoder struct {
 	files fs.FS
 	dir   string
+	// update says that golden captures need not be there.
+	update bool
 	// shown is put before names of files in errors.
 	shown  string
 	reader *strict.Reader
@@ -124,7 +134,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	}
 	d.wires = s.Wires
 	before := d.failures()
-	s.Families = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
+	s.Families, s.Modes = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
 	d.underlays = s.Families
 	d.objects(f.Optional("objects"), &d.draft)
 	if d.failures() > before {
@@ -140,9 +150,10 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	s.Steps = strict.Each(f.Required("steps", "a list of steps"), d.step)
 }
 
-// topology reads the shorthand for objects, and the families of the underlay.
-func (d *decoder) topology(v strict.Value) []int {
-	f := v.Fields("underlay", "hosts", "vpcs", "subnets", "endpoints")
+// topology reads the shorthand for objects, the families of the underlay and
+// the modes of XDP.
+func (d *decoder) topology(v strict.Value) ([]int, []Modes) {
+	f := v.Fields("underlay", "xdp", "hosts", "vpcs", "subnets", "endpoints")
 	u := f.Optional("underlay").Fields("mtu", "vlan", "families")
 	for _, section := range []struct {
 		name string
@@ -173,7 +184,7 @@ func (d *decoder) topology(v strict.Value) []int {
 	if slices.Sort(each); len(slices.Compact(each)) != len(families.List()) {
 		families.Fail("each family once")
 	}
-	return each
+	return each, modes(f.Optional("xdp"))
 }
 
 func family(v strict.Value) int {

@@ -3,10 +3,7 @@
 package scenario
 
 import (
-	"net/netip"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/object/strict"
@@ -100,51 +97,6 @@ func (d *decoder) mac(v strict.Value) state.MAC {
 		}
 	}
 	return state.MAC{}
-}
-
-func (d *decoder) replay(v strict.Value) *Replay {
-	f := v.Fields("at", "uplink", "file", "rewrite", "golden", "ignore", "fresh")
-	r := &Replay{
-		At:     d.port(v, f),
-		File:   d.file(f.Required("file", "the name of a capture")),
-		Ignore: strict.Each(f.Optional("ignore"), strict.Value.Text),
-		Fresh:  f.Optional("fresh").Bool(),
-	}
-	d.golden(r, f.Required("golden", "the name of a capture of what must come out"))
-	for _, e := range f.Optional("rewrite").Entries() {
-		addr, err := netip.ParseAddr(e.Key)
-		if err != nil {
-			e.Value.FailGot(strict.Quote(e.Key)+" as a key", "addresses of the capture as keys, endpoints as values")
-			continue
-		}
-		if r.Rewrite == nil {
-			r.Rewrite = map[netip.Addr]string{}
-		}
-		r.Rewrite[addr] = d.endpoint(e.Value)
-	}
-	return r
-}
-
-// golden reads one name, or one for each family of the underlay.
-func (d *decoder) golden(r *Replay, v strict.Value) {
-	if !v.Present() || v.Node().Kind != yaml.MappingNode {
-		r.Golden = d.file(v)
-		return
-	}
-	f := v.Fields("v4", "v6")
-	r.Over = map[int]string{
-		4: d.file(f.Required("v4", "the name of a capture")),
-		6: d.file(f.Required("v6", "the name of a capture")),
-	}
-	if len(d.underlays) == 0 {
-		v.FailGot("golden captures by family", "underlay.families in the topology, or one name")
-	}
-}
-
-// file reads the name of a file that is there.
-func (d *decoder) file(v strict.Value) string {
-	name, _, _ := d.read(v)
-	return name
 }
 
 func (d *decoder) hostKey(e strict.Entry) {

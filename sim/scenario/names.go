@@ -126,6 +126,11 @@ func isFamily(family int) func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return a.Is4() == (family == 4) }
 }
 
+// isMap says whether a mapping was written.
+func isMap(v strict.Value) bool {
+	return v.Node() != nil && v.Node().Kind == yaml.MappingNode
+}
+
 // isList says whether a list was written.
 func isList(v strict.Value) bool {
 	return v.Node() != nil && v.Node().Kind == yaml.SequenceNode

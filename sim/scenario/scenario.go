@@ -23,6 +23,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -37,6 +38,9 @@ type Scenario struct {
 	// the other, each with hosts that have addresses of that family alone;
 	// empty: one run, with all addresses.
 	Families []int
+	// Modes of XDP that the steps are run in, one after the other, each over
+	// all Families; empty: one run, with what the objects say.
+	Modes []Modes
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
@@ -56,6 +60,7 @@ type Step struct {
 
 	Probe   *Probe
 	Table   *Table
+	Trace   *Trace
 	Send    *Send
 	Replay  *Replay
 	Change  *Change
@@ -71,6 +76,8 @@ func (s Step) Kind() string {
 		return "probe"
 	case s.Table != nil:
 		return "table"
+	case s.Trace != nil:
+		return "trace"
 	case s.Send != nil:
 		return "send"
 	case s.Replay != nil:
@@ -241,8 +248,12 @@ type Replay struct {
 	Over   map[int]string
 	// Rewrite maps addresses of the capture to full names of endpoints.
 	Rewrite map[netip.Addr]string
-	// Ignore names fields that are not compared ("outer.sport", …).
-	Ignore []string
+	// Ignore, Mask, Relations and Unordered say how the comparison is less
+	// strict than equality; see [golden.Rules].
+	Ignore    []string
+	Mask      map[string]string
+	Relations map[string]string
+	Unordered []golden.Group
 	// Fresh makes all hosts forget before.
 	Fresh bool
 }
@@ -263,4 +274,7 @@ type Assert struct {
 	// UnderlayFrames is the number of frames that hosts put on the
 	// underlay.
 	UnderlayFrames *int
+	// XDP says that every device must have its program in the mode that was
+	// asked for (veth only).
+	XDP bool
 }

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -77,4 +79,44 @@ func TestBad(t *testing.T) {
 			g.Expect(err.Error()).To(ContainSubstring(filepath.Base(file)+":"), "file and line")
 		})
 	}
+}
+
+func TestReplayRules(t *testing.T) {
+	g := NewWithT(t)
+	text := `title: rules
+topology:
+  hosts: {h1: {addresses: [192.0.2.1]}}
+  vpcs: {red: {vni: 100, dividers: {hosts: [h1]}}}
+  subnets: {red-a: {vpc: red, cidrs: [10.0.0.0/24], bouncers: {hosts: [h1]}}}
+  endpoints: {red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}}
+steps:
+- replay:
+    at: red-1
+    file: in.pcap
+    golden: out.pcapng
+    ignore: ["outer.*"]
+    mask: {inner.ip.tos: 0xfc, inner.eth.src: "ff:ff:ff:00:00:00"}
+    relations: {outer.sport: entropy, outer.tos: inner.ip.tos, geneve.return.token: echoed}
+    unordered: [{at: red-1}, {uplink: h1, packets: [2, 3]}]
+`
+	files := fstest.MapFS{"x.yaml": {Data: []byte(text)}, "in.pcap": {}, "out.pcapng": {}}
+	s, err := scenario.Load(files, "x.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	p := s.Steps[0].Replay
+	g.Expect(p.Ignore).To(Equal([]string{"outer.*"}))
+	g.Expect(p.Mask).To(Equal(map[string]string{"inner.ip.tos": "0xfc", "inner.eth.src": "ff:ff:ff:00:00:00"}))
+	g.Expect(p.Relations).To(HaveKeyWithValue("outer.sport", golden.Entropy))
+	g.Expect(p.Relations).To(HaveKeyWithValue("geneve.return.token", golden.Echoed))
+	g.Expect(p.Unordered).To(Equal([]golden.Group{{Port: "endpoint:default/red-1"}, {Port: "uplink:h1", Packets: []int{2, 3}}}))
+
+	delete(files, "out.pcapng")
+	_, err = scenario.Load(files, "x.yaml")
+	g.Expect(err).To(MatchError(ContainSubstring("out.pcapng")))
+	file := filepath.Join(t.TempDir(), "x.yaml")
+	g.Expect(os.WriteFile(file, []byte(text), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(filepath.Dir(file), "in.pcap"), nil, 0o644)).To(Succeed())
+	_, err = scenario.LoadFile(file)
+	g.Expect(err).To(HaveOccurred())
+	_, err = scenario.LoadFileToUpdate(file)
+	g.Expect(err).NotTo(HaveOccurred(), "golden captures are written by the run")
 }

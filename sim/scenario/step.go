@@ -13,7 +13,7 @@ import (
 )
 
 // stepKinds are the keys that say what a step does, one of them in each.
-var stepKinds = []string{"probe", "table", "send", "replay", "change", "forget", "advance", "assert"}
+var stepKinds = []string{"probe", "table", "trace", "send", "replay", "change", "forget", "advance", "assert"}
 
 func (d *decoder) step(v strict.Value) Step {
 	f := v.Fields(append([]string{"name", "rows", "expect"}, stepKinds...)...)
@@ -55,6 +55,8 @@ func (d *decoder) body(s *Step, kind string, v, expect strict.Value) {
 		s.Probe = d.probe(v, expect)
 	case "table":
 		s.Table = d.table(v)
+	case "trace":
+		s.Trace = d.trace(v)
 	case "send":
 		s.Send = d.send(v, expect)
 	case "replay":
@@ -205,15 +207,15 @@ func truthRow(v strict.Value, width int) string {
 }
 
 func (d *decoder) assert(v strict.Value) *Assert {
-	f := v.Fields("drops", "underlayFrames", "only")
-	a := &Assert{Only: f.Optional("only").Bool()}
+	f := v.Fields("drops", "underlayFrames", "only", "xdp")
+	a := &Assert{Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp"))}
 	if n := f.Optional("underlayFrames"); n.Present() {
 		frames := n.Int(0, 1<<30)
 		a.UnderlayFrames = &frames
 	}
 	drops := f.Optional("drops")
-	if !drops.Present() && a.UnderlayFrames == nil {
-		v.FailGot("nothing to compare", "drops or underlayFrames")
+	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() {
+		v.FailGot("nothing to compare", "drops, underlayFrames or xdp")
 	}
 	for _, host := range drops.Entries() {
 		d.hostKey(host)

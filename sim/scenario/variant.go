@@ -10,33 +10,57 @@ import (
 )
 
 // Variants returns the scenario once for each of its underlay families, with
-// hosts that have addresses of that family alone. A scenario that names no
-// families is its only variant.
+// hosts that have addresses of that family alone, in each of its modes of XDP.
+// A scenario that names neither is its only variant.
 func (s *Scenario) Variants() []*Scenario {
-	if len(s.Families) == 0 {
-		return []*Scenario{s}
-	}
-	var all []*Scenario
-	for _, family := range s.Families {
-		v := *s
-		v.Families = []int{family}
-		v.Objects = onFamily(s.Objects, family)
-		v.Steps = slices.Clone(s.Steps)
-		for i := range v.Steps {
-			if c := v.Steps[i].Change; c != nil {
-				changed := *c
-				changed.Objects = onFamily(c.Objects, family)
-				v.Steps[i].Change = &changed
-			}
-			if p := v.Steps[i].Replay; p != nil && p.Over != nil {
-				replay := *p
-				replay.Golden = p.Over[family]
-				v.Steps[i].Replay = &replay
-			}
+	all := []*Scenario{s}
+	if len(s.Families) > 0 {
+		all = nil
+		for _, family := range s.Families {
+			v := s.with(func(set object.Set) object.Set { return onFamily(set, family) })
+			v.Families = []int{family}
+			v.goldenOver(family)
+			all = append(all, v)
 		}
-		all = append(all, &v)
 	}
-	return all
+	if len(s.Modes) == 0 {
+		return all
+	}
+	var each []*Scenario
+	for _, v := range all {
+		for _, m := range s.Modes {
+			in := v.with(func(set object.Set) object.Set { return inModes(set, m) })
+			in.Modes = []Modes{m}
+			each = append(each, in)
+		}
+	}
+	return each
+}
+
+// goldenOver chooses the golden captures of one family of the underlay.
+func (s *Scenario) goldenOver(family int) {
+	for i := range s.Steps {
+		if p := s.Steps[i].Replay; p != nil && p.Over != nil {
+			replay := *p
+			replay.Golden = p.Over[family]
+			s.Steps[i].Replay = &replay
+		}
+	}
+}
+
+// with returns the scenario with other objects, also after its changes.
+func (s *Scenario) with(change func(object.Set) object.Set) *Scenario {
+	v := *s
+	v.Objects = change(s.Objects)
+	v.Steps = slices.Clone(s.Steps)
+	for i := range v.Steps {
+		if c := v.Steps[i].Change; c != nil {
+			changed := *c
+			changed.Objects = change(c.Objects)
+			v.Steps[i].Change = &changed
+		}
+	}
+	return &v
 }
 
 // onFamily returns the set with underlay addresses of one family.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // Key is the key of a map's row as people read it. Keys of maps that it does
@@ -40,6 +41,23 @@ func Key(table string, key []byte) string {
 		}
 	}
 	return hex.EncodeToString(key)
+}
+
+// KeyOf is [Key] with the names of what the numbers of arrays stand for.
+func KeyOf(table string, key []byte, names *wire.Names) string {
+	if names == nil || len(key) != 4 {
+		return Key(table, key)
+	}
+	number := binary.NativeEndian.Uint32(key)
+	switch table {
+	case bpf.RowTableTABLE_HOSTS.String():
+		return "host " + named(names.Hosts, number)
+	case bpf.RowTableTABLE_SUBNETS.String():
+		return "subnet " + named(names.Subnets, number)
+	case bpf.RowTableTABLE_ENDPOINTS.String():
+		return "endpoint " + named(names.Endpoints, number)
+	}
+	return Key(table, key)
 }
 
 func address(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b)).Unmap() }

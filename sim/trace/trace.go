@@ -6,15 +6,16 @@
 //
 //	h1 endpoint program at red-1
 //	  in   10.0.0.2 → 10.0.0.3 icmp echo id 7 seq 1
-//	  local     locals      vni 100 10.0.0.3   miss
-//	  path      paths       vni 100 10.0.0.3   hit
-//	  send ─► h2, 2 hash and 3 array lookups, no update
+//	  path      paths       vni 100 10.0.0.3   hit   learned: host h2
+//	  path      hosts       host h2            hit   addr 192.0.2.2, next hop 02:4d:48:00:00:02
+//	  send ─► h2, 1 hash and 3 array lookups, no update
 package trace
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/mizar-net/mizar/sim/frame"
@@ -54,6 +55,13 @@ type Stage struct {
 	Map    string `json:"map,omitempty"`
 	Key    string `json:"key,omitempty"`
 	Access string `json:"access,omitempty"`
+	// Row is what stood in the row, or was written by an update; Before is
+	// what stood there before. Nil when there was no such row, or rows were
+	// not read.
+	Row    Row `json:"row,omitempty"`
+	Before Row `json:"before,omitempty"`
+	// Text is the row in one line: "learned: host h2, tell".
+	Text string `json:"text,omitempty"`
 }
 
 // Lookups counts what a program asked of maps.
@@ -67,31 +75,66 @@ type Lookups struct {
 // order that they were sent.
 func Of(o wire.Outcome) []Packet {
 	var all []Packet
-	for i, p := range o.Requests {
-		all = append(all, way(fmt.Sprintf("request %d", i+1), p))
-		if i < len(o.Replies) {
-			all = append(all, way(fmt.Sprintf("reply %d", i+1), o.Replies[i]))
-		}
+	for name, p := range packets(o) {
+		all = append(all, way(name, p))
 	}
 	return all
+}
+
+// packets are those of an outcome by name, requests and replies in the order
+// that they were sent.
+func packets(o wire.Outcome) iter.Seq2[string, wire.Packet] {
+	return func(yield func(string, wire.Packet) bool) {
+		for i, p := range o.Requests {
+			if !yield(fmt.Sprintf("request %d", i+1), p) {
+				return
+			}
+			if i < len(o.Replies) && !yield(fmt.Sprintf("reply %d", i+1), o.Replies[i]) {
+				return
+			}
+		}
+	}
 }
 
 func way(name string, p wire.Packet) Packet {
 	w := Packet{Name: name, Fate: fate(p), Hosts: p.Hosts, Hops: p.Hops}
 	for _, s := range p.Steps {
-		step := Step{
-			Host: s.Host, Program: s.Program, Port: scenario.Short(s.Port), In: line(s.In), Out: line(s.Out),
-			Verdict: s.Verdict, Reason: s.Reason, To: scenario.Short(s.To),
-			Lookups: Lookups{Hash: s.HashLookups, Array: s.ArrayLookups, Updates: s.Updates},
-		}
-		for _, stage := range s.Stages {
-			step.Stages = append(step.Stages, Stage{
-				Name: stage.Name, Map: stage.Map, Key: Key(stage.Map, stage.Key), Access: stage.Access,
-			})
-		}
-		w.Steps = append(w.Steps, step)
+		w.Steps = append(w.Steps, stepOf(s))
 	}
 	return w
+}
+
+func stepOf(s wire.Step) Step {
+	step := Step{
+		Host: s.Host, Program: s.Program, Port: scenario.Short(s.Port), In: line(s.In), Out: line(s.Out),
+		Verdict: s.Verdict, Reason: s.Reason, To: scenario.Short(s.To),
+		Lookups: Lookups{Hash: s.HashLookups, Array: s.ArrayLookups, Updates: s.Updates},
+	}
+	for _, stage := range s.Stages {
+		step.Stages = append(step.Stages, stageOf(stage, s.Names))
+	}
+	return step
+}
+
+// stageOf reads the row that a stage met.
+func stageOf(s wire.Stage, names *wire.Names) Stage {
+	out := Stage{Name: s.Name, Map: s.Map, Key: KeyOf(s.Map, s.Key, names), Access: s.Access}
+	var err error
+	if s.Row != nil {
+		if out.Row, err = Decode(s.Map, s.Row, names); err != nil {
+			out.Text = err.Error()
+			return out
+		}
+		out.Text = out.Row.Brief(s.Map)
+	}
+	if s.Before != nil {
+		if out.Before, err = Decode(s.Map, s.Before, names); err != nil {
+			out.Text = err.Error()
+			return out
+		}
+		out.Text += " (was " + out.Before.Brief(s.Map) + ")"
+	}
+	return out
 }
 
 func fate(p wire.Packet) string {
@@ -147,12 +190,12 @@ func WriteText(w io.Writer, packets []Packet) error {
 	return nil
 }
 
-// widths of the columns stage, map and key over all steps.
-func (p Packet) widths() [3]int {
-	var w [3]int
+// widths of the columns stage, map, key and access over all steps.
+func (p Packet) widths() [4]int {
+	var w [4]int
 	for _, s := range p.Steps {
 		for _, stage := range s.Stages {
-			for i, text := range []string{stage.Name, stage.Map, stage.Key} {
+			for i, text := range []string{stage.Name, stage.Map, stage.Key, stage.Access} {
 				w[i] = max(w[i], len(text))
 			}
 		}
@@ -160,30 +203,55 @@ func (p Packet) widths() [3]int {
 	return w
 }
 
-func (s Step) write(b *strings.Builder, widths [3]int) {
-	at := ""
-	if s.Port != "" {
-		at = " at " + s.Port
+// write writes the step as lines, each with what goes before it.
+func (s Step) write(b *strings.Builder, widths [4]int) {
+	fmt.Fprintf(b, "  ┌ %s\n", s.title())
+	writeFrame(b, s.In)
+	for _, stage := range s.Stages {
+		fmt.Fprintf(b, "  │   %s\n", stage.line(widths))
 	}
-	fmt.Fprintf(b, "  ┌ %s: %s program%s\n", s.Host, s.Program, at)
-	outer, inner, tunnel := strings.Cut(s.In, "] ")
+	if s.Out != "" && s.Out != s.In {
+		writeFrame(b, s.Out)
+	}
+	fmt.Fprintf(b, "  └ %s (%s)\n", s.end(), s.Lookups)
+}
+
+// line is the stage in columns.
+func (s Stage) line(widths [4]int) string {
+	text := fmt.Sprintf("%-*s  %-*s  %-*s  %-*s  %s", widths[0], s.Name, widths[1], s.Map,
+		widths[2], s.Key, widths[3], s.Access, s.Text)
+	return strings.TrimRight(text, " ")
+}
+
+// title is "h1: endpoint program at red-1".
+func (s Step) title() string {
+	title := fmt.Sprintf("%s: %s program", s.Host, s.Program)
+	if s.Port != "" {
+		title += " at " + s.Port
+	}
+	return title
+}
+
+// end is "relay ─► h2", or "drop ttl".
+func (s Step) end() string {
+	end := s.Verdict
+	if s.Reason != "" {
+		end += " " + s.Reason
+	}
+	if s.To != "" {
+		end += " ─► " + s.To
+	}
+	return end
+}
+
+// writeFrame writes a frame in a line, or a tunnel frame in two.
+func writeFrame(b *strings.Builder, frame string) {
+	outer, inner, tunnel := strings.Cut(frame, "] ")
 	if tunnel {
 		fmt.Fprintf(b, "  │ %s]\n  │   └ %s\n", outer, inner)
 	} else {
-		fmt.Fprintf(b, "  │ %s\n", s.In)
+		fmt.Fprintf(b, "  │ %s\n", frame)
 	}
-	for _, stage := range s.Stages {
-		text := fmt.Sprintf("%-*s  %-*s  %-*s  %s", widths[0], stage.Name, widths[1], stage.Map, widths[2], stage.Key, stage.Access)
-		fmt.Fprintf(b, "  │   %s\n", strings.TrimRight(text, " "))
-	}
-	verdict := s.Verdict
-	if s.Reason != "" {
-		verdict += " " + s.Reason
-	}
-	if s.To != "" {
-		verdict += " ─► " + s.To
-	}
-	fmt.Fprintf(b, "  └ %s (%s)\n", verdict, s.Lookups)
 }
 
 // String is "2 hash and 3 array lookups, no update".

@@ -50,6 +50,20 @@ type Reporter interface {
 	Report(ctx context.Context) (string, error)
 }
 
+// Weigher is a wire that can tell what its maps cost. Both wires are one.
+type Weigher interface {
+	// Memory returns the bytes that the kernel charges for the maps of each
+	// host, by map.
+	Memory(ctx context.Context) (map[string]map[string]uint64, error)
+}
+
+// Moder is a wire with devices: it can tell where their programs sit.
+type Moder interface {
+	// Modes returns the mode of XDP, as the kernel tells it, of each uplink
+	// and of each endpoint's port; "" where there is no program.
+	Modes(ctx context.Context) (map[Port]state.XDP, error)
+}
+
 // Drops counts packets by host name and drop reason (its name in the enum, in
 // lower case without the prefix: "guard_address").
 type Drops map[string]map[string]uint64
@@ -146,6 +160,8 @@ type Step struct {
 	Port    string
 	Verdict string // name of the verdict, lower case: "send", "relay", …
 	Reason  string // drop reason when Verdict is "drop"
+	// Action is what the program returned to the kernel: "redirect", "transmit".
+	Action string
 	// Stages that the packet went through, in order, with the map rows met.
 	Stages []Stage
 	// HashLookups counts lookups in hash, LRU and LPM maps, ArrayLookups
@@ -154,6 +170,9 @@ type Step struct {
 	In, Out                            []byte
 	// To is the host or endpoint that the frame goes to.
 	To string
+	// Names say what the numbers in rows stand for; nil where rows are not
+	// read.
+	Names *Names
 }
 
 // Stage is one thing a program did.
@@ -164,4 +183,8 @@ type Stage struct {
 	Access string
 	Key    []byte
 	Hit    bool
+	// Row is what stood in the row, for an update what was written; Before
+	// is what stood there before an update. Nil: no such row, or rows are
+	// not read.
+	Row, Before []byte
 }

@@ -24,8 +24,8 @@ type endpoint struct {
 	// device is the index of eth0 here, port that of its other end there.
 	device, port           int
 	offloads, portOffloads map[string]string
-	// program is at the port; nil: none.
-	program Program
+	// attached is at the port.
+	attached attachment
 }
 
 // newEndpoint makes an endpoint and plugs it into its host.
@@ -124,10 +124,9 @@ func (e *endpoint) address() error {
 // move takes the port to another host's namespace. What is in the endpoint's
 // namespace stays: addresses, routes, sockets.
 func (e *endpoint) move(to *host) error {
-	if err := e.host.setProgram(e.port, noProgram); err != nil {
-		return fmt.Errorf("take the old host's program away: %w", err)
+	if err := e.host.detach(e.port, &e.attached); err != nil {
+		return fmt.Errorf("leave the old host: %w", err)
 	}
-	e.program = nil
 	if err := e.host.links.LinkSetNsFd(index(e.port), int(to.ns)); err != nil {
 		return fmt.Errorf("take the port along: %w", err)
 	}

@@ -19,8 +19,8 @@ type fabric struct {
 }
 
 // newFabric makes an underlay that nobody is plugged into.
-func newFabric(file string) (*fabric, error) {
-	s, err := newSpace(file)
+func newFabric() (*fabric, error) {
+	s, err := newSpace("")
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,8 @@ type host struct {
 	offloads, fabricOffloads map[string]string
 	// met are the neighbours that were entered, by underlay address.
 	met map[netip.Addr]state.MAC
-	// program is at the uplink; nil: none.
-	program Program
+	// attached is at the uplink.
+	attached attachment
 }
 
 // newHost makes a host and plugs it into the fabric.

@@ -36,9 +36,23 @@ var (
 	fileForm = regexp.MustCompile(`^mizar-([a-z0-9.-]+)-(?:(fabric)|(host|endpoint):(.+))$`)
 )
 
-// Named is a machine room that stays under /run/netns.
+// State is what has become of a named machine room.
+type State string
+
+// The states of a named machine room.
+const (
+	// Up is complete, and stays.
+	Up State = "up"
+	// Building is being built or removed by a process that lives.
+	Building State = "building"
+	// Half is what a killed process has left; [Down] removes it.
+	Half State = "half-built"
+)
+
+// Named is a machine room under /run/netns.
 type Named struct {
-	Name string
+	Name  string
+	State State
 	// Hosts and Endpoints are their names, sorted.
 	Hosts, Endpoints []string
 }
@@ -65,7 +79,8 @@ func fileOf(name string, kind Kind, who string) string {
 	return filepath.Join(runDir, file)
 }
 
-// List finds all named machine rooms of this machine, sorted.
+// List finds all named machine rooms of this machine, sorted, also what is left
+// of one whose builder was killed.
 func List() ([]Named, error) {
 	files, err := os.ReadDir(runDir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -94,6 +109,9 @@ func List() ([]Named, error) {
 	}
 	var all []Named
 	for _, r := range rooms {
+		if r.State, err = stateOf(r.Name); err != nil {
+			return nil, err
+		}
 		slices.Sort(r.Hosts)
 		slices.Sort(r.Endpoints)
 		all = append(all, *r)
@@ -119,11 +137,16 @@ func find(name string) (Named, error) {
 }
 
 // Down removes a named machine room, whatever is left of it. The kernel keeps
-// a namespace for as long as processes are inside.
+// a namespace for as long as processes are inside. A Down that is killed leaves
+// something half-built, for the next.
 func Down(name string) error {
 	room, err := find(name)
 	if err != nil {
 		return err
+	}
+	c, err := takeClaim(name)
+	if err != nil {
+		return fmt.Errorf("take machine room %s down: %w", name, err)
 	}
 	var errs []error
 	for _, e := range room.Endpoints {
@@ -132,8 +155,7 @@ func Down(name string) error {
 	for _, h := range room.Hosts {
 		errs = append(errs, unpin(fileOf(name, Host, h)))
 	}
-	// The fabric goes last: it is what List and Down know the room by.
-	if err := errors.Join(append(errs, unpin(fileOf(name, Fabric, "")))...); err != nil {
+	if err := errors.Join(append(errs, c.end())...); err != nil {
 		return fmt.Errorf("take machine room %s down: %w", name, err)
 	}
 	return nil
@@ -146,6 +168,9 @@ func Enter(name, who string, f func() error) error {
 	room, err := find(name)
 	if err != nil {
 		return err
+	}
+	if room.State != Up {
+		return fmt.Errorf("machine room %s is %s and not up; only one that is up can be entered", name, room.State)
 	}
 	file, err := room.file(who)
 	if err != nil {

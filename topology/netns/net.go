@@ -15,8 +15,8 @@ import (
 // Options say what kind of machine room to build. The zero value is one that
 // goes with the process.
 type Options struct {
-	// Name keeps the machine room under /run/netns until [Down]. Empty:
-	// anonymous namespaces.
+	// Name keeps the machine room under /run/netns from [Net.Release] until
+	// [Down]. Empty: anonymous namespaces.
 	Name string
 }
 
@@ -24,6 +24,7 @@ type Options struct {
 // goroutines at once.
 type Net struct {
 	opts      Options
+	claim     *claim
 	topo      topology.Topology
 	fabric    *fabric
 	hosts     map[string]*host
@@ -37,11 +38,15 @@ func New(opts Options) (*Net, error) {
 			return nil, err
 		}
 	}
-	f, err := newFabric(fileOf(opts.Name, "fabric", ""))
+	c, err := newClaim(opts.Name)
 	if err != nil {
-		return nil, fmt.Errorf("build the fabric: %w", err)
+		return nil, err
 	}
-	return &Net{opts: opts, fabric: f, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}, nil
+	f, err := newFabric()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("build the fabric: %w", err), c.end())
+	}
+	return &Net{opts: opts, claim: c, fabric: f, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}, nil
 }
 
 // Build makes a machine room with a topology, or nothing at all.
@@ -69,7 +74,18 @@ func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
 			return err
 		}
 	}
+	n.modes(t)
 	return n.neighbours()
+}
+
+// modes takes the modes of XDP over, for the next Attach.
+func (n *Net) modes(t topology.Topology) {
+	for _, h := range t.Hosts {
+		n.hosts[h.Name].XDP = h.XDP
+	}
+	for _, e := range t.Endpoints {
+		n.endpoints[e.Name].XDP = e.XDP
+	}
 }
 
 // built is what exists.
@@ -228,27 +244,40 @@ func (n *Net) unknown(kind, name string) error {
 	return fmt.Errorf("%s %q is not in the machine room, which has %v", kind, name, have)
 }
 
-// Offloads are the features of all devices, sorted by namespace and device.
+// Offloads are the features of all devices and the modes of their programs, sorted by namespace and device.
 func (n *Net) Offloads() []Offload {
 	var all []Offload
 	for _, h := range n.hosts {
-		all = append(all, Offload{h.Name, UplinkDevice, h.offloads},
-			Offload{"fabric", topology.Device(topology.FabricPrefix, h.Name), h.fabricOffloads})
+		all = append(all, Offload{h.Name, UplinkDevice, h.attached.String(), h.offloads},
+			Offload{"fabric", topology.Device(topology.FabricPrefix, h.Name), "-", h.fabricOffloads})
 	}
 	for _, e := range n.endpoints {
-		all = append(all, Offload{e.Host, topology.Device(topology.PortPrefix, e.Name), e.portOffloads},
-			Offload{e.Name, Device, e.offloads})
+		all = append(all, Offload{e.Host, e.portName(), e.attached.String(), e.portOffloads},
+			Offload{e.Name, Device, "-", e.offloads})
 	}
 	slices.SortFunc(all, compareOffloads)
 	return all
 }
 
 // Close takes the machine room down; what has a name, too.
-func (n *Net) Close() error { return n.end((*space).close) }
+func (n *Net) Close() error {
+	if n.fabric.closed != nil {
+		return nil
+	}
+	return errors.Join(n.end((*space).close), n.claim.end())
+}
 
-// Release lets go of a machine room with a name, which stays; one without is
-// taken down.
-func (n *Net) Release() error { return n.end((*space).release) }
+// Release lets go of a machine room with a name, which is complete by that and
+// stays; one without is taken down.
+func (n *Net) Release() error {
+	if n.fabric.closed != nil {
+		return nil
+	}
+	if err := n.claim.complete(n.fabric.space); err != nil {
+		return errors.Join(fmt.Errorf("leave machine room %s up: %w", n.opts.Name, err), n.Close())
+	}
+	return n.end((*space).release)
+}
 
 // end does one thing to all namespaces, endpoints first.
 func (n *Net) end(how func(*space) error) error {

@@ -228,7 +228,7 @@ func TestNamedRoomStaysUntilDown(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("take it down first")))
 	rooms, err := List()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rooms).To(ContainElement(Named{Name: name, Hosts: []string{"h1", "h2"}, Endpoints: []string{"default/a1", "default/a2"}}))
+	g.Expect(rooms).To(ContainElement(Named{Name: name, State: Up, Hosts: []string{"h1", "h2"}, Endpoints: []string{"default/a1", "default/a2"}}))
 	for who, device := range map[string]string{"h1": "uplink", "a2": "eth0", "default/a1": "eth0", "fabric": "to-h2"} {
 		g.Expect(Enter(name, who, func() error {
 			_, err := net.InterfaceByName(device)
@@ -252,7 +252,7 @@ func TestOffloadsAreSwitchedAndPrinted(t *testing.T) {
 	n := build(t, room(1, 1))
 	var out strings.Builder
 	g.Expect(WriteOffloads(&out, n.Offloads())).To(Succeed())
-	g.Expect(strings.Fields(strings.Split(out.String(), "\n")[1])).To(Equal([]string{"default/a1", "eth0", "off", "off", "off", "on", "off"}))
-	g.Expect(out.String()).To(MatchRegexp(`fabric +to-h1 +off +off +off +on +off`))
-	g.Expect(out.String()).To(MatchRegexp(`h1 +uplink +off +off +off +off +off`))
+	g.Expect(strings.Fields(strings.Split(out.String(), "\n")[1])).To(Equal([]string{"default/a1", "eth0", "-", "off", "off", "off", "on", "off"}))
+	g.Expect(out.String()).To(MatchRegexp(`fabric +to-h1 +- +off +off +off +on +off`))
+	g.Expect(out.String()).To(MatchRegexp(`h1 +uplink +- +off +off +off +off +off`))
 }

@@ -48,6 +48,9 @@ const polling = "rx-gro"
 type Offload struct {
 	// Namespace is the host or the endpoint, or "fabric".
 	Namespace, Device string
+	// XDP is the mode of the program there, "native", "generic" or "generic
+	// (fallback)"; "-" without a program.
+	XDP string
 	// Features has each of the features that are switched deliberately.
 	Features map[string]string
 }
@@ -99,9 +102,9 @@ func onOff(on bool) string {
 // without it means nothing.
 func WriteOffloads(w io.Writer, all []Offload) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "NAMESPACE\tDEVICE\tTX CHECKSUM\tTSO\tGSO\tGRO\tVLAN INSERT")
+	fmt.Fprintln(t, "NAMESPACE\tDEVICE\tXDP\tTX CHECKSUM\tTSO\tGSO\tGRO\tVLAN INSERT")
 	for _, o := range all {
-		cells := []string{o.Namespace, o.Device}
+		cells := []string{o.Namespace, o.Device, o.XDP}
 		for _, f := range []string{"tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-generic-segmentation", polling, "tx-vlan-hw-insert"} {
 			state, ok := o.Features[f]
 			if !ok {

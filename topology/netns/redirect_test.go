@@ -35,8 +35,22 @@ func redirect(t *testing.T, device uint32) *ebpf.Program {
 	return program(t, asm.Mov.Imm(asm.R1, int32(device)), asm.Mov.Imm(asm.R2, 0), asm.FnRedirect.Call())
 }
 
+// grow makes room for outer headers and sends every packet out of a device.
+func grow(t *testing.T, device uint32) *ebpf.Program {
+	const outer = 100
+	return program(t,
+		asm.Mov.Imm(asm.R2, -outer), asm.FnXdpAdjustHead.Call(),
+		asm.JEq.Imm(asm.R0, 0, "grown"),
+		asm.Mov.Imm(asm.R0, xdpDrop), asm.Return(),
+		asm.Mov.Imm(asm.R1, int32(device)).WithSymbol("grown"), asm.Mov.Imm(asm.R2, 0), asm.FnRedirect.Call())
+}
+
+// passAll are the instructions of a program that passes every packet.
+var passAll = asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()}
+
 // The actions of a program, enum xdp_action of linux/bpf.h.
 const (
+	xdpDrop = 1
 	xdpPass = 2
 	xdpTX   = 3
 )

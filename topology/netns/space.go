@@ -112,9 +112,26 @@ func pinNamespace(file string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
+	if err := mountNamespace(file); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+// mountNamespace mounts the thread's namespace on a file that exists.
+func mountNamespace(file string) error {
 	self := fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid())
 	if err := unix.Mount(self, file, "bind", unix.MS_BIND, ""); err != nil {
-		return errors.Join(fmt.Errorf("mount the namespace on %s: %w", file, err), os.Remove(file))
+		return fmt.Errorf("mount the namespace on %s: %w", file, err)
+	}
+	return nil
+}
+
+// unmount undoes that; a file without a mount, and a missing one, are fine.
+func unmount(file string) error {
+	err := unix.Unmount(file, unix.MNT_DETACH)
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("unmount %s: %w", file, err)
 	}
 	return nil
 }
@@ -124,8 +141,8 @@ func unpin(file string) error {
 	if file == "" {
 		return nil
 	}
-	if err := unix.Unmount(file, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("unmount %s: %w", file, err)
+	if err := unmount(file); err != nil {
+		return err
 	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -15,6 +15,7 @@ func step(h *host, a Arrival, port string, r Result) wire.Step {
 	s := wire.Step{
 		Host: h.name, Program: string(a.Program), Port: port,
 		Verdict:     bpf.RowVerdict(r.Record.Verdict).String(),
+		Action:      r.Action.String(),
 		Stages:      stages(r.Record),
 		HashLookups: int(r.Record.HashLookups), ArrayLookups: int(r.Record.ArrayLookups),
 		Updates: int(r.Record.Updates),

@@ -30,6 +30,7 @@ type Wire struct {
 	frames    map[string]uint64 // on the underlay, by host
 	made      int               // hosts ever made; gives them their MACs
 	nextPort  uint16            // the next source port that a probe gets
+	rows      bool              // steps tell the contents of rows
 }
 
 var (

@@ -88,6 +88,10 @@ func (w *Wire) walk(at wire.Port, frame []byte) (trip, error) {
 // its way ends.
 func (w *Wire) run(here place, t *trip) (*place, error) {
 	arrival := here.arrival()
+	before, err := w.before(here.host)
+	if err != nil {
+		return nil, err
+	}
 	result, err := here.host.machine.Run(arrival)
 	if err != nil {
 		return nil, err
@@ -96,6 +100,9 @@ func (w *Wire) run(here place, t *trip) (*place, error) {
 		return nil, err
 	}
 	s := step(here.host, arrival, here.port, result)
+	if err := w.fill(here.host, &s, before); err != nil {
+		return nil, err
+	}
 	next, err := w.follow(here, result, &s, t)
 	t.Steps = append(t.Steps, s)
 	return next, err

@@ -41,8 +41,10 @@ var (
 )
 
 // Open makes a wire without hosts. It needs root.
-func Open() (*Wire, error) {
-	room, err := netns.New(netns.Options{})
+func Open() (*Wire, error) { return open(netns.Options{}) }
+
+func open(o netns.Options) (*Wire, error) {
+	room, err := netns.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -211,10 +213,10 @@ func (w *Wire) UnderlayFrames(ctx context.Context) (map[string]uint64, error) {
 	return all, nil
 }
 
-// Report implements wire.Reporter: the offloads of all devices.
+// Report implements wire.Reporter: the offloads and modes of all devices.
 func (w *Wire) Report(context.Context) (string, error) {
 	var b strings.Builder
-	err := netns.WriteOffloads(&b, w.room.Offloads())
+	err := WriteReport(&b, w.room.Offloads(), w.room.Fallbacks())
 	return b.String(), err
 }
 

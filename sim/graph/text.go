@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cmd
+// Package graph draws the network of a scenario: hosts with their uplinks,
+// endpoints and roles, VPCs and subnets; as text and as SVG.
+package graph
 
 import (
 	"fmt"
@@ -15,24 +17,47 @@ import (
 	"github.com/mizar-net/mizar/sim/scenario"
 )
 
-// draw is a network as a picture: a box for each host with its endpoints and
-// roles, and the underlay below.
+// Text is a network as a picture: a line for each VPC, a box for each host with
+// its endpoints and roles, and the underlay below.
+func Text(set object.Set) string { return tenants(set) + draw(set) }
+
+// columns is how wide a row of boxes gets before the next begins.
+const columns = 160
+
+// draw is the boxes, as many beside each other as there is room for.
 func draw(set object.Set) string {
+	var b strings.Builder
 	var boxes [][]string
-	for _, h := range compile.Hosts(set) {
-		boxes = append(boxes, inside(h))
+	var names []string
+	width := 0
+	for i, h := range compile.Hosts(set) {
+		lines := inside(h)
+		wide := utf8.RuneCountInString(h.Name) + 2
+		for _, l := range lines {
+			wide = max(wide, utf8.RuneCountInString(l))
+		}
+		if i > 0 && width+wide+5 > columns {
+			b.WriteString(drawRow(boxes, names, set.Hosts[0].MTU))
+			boxes, names, width = nil, nil, 0
+		}
+		boxes, names, width = append(boxes, lines), append(names, h.Name), width+wide+5
 	}
+	return b.String() + drawRow(boxes, names, set.Hosts[0].MTU)
+}
+
+// drawRow is boxes beside each other, and the underlay below.
+func drawRow(boxes [][]string, names []string, mtu int) string {
 	height := 0
 	for _, b := range boxes {
 		height = max(height, len(b))
 	}
 	rows := make([]string, height+2)
 	for i, b := range boxes {
-		box(rows, b, set.Hosts[i].Name)
+		box(rows, b, names[i])
 	}
 	width := utf8.RuneCountInString(rows[0])
-	label := fmt.Sprintf(" underlay: Geneve, MTU %d ", set.Hosts[0].MTU)
-	left := (width - len(label)) / 2
+	label := fmt.Sprintf(" underlay: Geneve, MTU %d ", mtu)
+	left := max((width-len(label))/2, 0)
 	rows = append(rows, strings.Repeat("═", left)+label+strings.Repeat("═", max(width-left-len(label), 0)))
 	return strings.Join(rows, "\n") + "\n"
 }

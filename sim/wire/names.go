@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+// Names say what the numbers in one host's rows stand for.
+type Names struct {
+	// Hosts, Subnets and Endpoints are numbered by the host itself, which is
+	// host 0; Ports by its kernel.
+	Hosts, Subnets, Endpoints, Ports map[uint32]string
+}
+
+// RowReader is a wire whose steps can tell what stood in the rows they met.
+type RowReader interface {
+	// ReadRows makes every step from now on do so.
+	ReadRows()
+}
