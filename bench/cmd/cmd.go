@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mizar-net/mizar/bench/live"
 	"github.com/mizar-net/mizar/bench/machine"
 	"github.com/mizar-net/mizar/bench/report"
 	"github.com/mizar-net/mizar/bench/suite"
@@ -83,6 +84,7 @@ func casesCommand() *cobra.Command {
 			for _, c := range suite.Cases() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
 			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", live.TwoHosts, "xdp", live.TwoHosts, live.What)
 			return nil
 		},
 	}
@@ -134,7 +136,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if o.brief {
 		o.plan.Loads, o.plan.Rounds, o.plan.Sample = 2, 5, 10*time.Millisecond
 	}
-	figures, err := o.measure(cmd.Context(), args, newProgress(cmd.ErrOrStderr()))
+	figures, err := o.measure(cmd.Context(), args, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -168,15 +170,36 @@ func (o *options) filter(names []string) suite.Filter {
 	return f
 }
 
-func (o *options) measure(ctx context.Context, names []string, p *progress) ([]report.Figure, error) {
-	defer p.end()
-	plan := o.plan
-	plan.Progress = p.tell
+func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]report.Figure, error) {
 	f := o.filter(names)
 	if o.targets {
 		f.Only = suite.Targets()
 	}
-	return suite.Run(ctx, suite.Cases(), f, plan)
+	var all []report.Figure
+	if o.instrument != report.Live {
+		p := newProgress(w, report.TestRun)
+		o.plan.Progress = p.tell
+		figures, err := suite.Run(ctx, suite.Cases(), f, o.plan)
+		p.end()
+		if err != nil {
+			return nil, err
+		}
+		all = figures
+	}
+	if o.instrument != report.TestRun {
+		p := newProgress(w, report.Live)
+		o.plan.Progress = p.tell
+		figures, err := live.Run(ctx, live.Keys(f), o.cpu, o.plan)
+		p.end()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, figures...)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("nothing to measure for %v with these flags; mizar bench cases lists what there is", names)
+	}
+	return all, nil
 }
 
 // out is where a run is shown: figures for whoever asked, and what is said about

@@ -14,12 +14,13 @@ import (
 // progress shows how far it is, on a terminal only.
 type progress struct {
 	w       io.Writer
+	what    string
 	started time.Time
 	shown   bool
 }
 
-func newProgress(w io.Writer) *progress {
-	p := &progress{w: io.Discard, started: time.Now()}
+func newProgress(w io.Writer, what string) *progress {
+	p := &progress{w: io.Discard, what: what, started: time.Now()}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.w = w
 	}
@@ -30,7 +31,7 @@ func newProgress(w io.Writer) *progress {
 func (p *progress) tell(done, of int) {
 	p.shown = true
 	left := time.Duration(float64(time.Since(p.started)) / float64(done) * float64(of-done))
-	fmt.Fprintf(p.w, "\r\033[K%3d %%, %s left", 100*done/of, left.Round(time.Second))
+	fmt.Fprintf(p.w, "\r\033[K%s: %3d %%, %s left", p.what, 100*done/of, left.Round(time.Second))
 }
 
 // end clears the line.

@@ -80,6 +80,8 @@ func judge(t Target, f *Figure) Judgement {
 	shares := f.over(func(l Load) float64 { return f.judged(l.Program) / (t.Factor*f.judged(l.Floor) + t.Plus) })
 	j.Share, j.Interval = sample.Median(shares), sample.MedianInterval(shares)
 	switch {
+	case math.IsNaN(j.Share) || f.Instrument == Live && f.Delivered() < enough:
+		j.Outcome = Undecided // what was lost on the way costs nothing
 	case j.Interval.High <= 1:
 		j.Outcome = Pass
 	case j.Interval.Low > 1:
@@ -87,11 +89,11 @@ func judge(t Target, f *Figure) Judgement {
 	default:
 		j.Outcome = Undecided
 	}
-	if math.IsNaN(j.Share) {
-		j.Outcome = Undecided
-	}
 	return j
 }
+
+// enough is the part of live frames that has to arrive.
+const enough = 0.99
 
 // Missed counts the targets that did not pass.
 func Missed(all []Judgement) int {

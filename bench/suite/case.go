@@ -8,6 +8,7 @@ package suite
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -83,14 +84,14 @@ type Filter struct {
 	Only []report.Target
 }
 
-// needs says whether a figure is asked for.
-func (f Filter) needs(c Case, k Key) bool {
-	if len(f.Flows) > 0 && !slices.Contains(f.Flows, k.Flows) {
-		return false
-	}
-	return len(f.Only) == 0 || slices.ContainsFunc(f.Only, func(t report.Target) bool {
-		return t.ID() == figureOf(c, k).ID()
+// Wants says whether a figure is asked for, from any instrument.
+func (f Filter) Wants(g report.Figure) bool {
+	named := len(f.Names) == 0 || slices.ContainsFunc(f.Names, func(n string) bool {
+		return g.Name == n || strings.HasPrefix(g.Name, n+"/")
 	})
+	needed := len(f.Only) == 0 || slices.ContainsFunc(f.Only, func(t report.Target) bool { return t.ID() == g.ID() })
+	return named && needed && slices.Contains(f.Families, g.Family) &&
+		(len(f.Flows) == 0 || slices.Contains(f.Flows, g.Flows))
 }
 
 // Key says which figure of a case.
@@ -100,23 +101,15 @@ type Key struct {
 
 // keys are the figures of a case that the filter asks for.
 func (f Filter) keys(c Case) []Key {
-	if len(f.Names) > 0 && !slices.ContainsFunc(f.Names, func(n string) bool { return hasPrefix(c.Name, n) }) {
-		return nil
-	}
 	var all []Key
 	for _, family := range f.Families {
 		for _, flows := range c.Flows {
-			if k := (Key{family, flows}); f.needs(c, k) {
+			if k := (Key{family, flows}); f.Wants(figureOf(c, k)) {
 				all = append(all, k)
 			}
 		}
 	}
 	return all
-}
-
-// hasPrefix says whether name is what was asked for, or lies below it.
-func hasPrefix(name, asked string) bool {
-	return name == asked || len(name) > len(asked) && name[:len(asked)] == asked && name[len(asked)] == '/'
 }
 
 // packets builds the packets of a case.
