@@ -4,6 +4,7 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -88,20 +89,31 @@ func (r *runner) load(ctx context.Context, g []workload) ([]report.Figure, error
 	if err != nil {
 		return nil, fmt.Errorf("set up IPv%d, %d flows: %w", g[0].key.Family, g[0].key.Flows, err)
 	}
-	defer s.Close()
+	if err := r.rounds(ctx, s); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	var figures []report.Figure
+	for _, e := range s.entries {
+		figures = append(figures, e.figure())
+	}
+	return figures, s.Close()
+}
+
+// rounds lets all contenders take turns.
+func (r *runner) rounds(ctx context.Context, s *stand) error {
 	for _, c := range s.contenders {
 		if err := r.calibrate(c); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for range r.Rounds {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		for _, c := range s.contenders {
 			gross, err := c.run(c.repetitions)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			c.samples = append(c.samples, gross)
 		}
@@ -110,11 +122,7 @@ func (r *runner) load(ctx context.Context, g []workload) ([]report.Figure, error
 			r.Progress(r.done, r.total)
 		}
 	}
-	var figures []report.Figure
-	for _, e := range s.entries {
-		figures = append(figures, e.figure())
-	}
-	return figures, nil
+	return nil
 }
 
 // calibrate warms a contender up and finds out how often it fits into a sample.
