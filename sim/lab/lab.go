@@ -45,32 +45,46 @@ func Up(ctx context.Context, name string, hosts []state.Host) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("bring lab %s up: %w", name, err)
 	}
-	for _, h := range hosts {
-		if err := program(ctx, room, h); err != nil {
-			return Report{}, errors.Join(fmt.Errorf("bring lab %s up: host %s: %w", name, h.Name, err), room.Close())
-		}
+	if err := program(ctx, room, hosts); err != nil {
+		return Report{}, errors.Join(fmt.Errorf("bring lab %s up: %w", name, err), room.Close())
+	}
+	if err := room.Ready(ctx); err != nil {
+		return Report{}, errors.Join(fmt.Errorf("bring lab %s up: %w", name, err), room.Close())
 	}
 	r := Report{Offloads: room.Offloads(), Fallbacks: room.Fallbacks()}
 	return r, room.Release()
 }
 
-// program makes a host hold its state. The programs stay at their devices and
-// keep their maps; the process keeps neither.
-func program(ctx context.Context, room *netns.Net, h state.Host) (err error) {
-	if err := ctx.Err(); err != nil {
+// program makes every host hold its state. The programs stay at their devices
+// and keep their maps; the process keeps neither.
+func program(ctx context.Context, room *netns.Net, hosts []state.Host) (err error) {
+	var names []string
+	for _, h := range hosts {
+		names = append(names, h.Name)
+	}
+	paths, err := veth.LoadLive(ctx, names)
+	if err != nil {
 		return err
 	}
-	var d *dataplane.Datapath
-	if d, err = veth.LoadLive(); err != nil {
-		return err
+	for _, h := range hosts {
+		d := paths[h.Name]
+		if err == nil {
+			err = errors.Join(ctx.Err(), programOne(room, h, d))
+		}
+		if closing := d.Close(); closing != nil {
+			err = errors.Join(err, fmt.Errorf("host %s: %w", h.Name, closing))
+		}
 	}
-	defer func() { err = errors.Join(err, d.Close()) }()
+	return err
+}
+
+func programOne(room *netns.Net, h state.Host, d *dataplane.Datapath) error {
 	local, err := room.Local(h.Name)
 	if err != nil {
 		return err
 	}
 	if _, err := d.Apply(h, local); err != nil {
-		return err
+		return fmt.Errorf("host %s: %w", h.Name, err)
 	}
 	return room.Attach(h.Name, netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()})
 }

@@ -39,9 +39,10 @@ func modes(v strict.Value) []Modes {
 	}
 	if isMap(v) {
 		f := v.Fields("uplinks", "endpoints")
+		ups, ends := orNative(someModes(f.Optional("uplinks"))), orNative(someModes(f.Optional("endpoints")))
 		var all []Modes
-		for _, up := range orNative(someModes(f.Optional("uplinks"))) {
-			for _, end := range orNative(someModes(f.Optional("endpoints"))) {
+		for _, up := range ups {
+			for _, end := range ends {
 				all = append(all, Modes{up, end})
 			}
 		}

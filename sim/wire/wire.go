@@ -120,7 +120,7 @@ type Probe struct {
 	Size int
 	// TOS is the DSCP and ECN byte of the requests.
 	TOS uint8
-	// Timeout for a reply on a wire with real time; 0 means 500 ms.
+	// Timeout for a reply on a wire with real time; 0 means 1.5 s.
 	Timeout time.Duration
 }
 

@@ -100,6 +100,8 @@ func TestKilledProcessLeavesSomethingHalfBuilt(t *testing.T) {
 	name := fmt.Sprintf("killed-%d", os.Getpid())
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "MIZAR_TEST_BUILD_AND_WAIT=1", "MIZAR_TEST_NAME="+name)
+	_, err := cmd.StdinPipe() // stays open as long as this test
+	g.Expect(err).NotTo(HaveOccurred())
 	out, err := cmd.StdoutPipe()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(cmd.Start()).To(Succeed())

@@ -59,6 +59,10 @@ func (w *Wire) Probe(ctx context.Context, p wire.Probe) (wire.Outcome, error) {
 	return out, err
 }
 
+// timeout is how long a reply may take. A drop is seen at once, so only packets
+// lost without a reason wait for it: longer than a neighbour is asked again.
+const timeout = 1500 * time.Millisecond
+
 // call fills in what a probe leaves open.
 func (w *Wire) call(p wire.Probe) (call, error) {
 	from, ok := w.know.endpoints[p.From]
@@ -73,7 +77,7 @@ func (w *Wire) call(p wire.Probe) (call, error) {
 		p.Count = 1
 	}
 	p.Size = cmp.Or(p.Size, 32)
-	p.Timeout = cmp.Or(p.Timeout, 500*time.Millisecond)
+	p.Timeout = cmp.Or(p.Timeout, timeout)
 	if p.SourcePort == 0 {
 		w.port++
 		p.SourcePort = 20000 + w.port%10000

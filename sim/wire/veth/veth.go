@@ -4,15 +4,13 @@ package veth
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"time"
 
-	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -119,8 +117,19 @@ func (w *Wire) quieten(c topology.Change) error {
 // program makes every host hold its state and puts programs at its ports.
 func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 	here := map[string]state.Host{}
+	var fresh []string
 	for _, h := range hosts {
 		here[h.Name] = h
+		if w.paths[h.Name] == nil {
+			fresh = append(fresh, h.Name)
+		}
+	}
+	loaded, err := LoadLive(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	maps.Copy(w.paths, loaded)
+	for _, h := range hosts {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -143,39 +152,17 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 			return err
 		}
 	}
-	return nil
+	return w.room.Ready(ctx)
 }
 
 // hold makes one host hold its state.
 func (w *Wire) hold(h state.Host) error {
-	d, ok := w.paths[h.Name]
-	if !ok {
-		var err error
-		if d, err = LoadLive(); err != nil {
-			return err
-		}
-		w.paths[h.Name] = d
-	}
 	local, err := w.room.Local(h.Name)
 	if err != nil {
 		return err
 	}
-	_, err = d.Apply(h, local)
+	_, err = w.paths[h.Name].Apply(h, local)
 	return err
-}
-
-// LoadLive loads the programs of one host of a machine room: for real devices,
-// with maps small enough that dozens of hosts fit into one kernel.
-func LoadLive() (*dataplane.Datapath, error) {
-	var secret [8]byte
-	_, _ = rand.Read(secret[:]) // never fails
-	limits := dataplane.SimulatedLimits()
-	limits[bpf.RowMapPorts] = 4096 // its rows are told by interface index
-	return dataplane.Load(dataplane.Options{
-		Mode:        dataplane.Live,
-		TokenSecret: binary.NativeEndian.Uint64(secret[:]),
-		Limits:      limits,
-	})
 }
 
 // Forget implements wire.Wire.
