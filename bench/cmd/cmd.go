@@ -84,7 +84,9 @@ func casesCommand() *cobra.Command {
 			for _, c := range suite.Cases() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", live.TwoHosts, "xdp", live.TwoHosts, live.What)
+			for _, w := range live.Ways() {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
+			}
 			return nil
 		},
 	}
@@ -189,7 +191,7 @@ func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]r
 	if o.instrument != report.TestRun {
 		p := newProgress(w, report.Live)
 		o.plan.Progress = p.tell
-		figures, err := live.Run(ctx, live.Keys(f), o.cpu, o.plan)
+		figures, err := live.Run(ctx, f, o.cpu, o.plan)
 		p.end()
 		if err != nil {
 			return nil, err

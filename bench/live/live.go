@@ -7,26 +7,41 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/bench/report"
 	"github.com/mizar-net/mizar/bench/sample"
 	"github.com/mizar-net/mizar/bench/suite"
-	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
 const vni = 100
 
-// TwoHosts is the name of the one way that is measured, What says it in a line.
-const (
-	TwoHosts = "two-hosts"
-	What     = "live: 64 bytes from an endpoint to another host's, the way is learned; flows differ by their ports"
-)
+// Way is one thing to measure, beside another.
+type Way struct {
+	Name, What string
+	// Floor is the name of the other.
+	Floor string
+	flows []int
+
+	at     sink
+	beside func(context.Context, suite.Key, sink) (*contender, error)
+}
+
+// Ways is the table.
+func Ways() []Way {
+	return []Way{
+		{
+			Name: "two-hosts", Floor: "two-hosts", flows: []int{1, probe.MaxFlows}, at: driverSink, beside: newFloor,
+			What: "64 bytes to another host's endpoint, learned; flows differ by their ports; against no lookups at all",
+		},
+		{
+			Name: "two-hosts/same-sink", Floor: "kernel-vxlan", flows: []int{1}, at: stackSink, beside: newVXLAN,
+			What: "the same into the endpoint's stack, against the kernel's VXLAN and bridge on the same devices",
+		},
+	}
+}
 
 // outer is the length of the outer headers, by family.
 var outer = map[int]int{4: 58, 6: 78}
@@ -72,13 +87,14 @@ func states(family int) [2]state.Host {
 	return all
 }
 
-// frames are the flows: they differ by their ports.
-func frames(k suite.Key) ([][]byte, error) {
+// frames are the flows: they differ by their ports. Programs want them sent to
+// the gateway, a bridge to the receiver itself.
+func frames(k suite.Key, to state.MAC) ([][]byte, error) {
 	header := map[int]int{4: 14 + 20 + 8, 6: 14 + 40 + 8}[k.Family]
 	all := make([][]byte, k.Flows)
 	for n := range all {
 		b, err := frame.Build(frame.Spec{
-			Kind: frame.UDP, SrcMAC: endpointMAC(0), DstMAC: gateway,
+			Kind: frame.UDP, SrcMAC: endpointMAC(0), DstMAC: to,
 			Src: endpoint(k.Family, 0), Dst: endpoint(k.Family, 1),
 			SrcPort: uint16(1024 + n), DstPort: uint16(2000 + n%128), Payload: make([]byte, probe.LiveFrame-header),
 		})
@@ -90,151 +106,54 @@ func frames(k suite.Key) ([][]byte, error) {
 	return all, nil
 }
 
-// contender is a rig with its programs.
-type contender struct {
-	*rig
-	name        string
-	closers     []func() error
-	repetitions int
-	samples     []float64
-	// delivered is the least part that arrived.
-	delivered float64
+// job is one figure to measure.
+type job struct {
+	Way
+	key suite.Key
 }
 
-func (c *contender) close() error {
-	errs := []error{c.rig.close()}
-	for _, f := range c.closers {
-		errs = append(errs, f())
-	}
-	return errors.Join(errs...)
-}
-
-// newMizar is the way through the programs, learned.
-func newMizar(ctx context.Context, k suite.Key, sent [][]byte) (*contender, error) {
-	r, err := build(ctx, states(k.Family), sent)
-	if err != nil {
-		return nil, err
-	}
-	c := &contender{rig: r, name: "programs", delivered: 1}
-	var paths [2]*dataplane.Datapath
-	for n, h := range r.hosts {
-		d, err := dataplane.Load(dataplane.Options{TokenSecret: 1})
-		if err != nil {
-			return nil, errors.Join(err, c.close())
-		}
-		paths[n], c.closers = d, append(c.closers, d.Close)
-		if _, err := d.Apply(h.state, h.local); err != nil {
-			return nil, errors.Join(err, c.close())
-		}
-	}
-	err = errors.Join(
-		paths[0].Learn(vni, endpoint(k.Family, 1), r.hosts[1].state.Name),
-		r.attach(paths[0].Endpoint(), paths[0].Uplink(), paths[1].Uplink()),
-	)
-	if err != nil {
-		return nil, errors.Join(err, c.close())
-	}
-	return c, nil
-}
-
-// newFloor is the least that two hosts can do: no lookups.
-func newFloor(ctx context.Context, k suite.Key, sent [][]byte) (*contender, error) {
-	r, err := build(ctx, states(k.Family), sent)
-	if err != nil {
-		return nil, err
-	}
-	c := &contender{rig: r, name: "floor", delivered: 1}
-	load := func(name string, o probe.LiveOptions) *ebpf.Program {
-		p, e := probe.LoadForwarder(name, o)
-		if err = errors.Join(err, e); e == nil {
-			c.closers = append(c.closers, p.Close)
-		}
-		return p
-	}
-	in := load("encapsulate_out", probe.LiveOptions{Out: r.hosts[0].wire, Outer: outer[k.Family]})
-	near := load("decapsulate_out", probe.LiveOptions{Out: r.hosts[0].port, Outer: outer[k.Family]})
-	far := load("decapsulate_out", probe.LiveOptions{Out: r.hosts[1].port, Outer: outer[k.Family]})
-	if err == nil {
-		err = r.attach(in, near, far)
-	}
-	if err != nil {
-		return nil, errors.Join(err, c.close())
-	}
-	return c, nil
-}
-
-const (
-	// patience bounds the wait for the last frames.
-	patience = 50 * time.Millisecond
-	tick     = time.Millisecond
-)
-
-// settle waits for the last frames of a run.
-func (r *rig) settle(f *probe.Flight) error {
-	for end := time.Now().Add(patience); f.Arrived+f.Spoiled < f.Sent && time.Now().Before(end); time.Sleep(tick) {
-		if err := r.generator.Count(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sample is nanoseconds for a frame that arrived.
-func (c *contender) sample(cpu, repetitions int) (float64, error) {
-	f, err := c.run(cpu, repetitions)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", c.name, err)
-	}
-	if f.Spoiled > 0 {
-		return 0, fmt.Errorf("%s: of %d frames %d arrived with a wrong length", c.name, f.Sent, f.Spoiled)
-	}
-	delivered := float64(f.Arrived) / float64(f.Sent)
-	if delivered < 0.1 {
-		return 0, fmt.Errorf("%s: of %d frames only %d arrived", c.name, f.Sent, f.Arrived)
-	}
-	c.delivered = min(c.delivered, delivered)
-	return f.Gross / delivered, nil
-}
-
-// figure is the way between two hosts, not measured yet.
-func figure(k suite.Key) report.Figure {
+// figure is a job's, not measured yet.
+func (j job) figure() report.Figure {
 	return report.Figure{
-		Name: TwoHosts, What: What,
-		Instrument: report.Live, Form: string(probe.XDP), Family: k.Family, Flows: k.Flows, Floor: TwoHosts,
+		Name: j.Name, What: j.What, Instrument: report.Live, Form: string(probe.XDP),
+		Family: j.key.Family, Flows: j.key.Flows, Floor: j.Floor,
 	}
 }
 
-// Keys are the figures that a filter asks for.
-func Keys(f suite.Filter) []suite.Key {
-	var all []suite.Key
-	for _, family := range f.Families {
-		for _, flows := range []int{1, probe.MaxFlows} {
-			if k := (suite.Key{Family: family, Flows: flows}); f.Wants(figure(k)) {
-				all = append(all, k)
+// jobs are the figures that a filter asks for.
+func jobs(f suite.Filter) []job {
+	var all []job
+	for _, w := range Ways() {
+		for _, family := range f.Families {
+			for _, flows := range w.flows {
+				if j := (job{w, suite.Key{Family: family, Flows: flows}}); f.Wants(j.figure()) {
+					all = append(all, j)
+				}
 			}
 		}
 	}
 	return all
 }
 
-// Run measures the way between two hosts beside the least that it can cost.
-func Run(ctx context.Context, keys []suite.Key, cpu int, p suite.Plan) ([]report.Figure, error) {
-	figures := make([]report.Figure, len(keys))
-	for i, k := range keys {
-		figures[i] = figure(k)
+// Run measures the ways that a filter selects, on one CPU.
+func Run(ctx context.Context, f suite.Filter, cpu int, p suite.Plan) ([]report.Figure, error) {
+	all := jobs(f)
+	figures := make([]report.Figure, len(all))
+	for i, j := range all {
+		figures[i] = j.figure()
 		figures[i].Rounds = p.Rounds
 	}
 	done := 0
 	for range p.Loads {
-		for i, k := range keys {
-			l, err := load(ctx, k, cpu, p, func() {
+		for i, j := range all {
+			l, err := j.load(ctx, cpu, p, func() {
 				done++
 				if p.Progress != nil {
-					p.Progress(done, p.Loads*len(keys)*p.Rounds)
+					p.Progress(done, p.Loads*len(all)*p.Rounds)
 				}
 			})
 			if err != nil {
-				return nil, fmt.Errorf("%s, IPv%d, %d flows: %w", TwoHosts, k.Family, k.Flows, err)
+				return nil, fmt.Errorf("%s, IPv%d, %d flows: %w", j.Name, j.key.Family, j.key.Flows, err)
 			}
 			figures[i].Loads = append(figures[i].Loads, l)
 		}
@@ -242,24 +161,19 @@ func Run(ctx context.Context, keys []suite.Key, cpu int, p suite.Plan) ([]report
 	return figures, nil
 }
 
-// load measures one key once, with everything built and loaded afresh.
-func load(ctx context.Context, k suite.Key, cpu int, p suite.Plan, round func()) (l report.Load, err error) {
-	sent, err := frames(k)
-	if err != nil {
-		return l, err
-	}
-	program, err := newMizar(ctx, k, sent)
+// load measures once, with everything built and loaded afresh.
+func (j job) load(ctx context.Context, cpu int, p suite.Plan, round func()) (l report.Load, err error) {
+	program, err := newMizar(ctx, j.key, j.at)
 	if err != nil {
 		return l, err
 	}
 	defer func() { err = errors.Join(err, program.close()) }()
-	floor, err := newFloor(ctx, k, sent)
+	floor, err := j.beside(ctx, j.key, j.at)
 	if err != nil {
 		return l, err
 	}
 	defer func() { err = errors.Join(err, floor.close()) }()
-	turns := []*contender{floor, program}
-	if err := measure(ctx, turns, cpu, p, round); err != nil {
+	if err := measure(ctx, []*contender{floor, program}, cpu, p, round); err != nil {
 		return l, err
 	}
 	return report.Load{

@@ -17,6 +17,7 @@ import (
 	"os"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 
 	"github.com/mizar-net/mizar/bench/machine"
@@ -44,6 +45,8 @@ type rig struct {
 	hosts [2]end
 	// generator sends from the one endpoint, its sink is at the other.
 	generator *probe.Generator
+	// stack holds the sink in the stack; nil: it is elsewhere.
+	stack link.Link
 }
 
 // end is one host of the rig.
@@ -57,14 +60,24 @@ type end struct {
 // wireMAC is the address of a host's end of the wire.
 func wireMAC(n int) state.MAC { return state.MAC{2, 3, 0, 0, 0, byte(n + 1)} }
 
+// sink is where frames end.
+type sink int
+
+const (
+	// driverSink is the receiver's device: nothing but the way is measured.
+	driverSink sink = iota
+	// stackSink is the receiver's stack, where every contender can get to.
+	stackSink
+)
+
 // build makes the rig, with no programs but generator and sink.
-func build(ctx context.Context, states [2]state.Host, frames [][]byte) (*rig, error) {
+func build(ctx context.Context, states [2]state.Host, frames [][]byte, at sink) (*rig, error) {
 	room, err := netns.Build(ctx, topology.FromStates(states[:]), netns.Options{})
 	if err != nil {
 		return nil, err
 	}
 	r := &rig{room: room, hosts: [2]end{{state: states[0]}, {state: states[1]}}}
-	for _, step := range []func() error{r.plug, r.locate, func() error { return r.generate(frames) }} {
+	for _, step := range []func() error{r.plug, r.locate, func() error { return r.generate(frames) }, func() error { return r.sink(at) }} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, r.close())
 		}
@@ -73,10 +86,14 @@ func build(ctx context.Context, states [2]state.Host, frames [][]byte) (*rig, er
 }
 
 func (r *rig) close() error {
+	var err error
+	if r.stack != nil {
+		err = r.stack.Close()
+	}
 	if r.generator != nil {
 		r.generator.Close()
 	}
-	return r.room.Close()
+	return errors.Join(err, r.room.Close())
 }
 
 // plug makes the wire.
@@ -102,12 +119,12 @@ func (r *rig) plug() error {
 	for n := range r.hosts {
 		h := &r.hosts[n]
 		err := r.room.InHost(h.state.Name, func() error {
-			link, err := netlink.LinkByName(wire)
+			l, err := netlink.LinkByName(wire)
 			if err != nil {
 				return err
 			}
-			h.wire = link.Attrs().Index
-			return netlink.LinkSetUp(link)
+			h.wire = l.Attrs().Index
+			return netlink.LinkSetUp(l)
 		})
 		if err != nil {
 			return fmt.Errorf("set the wire up at host %s: %w", h.state.Name, err)
@@ -137,29 +154,38 @@ func (r *rig) locate() error {
 	return nil
 }
 
-// generate puts the sink in its place and makes the generator.
+// generate makes the generator.
 func (r *rig) generate(frames [][]byte) error {
 	device := 0
 	err := r.room.InEndpoint(sender, func() error {
-		link, err := netlink.LinkByName(netns.Device)
+		l, err := netlink.LinkByName(netns.Device)
 		if err != nil {
 			return err
 		}
-		device = link.Attrs().Index
+		device = l.Attrs().Index
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("find the device of %s: %w", sender, err)
 	}
-	if r.generator, err = probe.NewGenerator(device, frames); err != nil {
-		return err
-	}
-	err = r.room.InEndpoint(receiver, func() error {
-		link, err := netlink.LinkByName(netns.Device)
+	r.generator, err = probe.NewGenerator(device, frames)
+	return err
+}
+
+// sink puts the sink at the receiver.
+func (r *rig) sink(at sink) error {
+	err := r.room.InEndpoint(receiver, func() error {
+		l, err := netlink.LinkByName(netns.Device)
 		if err != nil {
 			return err
 		}
-		return netlink.LinkSetXdpFdWithFlags(link, r.generator.Sink().FD(), driverMode)
+		if at == driverSink {
+			return netlink.LinkSetXdpFdWithFlags(l, r.generator.Sink().FD(), driverMode)
+		}
+		r.stack, err = link.AttachTCX(link.TCXOptions{
+			Interface: l.Attrs().Index, Program: r.generator.StackSink(), Attach: ebpf.AttachTCXIngress,
+		})
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("put the sink at %s: %w", receiver, err)
@@ -180,8 +206,8 @@ func (r *rig) attach(port, near, far *ebpf.Program) error {
 		{r.hosts[1], r.hosts[1].wire, far},
 	} {
 		err := r.room.InHost(at.host.state.Name, func() error {
-			link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: at.device}}
-			return netlink.LinkSetXdpFdWithFlags(link, at.program.FD(), driverMode)
+			l := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: at.device}}
+			return netlink.LinkSetXdpFdWithFlags(l, at.program.FD(), driverMode)
 		})
 		if err != nil {
 			return fmt.Errorf("attach at interface %d of host %s: %w", at.device, at.host.state.Name, err)

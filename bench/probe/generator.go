@@ -37,7 +37,7 @@ func NewGenerator(ifindex int, frames [][]byte) (*Generator, error) {
 	if n == 0 || n > MaxFlows || n&(n-1) != 0 {
 		return nil, fmt.Errorf("%d frames: want a power of two, at most %d", n, MaxFlows)
 	}
-	loaded, err := loadLive(LiveOptions{Out: ifindex}, "generate", "sink")
+	loaded, err := loadLive(LiveOptions{Out: ifindex}, "generate", "sink", "sink_stack")
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,11 @@ func (g *Generator) fill(frames [][]byte) error {
 	return g.loaded.Variables["flows"].Set(uint32(len(frames)))
 }
 
-// Sink is the program for the device where frames end.
+// Sink is the XDP program for the device where frames end.
 func (g *Generator) Sink() *ebpf.Program { return g.loaded.Programs["sink"] }
+
+// StackSink is the program for the stack behind that device, at its TCX hook.
+func (g *Generator) StackSink() *ebpf.Program { return g.loaded.Programs["sink_stack"] }
 
 // Close unloads generator and sink.
 func (g *Generator) Close() { g.loaded.Close() }

@@ -21,6 +21,7 @@ const (
 	LiveProgEncapsulateOut = "encapsulate_out"
 	LiveProgGenerate       = "generate"
 	LiveProgSink           = "sink"
+	LiveProgSinkStack      = "sink_stack"
 	LiveVarArrived         = "arrived"
 	LiveVarFlows           = "flows"
 	LiveVarGenerated       = "generated"
@@ -76,6 +77,7 @@ type LiveProgramSpecs struct {
 	EncapsulateOut *ebpf.ProgramSpec `ebpf:"encapsulate_out"`
 	Generate       *ebpf.ProgramSpec `ebpf:"generate"`
 	Sink           *ebpf.ProgramSpec `ebpf:"sink"`
+	SinkStack      *ebpf.ProgramSpec `ebpf:"sink_stack"`
 }
 
 // LiveMapSpecs contains maps before they are loaded into the kernel.
@@ -148,6 +150,7 @@ type LivePrograms struct {
 	EncapsulateOut *ebpf.Program `ebpf:"encapsulate_out"`
 	Generate       *ebpf.Program `ebpf:"generate"`
 	Sink           *ebpf.Program `ebpf:"sink"`
+	SinkStack      *ebpf.Program `ebpf:"sink_stack"`
 }
 
 func (p *LivePrograms) Close() error {
@@ -156,6 +159,7 @@ func (p *LivePrograms) Close() error {
 		p.EncapsulateOut,
 		p.Generate,
 		p.Sink,
+		p.SinkStack,
 	)
 }
 
