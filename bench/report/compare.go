@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 
 	"github.com/mizar-net/mizar/bench/sample"
@@ -16,7 +17,8 @@ type Change struct {
 	Before, After Figure
 	// Percent is how much more it costs now.
 	Percent float64
-	// Verdict is "slower", "faster", or "within the noise".
+	// Verdict is "slower", "faster", "within the noise", or "too few loads"
+	// to say.
 	Verdict string
 }
 
@@ -43,6 +45,8 @@ func Compare(before, after []Figure) []Change {
 
 func verdict(before, after sample.Interval) string {
 	switch {
+	case math.IsInf(before.High, 1) || math.IsInf(after.High, 1):
+		return "too few loads"
 	case after.Low > before.High:
 		return "slower"
 	case after.High < before.Low:
