@@ -13,6 +13,8 @@ FUZZTIME ?= 30s
 PARALLEL ?= 2
 # Arguments of `mizar conformance` for `make conformance`.
 ROWS     ?=
+# Arguments of `mizar bench` for `make bench`.
+BENCH    ?=
 
 export CGO_ENABLED := 0
 
@@ -42,8 +44,8 @@ test: root ## units, properties, scenarios on both wires and the conformance sui
 conformance: build root ## the table of ACCEPTANCE rows, from the binary alone; ROWS=A1,B1 asks some (root)
 	@$(SUDO) ./mizar conformance $(if $(ROWS),--rows $(ROWS))
 
-bench: root ## all Go benchmarks (root)
-	$(TEST) -run '^$$' -bench . -benchmem $(PACKAGES)
+bench: build root ## what a packet costs, beside its floors; BENCH="--targets" or cases (root)
+	@$(SUDO) ./mizar bench $(BENCH)
 
 fuzz: root ## every fuzz target for FUZZTIME (default 30s) (root)
 	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
@@ -55,7 +57,7 @@ fuzz: root ## every fuzz target for FUZZTIME (default 30s) (root)
 
 generate: ## regenerate the BPF objects and their Go types from the C (clang 19)
 	@command -v $(CLANG) >/dev/null || { echo "make generate: $(CLANG) is missing; on Debian: apt-get install clang-19 llvm-19 libbpf-dev linux-libc-dev" >&2; exit 1; }
-	$(GO) generate ./bpf/...
+	$(GO) generate ./bpf ./bench/probe
 
 generate-check: ## fail if the committed BPF objects differ from what their C gives (clang 19)
 	@.ci/generate-check

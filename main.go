@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	bench "github.com/mizar-net/mizar/bench/cmd"
 	objects "github.com/mizar-net/mizar/controlplane/cmd"
 	sim "github.com/mizar-net/mizar/sim/cmd"
 )
@@ -29,6 +30,9 @@ func main() {
 		fmt.Fprintf(os.Stderr, "mizar: interrupted; what was built is taken down (%v)\n", err)
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "mizar: %v\n", err)
+	}
+	if errors.Is(err, bench.ErrMissed) {
+		os.Exit(1)
 	}
 	os.Exit(sim.ExitCode(err))
 }
@@ -49,6 +53,7 @@ Exit codes: 0 pass, 1 a failed expectation, 2 bad input or a broken harness.`,
 		SilenceErrors: true,
 	}
 	c.AddCommand(sim.Commands()...)
+	c.AddCommand(bench.Commands()...)
 	c.AddCommand(objects.Commands()...)
 	c.AddCommand(versionCommand())
 	return c

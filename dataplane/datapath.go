@@ -5,6 +5,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -72,6 +73,14 @@ func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.holder.Apply(s, l)
+}
+
+// Learn makes the programs know that an address is behind another host; see
+// [Holder.Learn].
+func (d *Datapath) Learn(vni uint32, addr netip.Addr, host string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.holder.Learn(vni, addr, host)
 }
 
 // Forget empties the map of learned paths.

@@ -33,6 +33,9 @@ type Options struct {
 	// limit has the size that its C declares, or in a simulation a small
 	// one: see [SimulatedLimits].
 	Limits map[string]uint32
+	// Log is what the verifier is asked to tell of the programs, which then
+	// have it as their VerifierLog; nothing by default.
+	Log ebpf.LogLevel
 }
 
 // SimulatedLimits are the sizes of maps in a simulation, small enough that
@@ -130,7 +133,10 @@ func (l *loader) program(name string, read func() (*ebpf.CollectionSpec, error))
 		m.MaxEntries = l.maps[mapName].MaxEntries()
 		replace[mapName] = l.maps[mapName]
 	}
-	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace})
+	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
+		MapReplacements: replace,
+		Programs:        ebpf.ProgramOptions{LogLevel: l.options.Log},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("load program %s: %w", name, err)
 	}

@@ -4,6 +4,7 @@ package dataplane
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 
 	"github.com/mizar-net/mizar/bpf"
@@ -56,6 +57,21 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	h.index = index
 	return report, nil
+}
+
+// Learn makes the programs know that an address is behind another host, as if
+// a bouncer had answered: its packets go there directly. The host is one of the
+// peers of the state held now. What the next state contradicts, it removes.
+func (h *Holder) Learn(vni uint32, addr netip.Addr, host string) error {
+	number, ok := h.index.Hosts[host]
+	if !ok {
+		return fmt.Errorf("learn that %s of VNI %d is behind host %s: the host is not among the peers", addr, vni, host)
+	}
+	row := bpf.RowPath{Host: number, State: uint8(bpf.RowPathStatePATH_LEARNED)}
+	if err := h.tables.Paths.Put(bpf.RowAddrKey{Vni: vni, Addr: addr.As16()}, row); err != nil {
+		return fmt.Errorf("learn that %s of VNI %d is behind host %s: %w", addr, vni, host, err)
+	}
+	return nil
 }
 
 // emptied are the jobs of emptying the tables.

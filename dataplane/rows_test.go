@@ -153,3 +153,25 @@ func TestApplyRemovesPathsThatTheStateContradicts(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsLearnedFromOutsideIsJudgedAsAnyPath(t *testing.T) {
+	g := NewWithT(t)
+	m, h := newMemory()
+	s, l := host()
+	s.Subnets[0].Bouncer, s.Directory = false, nil
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	far := netip.MustParseAddr("10.0.0.9")
+
+	g.Expect(h.Learn(7, far, "h3")).To(Succeed())
+	paths, err := m.paths.All()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(paths).To(HaveKeyWithValue(bpf.RowAddrKey{Vni: 7, Addr: far.As16()},
+		bpf.RowPath{Host: 2, State: uint8(bpf.RowPathStatePATH_LEARNED)}))
+	g.Expect(h.Learn(7, far, "h9")).To(MatchError(ContainSubstring("h9: the host is not among the peers")))
+
+	s.Peers = s.Peers[:1]
+	_, err = h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(m.paths.All()).To(BeEmpty(), "its host is gone")
+}

@@ -16,7 +16,7 @@ import (
 )
 
 // documents are those whose commands a reader may type.
-var documents = []string{"README.md", "CONTRIBUTING.md", "deploy/README.md"}
+var documents = []string{"README.md", "CONTRIBUTING.md", "deploy/README.md", "bench/README.md"}
 
 // Commands in documents are real: mizar's parse with all their flags, make's are
 // targets, go's name packages that are there.

@@ -57,7 +57,7 @@ var rules = []rule{
 			"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "go.yaml.in/yaml/v3", "golang.org/x/sys", "golang.org/x/term"},
 		"the simulator stands on all rooms; nothing but its commands is seen from outside"},
 	{"bench/...", []string{"bench/...", "sim/...", "controlplane/...", "dataplane/...", "topology/...", "bpf"},
-		[]string{"github.com/cilium/ebpf", "github.com/spf13/cobra"},
+		[]string{"github.com/cilium/ebpf", "github.com/spf13/cobra", "github.com/vishvananda/netlink", "github.com/safchain/ethtool", "golang.org/x/sys", "golang.org/x/term"},
 		"measurements may use every room"},
 	{"e2e", []string{"..."}, []string{"github.com/cilium/ebpf"},
 		"the specs may use every room; nothing imports them"},

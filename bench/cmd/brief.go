@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/mizar-net/mizar/bench/report"
+	"github.com/mizar-net/mizar/bench/suite"
+)
+
+var (
+	// briefly is enough to see that everything works, and gross regressions.
+	briefly = suite.Plan{Loads: 2, Rounds: 5, Sample: 10 * time.Millisecond}
+	// again is for figures that looked grossly worse: a neighbour on the
+	// machine does that too.
+	again = suite.Plan{Loads: 3, Rounds: 12, Sample: 20 * time.Millisecond}
+)
+
+// regressed compares a short run with the recorded one. What looks grossly
+// worse is measured once more, and longer.
+func (o *options) regressed(ctx context.Context, w io.Writer, figures []report.Figure) error {
+	recorded, err := report.Recorded()
+	if err != nil {
+		return err
+	}
+	worse := report.Regressions(report.Compare(recorded, figures))
+	if len(worse) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range worse {
+		names = append(names, c.After.Name)
+	}
+	fmt.Fprintf(w, "\nmore than %.1f times the recorded ratio, measured again:\n", report.Gross)
+	o.plan = again
+	if figures, err = o.measure(ctx, names, io.Discard); err != nil {
+		return err
+	}
+	if err := report.WriteComparison(w, report.Compare(recorded, figures)); err != nil {
+		return err
+	}
+	worse = report.Regressions(report.Compare(recorded, figures))
+	if len(worse) > 0 {
+		return fmt.Errorf("%d figures grossly regressed: %w", len(worse), ErrMissed)
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cmd has the commands of the benchmarks: `mizar bench`.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mizar-net/mizar/bench/live"
+	"github.com/mizar-net/mizar/bench/machine"
+	"github.com/mizar-net/mizar/bench/report"
+	"github.com/mizar-net/mizar/bench/suite"
+)
+
+// ErrMissed says that a target was not reached, or a figure grossly regressed:
+// exit code 1, where anything else that went wrong is 2.
+var ErrMissed = errors.New("missed")
+
+// Commands are all commands of this room.
+func Commands() []*cobra.Command { return []*cobra.Command{benchCommand()} }
+
+// options are the flags of `mizar bench`.
+type options struct {
+	targets, brief bool
+	output         string
+	compare, html  string
+	family, cpu    int
+	flows          []int
+	instrument     string
+	plan           suite.Plan
+}
+
+func benchCommand() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "bench [CASE...]",
+		Short: "Measure what a packet costs, beside the floors it stands on",
+		Long: `Measure what a packet costs, in nanoseconds, beside the least that a program
+of its kind can cost on this machine (its floor), in the same run. Cases are
+selected by name (endpoint/established) or the beginning of it (endpoint).
+
+Two instruments: test_run repeats a program under BPF_PROG_TEST_RUN inside a
+wrapper that restores the packet, whose own cost is measured in every round and
+subtracted; live sends frames through veth pairs, from an endpoint on one host to
+an endpoint on another, and counts what arrives. Contenders take turns, so that
+the machine's drift hits all alike; every sample is checked by what came out and
+by the programs' counters. Ratios are what counts; nanoseconds differ from
+machine to machine and from hour to hour.
+
+Exit codes: 0 pass, 1 a target missed or a gross regression, 2 anything else.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	f := c.Flags()
+	f.BoolVar(&o.targets, "targets", false, "measure what the targets need; fail unless all are reached")
+	f.BoolVar(&o.brief, "brief", false, "measure shortly; fail on gross regressions against the recorded ratios")
+	f.StringVarP(&o.output, "output", "o", "text", "text, json or benchfmt (for benchstat)")
+	f.StringVar(&o.compare, "compare", "", "compare with the figures of a `file` that -o json wrote")
+	f.StringVar(&o.html, "html", "", "also write a self-contained page to a `file`")
+	f.IntVar(&o.family, "family", 0, "4 or 6; 0: both")
+	f.IntSliceVar(&o.flows, "flows", nil, "numbers of flows (default: 1 and 16384)")
+	f.IntVar(&o.cpu, "cpu", -1, "CPU to stay on (default: the last)")
+	f.StringVar(&o.instrument, "instrument", "both", "test_run, live or both")
+	f.IntVar(&o.plan.Loads, "loads", 5, "how often programs and maps are loaded afresh")
+	f.IntVar(&o.plan.Rounds, "rounds", 20, "samples of each contender in a load")
+	f.DurationVar(&o.plan.Sample, "sample", 40*time.Millisecond, "length of a sample")
+	c.AddCommand(casesCommand(), verifierCommand(), replayCommand())
+	return c
+}
+
+func casesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cases",
+		Short: "List the cases",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, c := range suite.Cases() {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
+			}
+			for _, w := range live.Ways() {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
+			}
+			return nil
+		},
+	}
+}
+
+// check refuses flags that make no sense, before anything is measured.
+func (o *options) check() error {
+	if o.output != "text" && o.output != "json" && o.output != "benchfmt" {
+		return fmt.Errorf("--output: got %q, want text, json or benchfmt", o.output)
+	}
+	if o.family != 0 && o.family != 4 && o.family != 6 {
+		return fmt.Errorf("--family: got %d, want 4, 6 or 0 for both", o.family)
+	}
+	if o.instrument != "both" && o.instrument != report.TestRun && o.instrument != report.Live {
+		return fmt.Errorf("--instrument: got %q, want test_run, live or both", o.instrument)
+	}
+	if o.plan.Loads < 1 || o.plan.Rounds < 1 || o.plan.Sample <= 0 {
+		return fmt.Errorf("--loads %d, --rounds %d, --sample %s: want at least one of each", o.plan.Loads, o.plan.Rounds, o.plan.Sample)
+	}
+	if o.targets && o.output == "benchfmt" {
+		return errors.New("--targets: there is no benchfmt of verdicts; want -o text or json")
+	}
+	if o.targets && o.brief {
+		return errors.New("--targets and --brief: want one of them")
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("this loads BPF programs and makes network namespaces, which needs root: run it with sudo")
+	}
+	return nil
+}
+
+func (o *options) run(cmd *cobra.Command, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	old, err := o.old()
+	if err != nil {
+		return err
+	}
+	m, err := o.pin()
+	if err != nil {
+		return err
+	}
+	if o.brief {
+		o.plan = briefly
+	}
+	figures, err := o.measure(cmd.Context(), args, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	d := report.Document{
+		Machine: m, Figures: figures,
+		Plan: report.Plan{Loads: o.plan.Loads, Rounds: o.plan.Rounds, Sample: o.plan.Sample},
+	}
+	return o.show(cmd.Context(), out{cmd.OutOrStdout(), cmd.ErrOrStderr()}, d, old)
+}
+
+// old reads the figures to compare with, if there are any.
+func (o *options) old() ([]report.Figure, error) {
+	if o.compare == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(o.compare)
+	if err != nil {
+		return nil, fmt.Errorf("--compare: %w", err)
+	}
+	d, err := report.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("--compare %s: %w", o.compare, err)
+	}
+	return d.Figures, nil
+}
+
+// pin moves to the CPU that is measured on.
+func (o *options) pin() (report.Machine, error) {
+	if o.cpu < 0 {
+		last, err := machine.LastCPU()
+		if err != nil {
+			return report.Machine{}, err
+		}
+		o.cpu = last
+	}
+	if err := machine.Pin(o.cpu); err != nil {
+		return report.Machine{}, err
+	}
+	return machine.Describe(o.cpu)
+}
+
+func (o *options) filter(names []string) suite.Filter {
+	f := suite.Filter{Names: names, Families: []int{4, 6}, Flows: o.flows}
+	if o.family != 0 {
+		f.Families = []int{o.family}
+	}
+	return f
+}
+
+func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]report.Figure, error) {
+	f := o.filter(names)
+	if o.targets {
+		f.Only = suite.Targets()
+	}
+	var all []report.Figure
+	if o.instrument != report.Live {
+		p := newProgress(w, report.TestRun)
+		o.plan.Progress = p.tell
+		figures, err := suite.Run(ctx, suite.Cases(), f, o.plan)
+		p.end()
+		if err != nil {
+			return nil, err
+		}
+		all = figures
+	}
+	if o.instrument != report.TestRun {
+		p := newProgress(w, report.Live)
+		o.plan.Progress = p.tell
+		figures, err := live.Run(ctx, f, o.cpu, o.plan)
+		p.end()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, figures...)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("nothing to measure for %v with these flags; mizar bench cases lists what there is", names)
+	}
+	return all, nil
+}
+
+// out is where a run is shown: figures for whoever asked, and what is said about
+// them, which is no part of a JSON document.
+type out struct{ figures, aside io.Writer }
+
+func (o *options) show(ctx context.Context, w out, d report.Document, old []report.Figure) error {
+	if o.html != "" {
+		if err := writeFile(o.html, d); err != nil {
+			return err
+		}
+	}
+	if o.targets {
+		return o.judge(w.figures, d)
+	}
+	if err := o.figures(w.figures, d); err != nil {
+		return err
+	}
+	if o.output == "text" {
+		w.aside = w.figures
+	}
+	if o.compare != "" {
+		fmt.Fprintf(w.aside, "\nagainst %s, as multiples of the floor:\n", o.compare)
+		if err := report.WriteComparison(w.aside, report.Compare(old, d.Figures)); err != nil {
+			return err
+		}
+	}
+	if o.brief {
+		return o.regressed(ctx, w.aside, d.Figures)
+	}
+	return nil
+}
+
+func (o *options) figures(w io.Writer, d report.Document) error {
+	switch o.output {
+	case "json":
+		return report.WriteJSON(w, d)
+	case "benchfmt":
+		return report.WriteBenchfmt(w, d)
+	}
+	return report.WriteTable(w, d)
+}
+
+func (o *options) judge(w io.Writer, d report.Document) error {
+	all := report.Judge(suite.Targets(), d.Figures)
+	show := report.WriteJudgements
+	if o.output == "json" {
+		show = report.WriteJudgementsJSON
+	}
+	if err := show(w, d, all); err != nil {
+		return err
+	}
+	if n := report.Missed(all); n > 0 {
+		return fmt.Errorf("%d of %d targets: %w", n, len(all), ErrMissed)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/bench/report"
+)
+
+// run is what a user types after `mizar`.
+func run(args ...string) (string, error) {
+	c := benchCommand()
+	var shown bytes.Buffer
+	c.SetOut(&shown)
+	c.SetErr(&shown)
+	c.SetArgs(args)
+	err := c.Execute()
+	return shown.String(), err
+}
+
+func TestFlagsAreRefusedBeforeAnythingIsMeasured(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"--output", []string{"-o", "xml"}},
+		{"--family", []string{"--family", "5"}},
+		{"--instrument", []string{"--instrument", "stopwatch"}},
+		{"--loads 0", []string{"--loads", "0"}},
+		{"--targets and --brief", []string{"--targets", "--brief"}},
+		{"no benchfmt of verdicts", []string{"--targets", "-o", "benchfmt"}},
+		{"--compare", []string{"--compare", filepath.Join(t.TempDir(), "nothing.json")}},
+		{"nothing to measure for [warp-drive]", []string{"warp-drive"}},
+		{"nothing.pcap", []string{"replay", "nothing.pcap"}},
+	} {
+		_, err := run(c.args...)
+		g := NewWithT(t)
+		g.Expect(err).To(MatchError(ContainSubstring(c.want)), "%v", c.args)
+		g.Expect(errors.Is(err, ErrMissed)).To(BeFalse(), "%v", c.args)
+	}
+}
+
+// TestOneCaseFromTheFrontDoor measures shortly, writes all that can be written,
+// and compares with itself.
+func TestOneCaseFromTheFrontDoor(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	short := []string{"uplink/pass", "--family", "4", "--flows", "1", "--loads", "5", "--rounds", "1", "--sample", "1ms"}
+	document, err := run(append(short, "-o", "json", "--html", filepath.Join(dir, "page.html"))...)
+	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+	d, err := report.Parse([]byte(document))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(d.Figures).To(HaveLen(1))
+	g.Expect(filepath.Join(dir, "page.html")).To(BeARegularFile())
+
+	old := filepath.Join(dir, "old.json")
+	g.Expect(os.WriteFile(old, []byte(document), 0o600)).To(Succeed())
+	table, err := run(append(short, "--compare", old)...)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(table).To(And(ContainSubstring("against "+old), ContainSubstring("uplink/pass")))
+}
+
+func TestTargetsThatAreNotReachedFail(t *testing.T) {
+	_, err := run("--targets", "uplink/deliver", "--family", "4", "--loads", "1", "--rounds", "1", "--sample", "1ms")
+	NewWithT(t).Expect(err).To(MatchError(ErrMissed))
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/bench/probe"
+	"github.com/mizar-net/mizar/bench/suite"
+	"github.com/mizar-net/mizar/dataplane"
+)
+
+// contender is a rig with its programs.
+type contender struct {
+	*rig
+	name        string
+	closers     []func() error
+	repetitions int
+	samples     []float64
+	// delivered is the least part that arrived.
+	delivered float64
+}
+
+func (c *contender) close() error {
+	errs := []error{c.rig.close()}
+	for _, f := range c.closers {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// newMizar is the way through the programs, learned.
+func newMizar(ctx context.Context, k suite.Key, at sink) (*contender, error) {
+	sent, err := frames(k, gateway)
+	if err != nil {
+		return nil, err
+	}
+	r, err := build(ctx, states(k.Family), sent, at)
+	if err != nil {
+		return nil, err
+	}
+	c := &contender{rig: r, name: "programs", delivered: 1}
+	var paths [2]*dataplane.Datapath
+	for n, h := range r.hosts {
+		d, err := dataplane.Load(dataplane.Options{TokenSecret: 1})
+		if err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+		paths[n], c.closers = d, append(c.closers, d.Close)
+		if _, err := d.Apply(h.state, h.local); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+	}
+	err = errors.Join(
+		paths[0].Learn(vni, endpoint(k.Family, 1), r.hosts[1].state.Name),
+		r.attach(paths[0].Endpoint(), paths[0].Uplink(), paths[1].Uplink()),
+	)
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// newFloor is the least that two hosts can do: no lookups.
+func newFloor(ctx context.Context, k suite.Key, at sink) (*contender, error) {
+	sent, err := frames(k, gateway)
+	if err != nil {
+		return nil, err
+	}
+	r, err := build(ctx, states(k.Family), sent, at)
+	if err != nil {
+		return nil, err
+	}
+	c := &contender{rig: r, name: "floor", delivered: 1}
+	load := func(name string, o probe.LiveOptions) *ebpf.Program {
+		p, e := probe.LoadForwarder(name, o)
+		if err = errors.Join(err, e); e == nil {
+			c.closers = append(c.closers, p.Close)
+		}
+		return p
+	}
+	in := load("encapsulate_out", probe.LiveOptions{Out: r.hosts[0].wire, Outer: outer[k.Family]})
+	near := load("decapsulate_out", probe.LiveOptions{Out: r.hosts[0].port, Outer: outer[k.Family]})
+	far := load("decapsulate_out", probe.LiveOptions{Out: r.hosts[1].port, Outer: outer[k.Family]})
+	if err == nil {
+		err = r.attach(in, near, far)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+const (
+	// patience bounds the wait for the last frames.
+	patience = 50 * time.Millisecond
+	tick     = time.Millisecond
+)
+
+// settle waits for the last frames of a run.
+func (r *rig) settle(f *probe.Flight) error {
+	for end := time.Now().Add(patience); f.Arrived+f.Spoiled < f.Sent && time.Now().Before(end); time.Sleep(tick) {
+		if err := r.generator.Count(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sample is nanoseconds for a frame that arrived.
+func (c *contender) sample(cpu, repetitions int) (float64, error) {
+	f, err := c.run(cpu, repetitions)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", c.name, err)
+	}
+	if f.Spoiled > 0 {
+		return 0, fmt.Errorf("%s: of %d frames %d arrived with a wrong length", c.name, f.Sent, f.Spoiled)
+	}
+	delivered := float64(f.Arrived) / float64(f.Sent)
+	if delivered < 0.1 {
+		return 0, fmt.Errorf("%s: of %d frames only %d arrived", c.name, f.Sent, f.Arrived)
+	}
+	c.delivered = min(c.delivered, delivered)
+	return f.Gross / delivered, nil
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/mizar-net/mizar/bench/sample"
+)
+
+// The instruments.
+const (
+	TestRun = "test_run"
+	Live    = "live"
+)
+
+// Machine is what was measured on.
+type Machine struct {
+	Kernel string `json:"kernel"`
+	CPU    string `json:"cpu"`
+	CPUs   int    `json:"cpus"`
+	// Pinned is the CPU that everything ran on.
+	Pinned int `json:"pinned"`
+}
+
+// String is the line above a table.
+func (m Machine) String() string {
+	return fmt.Sprintf("Linux %s, %s, %d CPUs, pinned to CPU %d; nanoseconds per packet, net of the instrument",
+		m.Kernel, m.CPU, m.CPUs, m.Pinned)
+}
+
+// Plan is how much was measured.
+type Plan struct {
+	Loads  int           `json:"loads"`
+	Rounds int           `json:"rounds"`
+	Sample time.Duration `json:"sample_ns"`
+}
+
+// String is the line above a table.
+func (p Plan) String() string {
+	return fmt.Sprintf("%d loads of %d rounds, samples of %s; medians over the loads; 1 flow is judged by the p5, more by the median",
+		p.Loads, p.Rounds, p.Sample)
+}
+
+// Document is a run: figures with what they were measured on.
+type Document struct {
+	Machine Machine
+	Plan    Plan
+	Figures []Figure
+}
+
+// row is a figure in JSON.
+type row struct {
+	Name       string  `json:"name"`
+	What       string  `json:"what,omitempty"`
+	Instrument string  `json:"instrument"`
+	Form       string  `json:"form"`
+	Family     int     `json:"family"`
+	Flows      int     `json:"flows"`
+	Rounds     int     `json:"rounds,omitempty"`
+	P5         float64 `json:"p5_ns"`
+	Median     float64 `json:"median_ns"`
+	P90        float64 `json:"p90_ns"`
+	Floor      string  `json:"floor"`
+	FloorCost  float64 `json:"floor_ns"`
+	Ratio      float64 `json:"ratio"`
+	// Low and High are the 90 % interval of the ratio; absent with too few
+	// loads.
+	Low       *float64 `json:"ratio_low,omitempty"`
+	High      *float64 `json:"ratio_high,omitempty"`
+	Delivered *float64 `json:"delivered,omitempty"`
+	// Required, Limit and Outcome are there for targets.
+	Required float64 `json:"required,omitempty"`
+	Limit    string  `json:"limit,omitempty"`
+	Outcome  Outcome `json:"outcome,omitempty"`
+	Loads    []Load  `json:"loads,omitempty"`
+}
+
+type document struct {
+	Machine Machine `json:"machine"`
+	Plan    Plan    `json:"plan"`
+	Figures []row   `json:"figures"`
+}
+
+// WriteJSON prints figures for machines.
+func WriteJSON(w io.Writer, d Document) error {
+	rows := make([]row, 0, len(d.Figures))
+	for _, f := range d.Figures {
+		rows = append(rows, newRow(f))
+	}
+	return write(w, document{d.Machine, d.Plan, rows})
+}
+
+// WriteJudgementsJSON prints targets for machines.
+func WriteJudgementsJSON(w io.Writer, d Document, all []Judgement) error {
+	rows := make([]row, 0, len(all))
+	for _, j := range all {
+		r := row{Name: j.Name, Instrument: j.Instrument, Form: j.Form, Family: j.Family, Flows: j.Flows, Floor: j.Floor}
+		if j.Figure != nil {
+			r = newRow(*j.Figure)
+		}
+		r.Required, r.Limit, r.Outcome = j.Required, j.Limit(), j.Outcome
+		rows = append(rows, r)
+	}
+	return write(w, document{d.Machine, d.Plan, rows})
+}
+
+func write(w io.Writer, d document) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(d)
+}
+
+func newRow(f Figure) row {
+	n := f.Net()
+	ratio, interval := f.Ratio()
+	r := row{
+		Name: f.Name, What: f.What, Instrument: f.Instrument, Form: f.Form, Family: f.Family, Flows: f.Flows, Rounds: f.Rounds,
+		P5: round(n.P5), Median: round(n.Median), P90: round(n.P90),
+		Floor: f.Floor, FloorCost: round(f.FloorCost()), Ratio: round(ratio),
+	}
+	r.Low, r.High = bound(interval.Low), bound(interval.High)
+	if f.Instrument == Live {
+		d := f.Delivered()
+		r.Delivered = &d
+	}
+	for _, l := range f.Loads {
+		l.Program, l.Floor, l.Wrapper = rounded(l.Program), rounded(l.Floor), rounded(l.Wrapper)
+		r.Loads = append(r.Loads, l)
+	}
+	return r
+}
+
+func bound(v float64) *float64 {
+	if math.IsInf(v, 0) {
+		return nil
+	}
+	v = round(v)
+	return &v
+}
+
+func rounded(s sample.Spread) sample.Spread {
+	return sample.Spread{P5: round(s.P5), Median: round(s.Median), P90: round(s.P90)}
+}
+
+// round keeps three digits: the rest is noise.
+func round(v float64) float64 { return math.Round(v*1000) / 1000 }
+
+// Parse reads what [WriteJSON] printed.
+func Parse(b []byte) (Document, error) {
+	var d document
+	if err := json.Unmarshal(b, &d); err != nil {
+		return Document{}, fmt.Errorf("read figures (want the output of mizar bench -o json): %w", err)
+	}
+	if len(d.Figures) == 0 {
+		return Document{}, errors.New("read figures (want the output of mizar bench -o json): there are none")
+	}
+	out := Document{Machine: d.Machine, Plan: d.Plan}
+	for _, r := range d.Figures {
+		if len(r.Loads) == 0 {
+			continue // a target that was not measured
+		}
+		out.Figures = append(out.Figures, Figure{
+			Name: r.Name, What: r.What, Instrument: r.Instrument, Form: r.Form, Family: r.Family, Flows: r.Flows,
+			Rounds: r.Rounds, Floor: r.Floor, Loads: r.Loads,
+		})
+	}
+	return out, nil
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/mizar-net/mizar/bench/sample"
+)
+
+// WriteTable prints figures for people. Nanoseconds are net of the instrument.
+func WriteTable(w io.Writer, d Document) error {
+	fmt.Fprintln(w, d.Machine)
+	fmt.Fprintln(w, d.Plan)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "CASE\tFORM\tFAMILY\tFLOWS\tP5\tMEDIAN\tP90\tFLOOR\tRATIO\t90 %\tDELIVERED\t")
+	for _, f := range d.Figures {
+		n := f.Net()
+		ratio, interval := f.Ratio()
+		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%.0f\t%.0f\t%.0f\t%s %.0f\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Family, f.Flows,
+			n.P5, n.Median, n.P90, f.Floor, f.FloorCost(), ratio, between(interval), delivered(f))
+	}
+	return t.Flush()
+}
+
+// WriteJudgements prints targets for people.
+func WriteJudgements(w io.Writer, d Document, all []Judgement) error {
+	fmt.Fprintln(w, d.Machine)
+	fmt.Fprintln(w, d.Plan)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "TARGET\tFORM\tFAMILY\tFLOWS\tLIMIT\tREQUIRED\tMEASURED\t90 %\tNS\tFLOOR NS\tOUTCOME\t")
+	for _, j := range all {
+		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%s\t%s\t%s\t\n", j.Name, j.Form, j.Family, j.Flows, j.Limit(), measured(j), j.Outcome)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d of %d targets passed\n", len(all)-Missed(all), len(all))
+	return err
+}
+
+func measured(j Judgement) string {
+	if j.Figure == nil {
+		return fmt.Sprintf("%.2f\t-\t-\t-\t-", j.Required)
+	}
+	ratio, interval := j.Figure.Ratio()
+	cost, _ := j.Figure.Cost()
+	return fmt.Sprintf("%.2f\t%.2f\t%s\t%.0f\t%.0f", j.Required, ratio, between(interval), cost, j.Figure.FloorCost())
+}
+
+func between(i sample.Interval) string {
+	if math.IsInf(i.High, 1) {
+		return "too few loads"
+	}
+	return fmt.Sprintf("%.2f..%.2f", i.Low, i.High)
+}
+
+func delivered(f Figure) string {
+	if f.Instrument != Live {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f %%", 100*f.Delivered())
+}
+
+// WriteBenchfmt prints figures in Go's benchmark format, a line for each load,
+// for benchstat.
+func WriteBenchfmt(w io.Writer, d Document) error {
+	fmt.Fprintf(w, "goos: linux\ngoarch: amd64\npkg: mizar/bench\ncpu: %s\nkernel: %s\n", d.Machine.CPU, d.Machine.Kernel)
+	for _, f := range d.Figures {
+		name := fmt.Sprintf("%s/instrument=%s/form=%s/family=%d/flows=%d", title(f.Name), f.Instrument, f.Form, f.Family, f.Flows)
+		for _, l := range f.Loads {
+			if _, err := fmt.Fprintf(w, "Benchmark%s %d %.2f p5-ns/packet %.2f ns/packet %.4f floors\n",
+				name, f.Rounds, l.Program.P5, l.Program.Median, f.judged(l.Program)/f.judged(l.Floor)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// title makes "endpoint/first" into "EndpointFirst".
+func title(name string) string {
+	var b strings.Builder
+	for _, part := range strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '-' }) {
+		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	return b.String()
+}
