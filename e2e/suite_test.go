@@ -17,6 +17,7 @@ import (
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire/veth"
 )
 
 // evidence is what the specs have seen so far.
@@ -45,6 +46,11 @@ var _ = Describe("Mizar", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(read).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, read...)
+	})
+	It("refuses offload where there is none", Label("H18"), func(ctx SpecContext) {
+		met := conformance.Offload(ctx, veth.RefusesOffload)
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
 	})
 	It("meets captures", Label("J3"), func(ctx SpecContext) {
 		met, err := conformance.Suite{}.Run(ctx, []string{"J3"})

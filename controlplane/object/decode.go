@@ -161,5 +161,5 @@ func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
 
 // DecodeXDP reads a mode of XDP.
 func DecodeXDP(v strict.Value) state.XDP {
-	return state.XDP(v.Enum(string(state.Native), string(state.Generic), string(state.Auto)))
+	return state.XDP(v.Enum(string(state.Native), string(state.Generic), string(state.Offload), string(state.Auto)))
 }

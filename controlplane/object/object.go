@@ -52,7 +52,7 @@ type Host struct {
 	MTU int
 	// VLAN of the underlay, 0 to 4094; default 0, untagged.
 	VLAN uint16
-	// XDP is where at the uplink the program sits: native, generic or auto;
+	// XDP is where at the uplink the program sits: native, generic, offload or auto;
 	// default: native.
 	XDP state.XDP
 }

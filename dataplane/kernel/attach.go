@@ -42,12 +42,12 @@ func (x *xdp) Reason() error { return x.reason }
 
 func (x *xdp) Close() error { return x.link.Close() }
 
+var hooks = map[state.XDP]link.XDPAttachFlags{
+	state.Native: link.XDPDriverMode, state.Generic: link.XDPGenericMode, state.Offload: link.XDPOffloadMode,
+}
+
 func attach(ifindex int, p *ebpf.Program, mode state.XDP, reason error) (Attachment, error) {
-	flags := link.XDPDriverMode
-	if mode == state.Generic {
-		flags = link.XDPGenericMode
-	}
-	l, err := link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: flags})
+	l, err := link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: hooks[mode]})
 	if err != nil {
 		return nil, fmt.Errorf("attach to interface %d, %s hook: %w", ifindex, mode, err)
 	}

@@ -14,6 +14,9 @@ const (
 	Native XDP = "native"
 	// Generic is the stack's hook, slower, on any device.
 	Generic XDP = "generic"
+	// Offload is the NIC itself, where it runs programs; any other device
+	// refuses, and nothing else is tried instead.
+	Offload XDP = "offload"
 	// Auto asks for the native hook and falls back to the generic one, which
 	// is reported.
 	Auto XDP = "auto"

@@ -37,6 +37,9 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	if about(asks, []string{report.Row}) {
 		evidence = append(evidence, report.Prove(report.Real())...)
 	}
+	if about(asks, []string{modesOfXDP}) && s.has("veth") {
+		evidence = append(evidence, Offload(ctx, refusesOffload)...)
+	}
 	if about(asks, []string{corpus.RowID}) {
 		captures, err := fs.Sub(scenarios.Files(), "captures")
 		if err != nil {
@@ -62,6 +65,11 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 		}
 	}
 	return evidence, nil
+}
+
+// has says whether the suite has a wire.
+func (s Suite) has(wire string) bool {
+	return slices.ContainsFunc(s.Config.Wires, func(f run.Factory) bool { return f.Name == wire })
 }
 
 // wired says whether the suite has a wire that the scenario runs on.

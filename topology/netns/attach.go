@@ -78,6 +78,9 @@ func (h *host) attach(device int, p Program, asked state.XDP, there *attachment)
 			*there = attachment{program: p, asked: asked, mode: mode, refused: refused}
 			return nil
 		}
+		if mode == state.Offload {
+			err = fmt.Errorf("the device runs no programs itself (native, generic or auto would do): %w", err)
+		}
 		refused = errors.Join(refused, fmt.Errorf("XDP mode %s: %w", mode, err))
 	}
 	return refused
@@ -112,8 +115,8 @@ func (h *host) detach(device int, there *attachment) error {
 	return nil
 }
 
-// The flags of linux/if_link.h, XDP_FLAGS_SKB_MODE and XDP_FLAGS_DRV_MODE.
-var modeFlags = map[state.XDP]int{state.Generic: 1 << 1, state.Native: 1 << 2}
+// The flags of linux/if_link.h, XDP_FLAGS_SKB_MODE, DRV_MODE and HW_MODE.
+var modeFlags = map[state.XDP]int{state.Generic: 1 << 1, state.Native: 1 << 2, state.Offload: 1 << 3}
 
 // noProgram takes a program away.
 const noProgram = -1
@@ -124,7 +127,7 @@ func (h *host) setProgram(device, fd int, mode state.XDP) error {
 }
 
 // attachModes are the modes as the kernel tells them, enum of linux/if_link.h.
-var attachModes = map[uint32]state.XDP{nl.XDP_ATTACHED_DRV: state.Native, nl.XDP_ATTACHED_SKB: state.Generic}
+var attachModes = map[uint32]state.XDP{nl.XDP_ATTACHED_DRV: state.Native, nl.XDP_ATTACHED_SKB: state.Generic, nl.XDP_ATTACHED_HW: state.Offload}
 
 // mode reads from the kernel how a program sits at a device; "" for none.
 func (h *host) mode(device int) (state.XDP, error) {
