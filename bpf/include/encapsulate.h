@@ -164,11 +164,13 @@ static __always_inline enum drop_reason encapsulate(struct pkt *p, const struct 
 	__be16 sport = entropy_port(p);
 	struct cursor c;
 	bool written;
+	int more;
 
 	stage(p, STAGE_ENCAPSULATE);
 	if (l3 + udp > h->mtu)
 		return DROP_MTU;
-	if (hook_resize(p->ctx, (int)(l2 + l3 + OUTER_FIXED + option) - (int)before))
+	more = (int)(l2 + l3 + OUTER_FIXED + option) - (int)before;
+	if (more && hook_resize(p->ctx, more))
 		return DROP_NO_ROOM;
 	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	written = write_ethernet(&c, h);
