@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	EndpointMapBudgets     = "budgets"
 	EndpointMapDirectory   = "directory"
 	EndpointMapDrops       = "drops"
 	EndpointMapEndpoints   = "endpoints"
@@ -86,6 +87,7 @@ type EndpointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointMapSpecs struct {
+	Budgets   *ebpf.MapSpec `ebpf:"budgets"`
 	Directory *ebpf.MapSpec `ebpf:"directory"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
@@ -132,6 +134,7 @@ func (o *EndpointObjects) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointMaps struct {
+	Budgets   *ebpf.Map `ebpf:"budgets"`
 	Directory *ebpf.Map `ebpf:"directory"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Endpoints *ebpf.Map `ebpf:"endpoints"`
@@ -152,6 +155,7 @@ type EndpointMaps struct {
 
 func (m *EndpointMaps) Close() error {
 	return _EndpointClose(
+		m.Budgets,
 		m.Directory,
 		m.Drops,
 		m.Endpoints,

@@ -28,6 +28,12 @@ type RowAddrKey struct {
 	Addr [16]uint8
 }
 
+type RowBudget struct {
+	_        structs.HostLayout
+	Icmp     uint64
+	Question uint64
+}
+
 type RowCount struct {
 	_       structs.HostLayout
 	Packets uint64
@@ -73,7 +79,13 @@ const (
 	RowDropReasonDROP_RELAY_LIMIT     RowDropReason = 33
 	RowDropReasonDROP_SEND_BACK       RowDropReason = 34
 	RowDropReasonDROP_ECN             RowDropReason = 35
-	RowDropReasonDROP_MAX             RowDropReason = 36
+	RowDropReasonDROP_STALE           RowDropReason = 36
+	RowDropReasonDROP_NOT_HERE        RowDropReason = 37
+	RowDropReasonDROP_REFUSAL         RowDropReason = 38
+	RowDropReasonDROP_GATEWAY         RowDropReason = 39
+	RowDropReasonDROP_FRAGMENT        RowDropReason = 40
+	RowDropReasonDROP_BUDGET          RowDropReason = 41
+	RowDropReasonDROP_MAX             RowDropReason = 42
 )
 
 type RowEndpoint struct {
@@ -116,10 +128,13 @@ type RowHost struct {
 	Ifindex  uint32
 	Seed     uint32
 	Mtu      uint16
+	LinkMtu  uint16
 	Vlan     uint16
 	Checksum uint16
 	Family   uint8
-	Pad      uint8
+	Down     uint8
+	Pad      [2]uint8
+	Lowered  uint32
 }
 
 type RowLocal struct {
@@ -137,6 +152,8 @@ type RowLocal struct {
 			Octet [6]uint8
 		}
 	}
+	Generation uint8
+	Pad        [3]uint8
 }
 
 type RowLocation struct {
@@ -235,7 +252,10 @@ const (
 	RowStageSTAGE_SEND_BACK   RowStage = 12
 	RowStageSTAGE_ENCAPSULATE RowStage = 13
 	RowStageSTAGE_DELIVER     RowStage = 14
-	RowStageSTAGE_MAX         RowStage = 15
+	RowStageSTAGE_NOT_HERE    RowStage = 15
+	RowStageSTAGE_REFUSE      RowStage = 16
+	RowStageSTAGE_GATEWAY     RowStage = 17
+	RowStageSTAGE_MAX         RowStage = 18
 )
 
 type RowSubnet struct {
@@ -268,7 +288,8 @@ const (
 	RowTableTABLE_VPCS       RowTable = 10
 	RowTableTABLE_DIRECTORY  RowTable = 11
 	RowTableTABLE_ROUTES     RowTable = 12
-	RowTableTABLE_MAX        RowTable = 13
+	RowTableTABLE_BUDGETS    RowTable = 13
+	RowTableTABLE_MAX        RowTable = 14
 )
 
 type RowUnderlayKey struct {
@@ -296,7 +317,9 @@ const (
 	RowVerdictVERDICT_RELAY     RowVerdict = 6
 	RowVerdictVERDICT_SEND_BACK RowVerdict = 7
 	RowVerdictVERDICT_RESEND    RowVerdict = 8
-	RowVerdictVERDICT_MAX       RowVerdict = 9
+	RowVerdictVERDICT_NOT_HERE  RowVerdict = 9
+	RowVerdictVERDICT_REFUSE    RowVerdict = 10
+	RowVerdictVERDICT_MAX       RowVerdict = 11
 )
 
 type RowVirtualClock struct {
@@ -319,6 +342,7 @@ type RowVpc struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	RowMapBudgets        = "budgets"
 	RowMapDirectory      = "directory"
 	RowMapDrops          = "drops"
 	RowMapEndpoints      = "endpoints"
@@ -391,6 +415,7 @@ type RowProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type RowMapSpecs struct {
+	Budgets   *ebpf.MapSpec `ebpf:"budgets"`
 	Directory *ebpf.MapSpec `ebpf:"directory"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
@@ -441,6 +466,7 @@ func (o *RowObjects) Close() error {
 //
 // It can be passed to LoadRowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RowMaps struct {
+	Budgets   *ebpf.Map `ebpf:"budgets"`
 	Directory *ebpf.Map `ebpf:"directory"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Endpoints *ebpf.Map `ebpf:"endpoints"`
@@ -461,6 +487,7 @@ type RowMaps struct {
 
 func (m *RowMaps) Close() error {
 	return _RowClose(
+		m.Budgets,
 		m.Directory,
 		m.Drops,
 		m.Endpoints,

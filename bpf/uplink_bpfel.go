@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	UplinkMapBudgets     = "budgets"
 	UplinkMapDirectory   = "directory"
 	UplinkMapDrops       = "drops"
 	UplinkMapEndpoints   = "endpoints"
@@ -86,6 +87,7 @@ type UplinkProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkMapSpecs struct {
+	Budgets   *ebpf.MapSpec `ebpf:"budgets"`
 	Directory *ebpf.MapSpec `ebpf:"directory"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
@@ -132,6 +134,7 @@ func (o *UplinkObjects) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkMaps struct {
+	Budgets   *ebpf.Map `ebpf:"budgets"`
 	Directory *ebpf.Map `ebpf:"directory"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Endpoints *ebpf.Map `ebpf:"endpoints"`
@@ -152,6 +155,7 @@ type UplinkMaps struct {
 
 func (m *UplinkMaps) Close() error {
 	return _UplinkClose(
+		m.Budgets,
 		m.Directory,
 		m.Drops,
 		m.Endpoints,

@@ -40,7 +40,7 @@ func host() (state.Host, state.Local) {
 		Subnets: []state.Subnet{{
 			Name: "a", VNI: 7, CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
 			Gateways: []netip.Addr{at("10.0.0.1")}, GatewayMAC: gateway,
-			Bouncers: []string{"h1", "h2"}, Bouncer: true,
+			Bouncers: []string{"h1", "h2"}, Bouncer: state.Complete,
 		}},
 		Endpoints: []state.Endpoint{{
 			Name: "ns/one", VNI: 7, Subnet: "a", Addresses: []netip.Addr{at("10.0.0.2")},

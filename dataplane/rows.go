@@ -103,7 +103,7 @@ func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) 
 func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPath) bool {
 	complete := map[uint32][]netip.Prefix{}
 	for _, n := range s.Subnets {
-		if n.Bouncer {
+		if n.Bouncer != state.NoBouncer {
 			complete[n.VNI] = append(complete[n.VNI], n.CIDRs...)
 		}
 	}

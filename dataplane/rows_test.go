@@ -158,7 +158,7 @@ func TestWhatIsLearnedFromOutsideIsJudgedAsAnyPath(t *testing.T) {
 	g := NewWithT(t)
 	m, h := newMemory()
 	s, l := host()
-	s.Subnets[0].Bouncer, s.Directory = false, nil
+	s.Subnets[0].Bouncer, s.Directory = state.NoBouncer, nil
 	_, err := h.Apply(s, l)
 	g.Expect(err).NotTo(HaveOccurred())
 	far := netip.MustParseAddr("10.0.0.9")

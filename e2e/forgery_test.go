@@ -32,7 +32,7 @@ func asker(t *testing.T) (*dataplane.Datapath, uint32) {
 	host.Peers = append(host.Peers, state.Peer{Name: "h2", Addresses: []netip.Addr{liar}})
 	local.NextHops[liar] = state.MAC{2, 1, 1, 1, 1, 2}
 	for i := range host.Subnets {
-		host.Subnets[i].Bouncer, host.Subnets[i].Bouncers = false, []string{"h1"}
+		host.Subnets[i].Bouncer, host.Subnets[i].Bouncers = state.NoBouncer, []string{"h1"}
 	}
 	if _, err := d.Apply(host, local); err != nil {
 		t.Fatal(err)

@@ -56,9 +56,9 @@ func reasonsHost() (state.Host, state.Local) {
 		},
 		Subnets: []state.Subnet{
 			{Name: "a", VNI: 100, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways,
-				GatewayMAC: gatewayMAC, Bouncers: []string{"h3"}, Bouncer: true},
+				GatewayMAC: gatewayMAC, Bouncers: []string{"h3"}, Bouncer: state.Complete},
 			{Name: "b", VNI: 100, CIDRs: prefixes("10.0.1.0/24"), Gateways: []netip.Addr{netip.MustParseAddr("10.0.1.1")},
-				GatewayMAC: gatewayMAC, Bouncers: []string{"h3"}, Bouncer: true},
+				GatewayMAC: gatewayMAC, Bouncers: []string{"h3"}, Bouncer: state.Complete},
 			{Name: "c", VNI: 200, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways, GatewayMAC: gatewayMAC},
 		},
 		Endpoints: []state.Endpoint{

@@ -82,7 +82,7 @@ func (w setting) state() (state.Host, state.Local) {
 			subnet("home", "10.0.0.0/14", "fd00:a::/64", peerName(1), peerName(2)),
 		},
 	}
-	h.Subnets[0].Bouncer = true
+	h.Subnets[0].Bouncer = state.Complete
 	l := state.Local{UplinkIndex: port, UplinkMAC: state.MAC{2, 1}, Ports: map[string]uint32{}, NextHops: map[netip.Addr]state.MAC{}}
 	for n := range peers {
 		h.Peers = append(h.Peers, state.Peer{Name: peerName(n), Addresses: []netip.Addr{peer(w.family, n)}})

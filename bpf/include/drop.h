@@ -50,6 +50,12 @@ enum drop_reason {
 	DROP_RELAY_LIMIT, /* relayed too often */
 	DROP_SEND_BACK, /* an answer that nobody asked for, or forged */
 	DROP_ECN, /* congestion marked outside, not capable inside (RFC 6040) */
+	DROP_STALE, /* relayed by a directory that is behind: another generation */
+	DROP_NOT_HERE, /* a not-here for what this host did not send, or forged */
+	DROP_REFUSAL, /* a refusal of what nobody asked for, or forged */
+	DROP_GATEWAY, /* to the gateway, which answers nothing but echo */
+	DROP_FRAGMENT, /* a fragment that reaches into the transport header */
+	DROP_BUDGET, /* an ICMP error beyond what the endpoint may get */
 	DROP_MAX,
 };
 
@@ -64,6 +70,8 @@ enum verdict {
 	VERDICT_RELAY, /* as bouncer or divider, to the next host */
 	VERDICT_SEND_BACK, /* as bouncer, to the source host with the location */
 	VERDICT_RESEND, /* came back with the location; on to the endpoint's host */
+	VERDICT_NOT_HERE, /* back to the host that sent it: the endpoint is not here */
+	VERDICT_REFUSE, /* back to where it came from, as an error; counted as a drop too */
 	VERDICT_MAX,
 };
 

@@ -29,6 +29,7 @@ struct label {
 	__u8 option; /* 0, GENEVE_RETURN or GENEVE_SEND_BACK */
 	__u8 flags; /* return-to-sender */
 	__u8 limit;
+	__u8 source_generation; /* of the inner source */
 	__u32 token;
 	__u8 host[16]; /* whom the option names */
 	__u32 found; /* send-back: identity << 8 | generation of the destination */
@@ -112,6 +113,7 @@ static __always_inline bool write_option(struct cursor *c, const struct label *l
 	if (l->option == GENEVE_RETURN) {
 		o->flags = l->flags;
 		o->limit = l->limit;
+		o->generation = l->source_generation;
 		o->reserved = 0;
 	} else {
 		((struct option_send_back *)o)->identity = bpf_htonl(l->found);

@@ -26,7 +26,8 @@
  *  return-to-sender (28 bytes, type 2, len 6), while a bouncer or divider is in
  *  the way, and in the first direct packet of the other side (flag ANSWER):
  *  +---------------+---------------+-------------------------------+
- *  |     flags     |  relay limit  |            reserved           |
+ *  |     flags     |  relay limit  | generation of |   reserved    |
+ *  |               |               | the source    |               |
  *  +---------------+---------------+-------------------------------+
  *  |  token: chosen by the asking host, quoted by who answers      |
  *  +---------------------------------------------------------------+
@@ -40,18 +41,19 @@
  *  +---------------------------------------------------------------+
  *  |  underlay address of the destination's host (16)              |
  *  +---------------------------------------------------------------+
- *  not-here (52 bytes, type 4, len 12, critical), host to source host: your row
- *  is stale. Quotes the inner tuple, and the new identity where known:
- *  +-----------------------------------------------+---------------+
- *  |        new identity, 0: unknown               |  generation   |
- *  +---------------+---------------+---------------+---------------+
- *  |   protocol    |   family      |           reserved            |
+ *  not-here (28 bytes, type 4, len 6, critical), to the host that sent the packet,
+ *  with the packet: your row is stale:
+ *  +---------------------------------------------------------------+
+ *  |  zero (24)                                                    |
+ *  +---------------------------------------------------------------+
+ *  refusal (28 bytes, type 6, len 6, critical), bouncer or divider to the source
+ *  host, with the packet: it goes nowhere:
  *  +---------------+---------------+-------------------------------+
- *  |         source port           |       destination port        |
- *  +-------------------------------+-------------------------------+
- *  |  inner source (16)            |  inner destination (16)       |
- *  +-------------------------------+-------------------------------+
- *  |  token (4) of the packet that is answered, 0: none            |
+ *  | drop reason   |   reserved    |  MTU that would fit, or 0     |
+ *  +---------------+---------------+-------------------------------+
+ *  |  token                                                        |
+ *  +---------------------------------------------------------------+
+ *  |  zero (16)                                                    |
  *  +---------------------------------------------------------------+
  *  service (24 bytes, type 5, len 5), direct server return:
  *  +-------------------------------+-------------------------------+
@@ -74,6 +76,7 @@ enum geneve_type {
 	GENEVE_SEND_BACK = 3,
 	GENEVE_NOT_HERE = 4 | GENEVE_CRITICAL,
 	GENEVE_SERVICE = 5,
+	GENEVE_REFUSAL = 6 | GENEVE_CRITICAL,
 };
 
 struct geneve {
@@ -105,7 +108,8 @@ struct option_return {
 	struct geneve_option head;
 	__u8 flags;
 	__u8 limit;
-	__be16 reserved;
+	__u8 generation; /* of the inner source */
+	__u8 reserved;
 	__be32 token;
 	__u8 host[16];
 };
@@ -119,15 +123,16 @@ struct option_send_back {
 
 struct option_not_here {
 	struct geneve_option head;
-	__be32 identity;
-	__u8 protocol;
-	__u8 family; /* 4 or 6 */
-	__be16 reserved;
-	__be16 sport;
-	__be16 dport;
-	__u8 source[16];
-	__u8 destination[16];
+	__u8 zero[24];
+};
+
+struct option_refusal {
+	struct geneve_option head;
+	__u8 reason; /* enum drop_reason */
+	__u8 reserved;
+	__be16 mtu; /* of the inner IP packet */
 	__be32 token;
+	__u8 zero[16];
 };
 
 struct option_service {
@@ -142,7 +147,8 @@ _Static_assert(sizeof(struct geneve) == 8, "");
 _Static_assert(sizeof(struct option_identity) == 8, "");
 _Static_assert(sizeof(struct option_return) == 28, "");
 _Static_assert(sizeof(struct option_send_back) == sizeof(struct option_return), "");
-_Static_assert(sizeof(struct option_not_here) == 52, "");
+_Static_assert(sizeof(struct option_not_here) == sizeof(struct option_return), "");
+_Static_assert(sizeof(struct option_refusal) == sizeof(struct option_return), "");
 _Static_assert(sizeof(struct option_service) == 24, "");
 
 #endif

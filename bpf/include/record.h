@@ -30,6 +30,9 @@ enum stage {
 	STAGE_SEND_BACK,
 	STAGE_ENCAPSULATE,
 	STAGE_DELIVER,
+	STAGE_NOT_HERE,
+	STAGE_REFUSE, /* ICMP errors, and packets turned around with a reason */
+	STAGE_GATEWAY,
 	STAGE_MAX,
 };
 
@@ -48,6 +51,7 @@ enum table {
 	TABLE_VPCS,
 	TABLE_DIRECTORY,
 	TABLE_ROUTES,
+	TABLE_BUDGETS,
 	TABLE_MAX,
 };
 

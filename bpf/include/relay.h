@@ -77,6 +77,7 @@ static __always_inline enum drop_reason prepare_relay(struct pkt *p, const struc
 	out->label.option = GENEVE_RETURN;
 	out->label.flags = t->option.flags;
 	out->label.limit = t->option.limit - 1;
+	out->label.source_generation = t->option.source_generation;
 	addr_copy(out->label.host, t->option.host);
 	return DROP_NONE;
 }

@@ -91,7 +91,8 @@ static __always_inline enum drop_reason prepare_asking(struct pkt *p, const stru
 static __always_inline enum drop_reason send(struct pkt *p, const struct endpoint *e,
 					     struct path *path)
 {
-	struct outgoing out = {.label.identity = e->identity};
+	struct outgoing out = {.label.identity = e->identity,
+			       .label.source_generation = e->generation};
 	enum drop_reason reason;
 	__u32 ifindex;
 

@@ -20,7 +20,7 @@ struct options {
 	__u8 type; /* 0: none, GENEVE_RETURN or GENEVE_SEND_BACK */
 	__u8 flags;
 	__u8 limit;
-	__u8 pad;
+	__u8 source_generation;
 	__u32 found; /* send-back: identity << 8 | generation */
 	__u32 token;
 	__u8 host[16];
@@ -144,6 +144,7 @@ static __always_inline enum drop_reason parse_option(struct options *to, struct 
 	to->type = o->type;
 	to->flags = option->flags;
 	to->limit = option->limit;
+	to->source_generation = option->generation;
 	to->found = bpf_ntohl(load32(&option->flags));
 	to->token = bpf_ntohl(option->token);
 	addr_copy(to->host, option->host);

@@ -76,6 +76,8 @@ struct endpoint {
 struct local {
 	__u32 endpoint; /* index in endpoints */
 	struct door door;
+	__u8 generation; /* of the address's user; 1 to 255 */
+	__u8 pad[3];
 };
 
 enum path_state {
@@ -108,11 +110,14 @@ struct host {
 	struct mac uplink; /* our MAC */
 	__u32 ifindex; /* our uplink; 0: no such host */
 	__u32 seed; /* what rendezvous hashing knows the host by */
-	__u16 mtu; /* largest outer IP packet */
+	__u16 mtu; /* largest outer IP packet that gets there, as far as we know */
+	__u16 link_mtu; /* the largest that leaves here */
 	__u16 vlan; /* 0: untagged */
 	__u16 checksum; /* IPv4 header sum over the fields that never change */
 	__u8 family; /* 4 or 6, of addr */
-	__u8 pad;
+	__u8 down; /* 1: nothing is heard of it; it is asked last */
+	__u8 pad[2];
+	__u32 lowered; /* coarse seconds when mtu was lowered below link_mtu */
 };
 
 /* peers[addr]: hosts that tunnel packets are taken from. */
@@ -141,10 +146,16 @@ struct roles {
 	__u32 host[MAX_ROLES]; /* indexes in hosts, in order of their names */
 };
 
+enum bouncer {
+	BOUNCER_NONE = 0,
+	BOUNCER_FILLING, /* this host is one, but its directory is not complete */
+	BOUNCER_COMPLETE,
+};
+
 /* subnets[index]. */
 struct subnet {
 	__u32 vni; /* 0: no such subnet */
-	__u8 bouncer; /* 1: this host holds the complete directory of it */
+	__u8 bouncer; /* enum bouncer */
 	__u8 pad[3];
 	__u8 gateway4[4];
 	__u8 gateway6[16];
@@ -168,9 +179,17 @@ struct location {
 	__u8 pad[3];
 };
 
-/* routes[prefix]: subnets of the VPCs that this host divides. */
+/* routes[prefix]: subnets that this host bounces, and all of those VPCs that it
+ * divides. */
 struct route {
 	__u32 subnet; /* index in subnets */
+};
+
+/* budgets[index in endpoints]: when the next ICMP error and the next question
+ * would be due at the endpoint's rate, in coarse ns (GCRA). */
+struct budget {
+	__u64 icmp;
+	__u64 question;
 };
 
 /* drops[reason] and verdicts[verdict], per CPU. */

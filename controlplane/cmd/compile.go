@@ -88,7 +88,7 @@ func writeHost(w io.Writer, h state.Host) {
 		fmt.Fprintf(w, "  VPC\t%s\tVNI %d\tdividers %s%s\n", v.Name, v.VNI, strings.Join(v.Dividers, ","), mark(v.Divider))
 	}
 	for _, s := range h.Subnets {
-		fmt.Fprintf(w, "  subnet\t%s\tVNI %d\tbouncers %s%s\t%s\tgateway %s\n", s.Name, s.VNI, strings.Join(s.Bouncers, ","), mark(s.Bouncer), list(s.CIDRs), list(s.Gateways))
+		fmt.Fprintf(w, "  subnet\t%s\tVNI %d\tbouncers %s%s\t%s\tgateway %s\n", s.Name, s.VNI, strings.Join(s.Bouncers, ","), mark(s.Bouncer != state.NoBouncer), list(s.CIDRs), list(s.Gateways))
 	}
 	for _, e := range h.Endpoints {
 		fmt.Fprintf(w, "  endpoint\t%s\tVNI %d\tsubnet %s\t%s\t%s, MTU %d\n", e.Name, e.VNI, e.Subnet, list(e.Addresses), e.MAC, e.MTU)

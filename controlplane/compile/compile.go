@@ -117,7 +117,9 @@ func (n *network) host(h object.Host) state.Host {
 	for _, s := range n.set.Subnets {
 		if subnets[s.Name] {
 			known := n.subnets[s.Name]
-			known.Bouncer = slices.Contains(known.Bouncers, h.Name)
+			if slices.Contains(known.Bouncers, h.Name) {
+				known.Bouncer = state.Complete
+			}
 			out.Subnets = append(out.Subnets, known)
 			vpcs[s.VPC] = true
 		}

@@ -108,7 +108,7 @@ func (e *encoder) subnets() error {
 		if _, ok := e.rows.VPCs[s.VNI]; !ok {
 			return fmt.Errorf("subnet %s: the state has no VPC with VNI %d", s.Name, s.VNI)
 		}
-		row := bpf.RowSubnet{Vni: s.VNI, Bouncer: flag(s.Bouncer)}
+		row := bpf.RowSubnet{Vni: s.VNI, Bouncer: uint8(s.Bouncer)}
 		for _, g := range s.Gateways {
 			if g.Is4() {
 				row.Gateway4 = g.As4()
@@ -149,7 +149,7 @@ func (e *encoder) directory() error {
 
 func (e *encoder) routes() error {
 	for _, s := range e.host.Subnets {
-		if e.rows.VPCs[s.VNI].Divider == 0 {
+		if e.rows.VPCs[s.VNI].Divider == 0 && s.Bouncer == state.NoBouncer {
 			continue
 		}
 		for _, p := range s.CIDRs {

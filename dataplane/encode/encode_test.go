@@ -32,7 +32,7 @@ func sample() (state.Host, state.Local) {
 	}
 	blue, green := subnet("blue", "10.0.0.0/24", "fd00:a::/64", "10.0.0.1", "fd00:a::1"),
 		subnet("green", "10.0.16.0/20", "fd00:b::/64", "10.0.16.1", "fd00:b::1")
-	blue.Bouncers, blue.Bouncer = []string{"alpha", "beta"}, true
+	blue.Bouncers, blue.Bouncer = []string{"alpha", "beta"}, state.Complete
 	green.Bouncers = []string{"gamma"}
 	s := state.Host{
 		Name: "beta", Addresses: []netip.Addr{at("2001:db8::2"), at("192.0.2.2")}, MTU: 1500, VLAN: 12,

@@ -39,7 +39,7 @@ func (e *encoder) endpoint(p state.Endpoint) error {
 		if _, ok := e.rows.Locals[Addr(p.VNI, a)]; ok {
 			return fmt.Errorf("address %s in VNI %d is another endpoint's already", a, p.VNI)
 		}
-		e.rows.Locals[Addr(p.VNI, a)] = bpf.RowLocal{Endpoint: number, Door: row.Door}
+		e.rows.Locals[Addr(p.VNI, a)] = bpf.RowLocal{Endpoint: number, Door: row.Door, Generation: p.Generation}
 	}
 	return nil
 }

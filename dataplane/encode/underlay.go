@@ -92,6 +92,7 @@ func (e *encoder) peer(p state.Peer) (bpf.RowHost, error) {
 	}
 	row := e.hostRow(p.Name, source, target)
 	row.NextHop.Octet = mac
+	row.Down = flag(p.Down)
 	return row, nil
 }
 
@@ -115,6 +116,7 @@ func (e *encoder) hostRow(name string, source, target netip.Addr) bpf.RowHost {
 		Ifindex:  e.local.UplinkIndex,
 		Seed:     Seed(name),
 		Mtu:      uint16(e.host.MTU),
+		LinkMtu:  uint16(e.host.MTU),
 		Vlan:     e.host.VLAN,
 		Checksum: headerSum(source, target),
 		Family:   family(target),

@@ -53,6 +53,8 @@ type Host struct {
 type Peer struct {
 	Name      string
 	Addresses []netip.Addr
+	// Down says that nothing is heard of the host: its roles are asked last.
+	Down bool
 }
 
 // VPC is what a host knows of a tenant network.
@@ -79,10 +81,23 @@ type Subnet struct {
 	GatewayMAC MAC
 	// Bouncers are the names of the live hosts that bounce this subnet.
 	Bouncers []string
-	// Bouncer says that this host is one of them and that Host.Directory
-	// is complete for this subnet.
-	Bouncer bool
+	// Bouncer says whether this host is one of them.
+	Bouncer Bouncer
 }
+
+// Bouncer is a host's part in a subnet's directory.
+type Bouncer uint8
+
+// The parts.
+const (
+	// NoBouncer holds none of it.
+	NoBouncer Bouncer = iota
+	// Filling is a bouncer whose Host.Directory is not complete yet: what it
+	// misses may still exist.
+	Filling
+	// Complete is one that says with authority what does not exist.
+	Complete
+)
 
 // Endpoint is an address behind this host.
 type Endpoint struct {
@@ -96,7 +111,7 @@ type Endpoint struct {
 	// Identity is the 24-bit number that policy matches peers by; 0 until
 	// the endpoint has been given one.
 	Identity uint32
-	// Generation tells successive users of one address apart; it wraps.
+	// Generation tells successive users of one address apart: 1 to 255.
 	Generation uint8
 	// MTU is the largest IP packet the endpoint may send, in bytes.
 	MTU int

@@ -83,7 +83,10 @@ func host() (state.Host, state.Local) {
 
 func subnet(name string, cidrs []netip.Prefix, bouncer string) state.Subnet {
 	s := state.Subnet{Name: name, VNI: vni, CIDRs: cidrs, GatewayMAC: gatewayMAC,
-		Bouncers: []string{bouncer}, Bouncer: bouncer == "h3"}
+		Bouncers: []string{bouncer}}
+	if bouncer == "h3" {
+		s.Bouncer = state.Complete
+	}
 	for _, c := range cidrs {
 		s.Gateways = append(s.Gateways, c.Addr().Next())
 	}

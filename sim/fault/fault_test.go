@@ -78,7 +78,7 @@ func hosts() []state.Host {
 	return []state.Host{{
 		Name:      "h1",
 		VPCs:      []state.VPC{{Name: "red", VNI: 7, Dividers: []string{"h1"}, Divider: true}},
-		Subnets:   []state.Subnet{{Name: "a", VNI: 7, Bouncers: []string{"h1"}, Bouncer: true}},
+		Subnets:   []state.Subnet{{Name: "a", VNI: 7, Bouncers: []string{"h1"}, Bouncer: state.Complete}},
 		Endpoints: []state.Endpoint{{Name: "default/a", VNI: 7}},
 		Directory: []state.Location{
 			{VNI: 7, Address: netip.MustParseAddr("10.0.0.2"), Host: "h1"},

@@ -72,9 +72,10 @@ func tunnel(src, dst netip.Addr) *frame.Tunnel {
 func allOptions() frame.Options {
 	return frame.Options{
 		Identity: &frame.Identity{Identity: 0xabcdef, Generation: 3},
-		Return:   &frame.Return{Flags: frame.ReturnSendBack, Limit: 4, Token: 0xdeadbeef, Host: host1},
+		Return:   &frame.Return{Flags: frame.ReturnSendBack, Limit: 4, Generation: 9, Token: 0xdeadbeef, Host: host1},
 		SendBack: &frame.SendBack{Identity: 5, Generation: 6, Token: 7, Host: six1},
-		NotHere:  &frame.NotHere{Identity: 1, Generation: 2, Proto: 6, Family: 4, SrcPort: 3, DstPort: 4, Src: a4, Dst: b4, Token: 8},
+		NotHere:  &frame.NotHere{},
+		Refusal:  &frame.Refusal{Reason: 20, MTU: 1414, Token: 8},
 		Service:  &frame.Service{Port: 53, Proto: 17, Frontend: a6},
 		Other:    []frame.Option{{Class: 0x0102, Type: 9, Data: []byte{1, 2, 3, 4}}},
 	}

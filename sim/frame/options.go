@@ -18,6 +18,7 @@ const (
 	OptionSendBack uint8 = 3
 	OptionNotHere  uint8 = 4 | optionCritical
 	OptionService  uint8 = 5
+	OptionRefusal  uint8 = 6 | optionCritical
 
 	optionCritical uint8 = 0x80
 )
@@ -29,6 +30,7 @@ type Options struct {
 	SendBack *SendBack
 	NotHere  *NotHere
 	Service  *Service
+	Refusal  *Refusal
 	// Other are options of another class or type, or of an unexpected
 	// length, and second ones of the kinds above.
 	Other []Option
@@ -53,8 +55,10 @@ const (
 // Return is return-to-sender: who the source host is.
 type Return struct {
 	Flags, Limit uint8
-	Token        uint32
-	Host         netip.Addr
+	// Generation of the inner source.
+	Generation uint8
+	Token      uint32
+	Host       netip.Addr
 }
 
 // SendBack carries a resolved location from a bouncer to the source host.
@@ -66,16 +70,17 @@ type SendBack struct {
 	Host       netip.Addr
 }
 
-// NotHere tells the source host that its row is stale.
-type NotHere struct {
-	// Identity is the new one, 0 when unknown.
-	Identity         uint32
-	Generation       uint8
-	Proto            uint8
-	Family           uint8 // 4 or 6
-	SrcPort, DstPort uint16
-	Src, Dst         netip.Addr
-	Token            uint32
+// NotHere tells the source host that its row is stale; the packet comes with it.
+type NotHere struct{}
+
+// Refusal tells the source host that a packet goes nowhere, and why; the packet
+// comes with it.
+type Refusal struct {
+	// Reason is a drop reason's number.
+	Reason uint8
+	// MTU of the inner IP packet that would have fit; 0 when size is not why.
+	MTU   uint16
+	Token uint32
 }
 
 // Service carries the frontend for direct server return.
@@ -94,7 +99,7 @@ type Option struct {
 }
 
 // Encode writes the options in the order identity, return-to-sender,
-// send-back, not-here, service, others.
+// send-back, not-here, refusal, service, others.
 func (o Options) Encode() ([]byte, error) {
 	var list []Option
 	own := func(typ uint8, data []byte) { list = append(list, Option{Class, typ, data}) }
@@ -109,6 +114,9 @@ func (o Options) Encode() ([]byte, error) {
 	}
 	if o.NotHere != nil {
 		own(OptionNotHere, o.NotHere.encode())
+	}
+	if o.Refusal != nil {
+		own(OptionRefusal, o.Refusal.encode())
 	}
 	if o.Service != nil {
 		own(OptionService, o.Service.encode())
@@ -130,7 +138,7 @@ func (o Options) Encode() ([]byte, error) {
 
 // critical says whether a receiver must understand one of the options.
 func (o Options) critical() bool {
-	if o.NotHere != nil {
+	if o.NotHere != nil || o.Refusal != nil {
 		return true
 	}
 	for _, option := range o.Other {
@@ -146,7 +154,7 @@ func identityWord(identity uint32, generation uint8) []byte {
 }
 
 func (o *Return) encode() []byte {
-	b := []byte{o.Flags, o.Limit, 0, 0}
+	b := []byte{o.Flags, o.Limit, o.Generation, 0}
 	b = binary.BigEndian.AppendUint32(b, o.Token)
 	return append(b, mapped(o.Host)...)
 }
@@ -157,14 +165,12 @@ func (o *SendBack) encode() []byte {
 	return append(b, mapped(o.Host)...)
 }
 
-func (o *NotHere) encode() []byte {
-	b := identityWord(o.Identity, o.Generation)
-	b = append(b, o.Proto, o.Family, 0, 0)
-	b = binary.BigEndian.AppendUint16(b, o.SrcPort)
-	b = binary.BigEndian.AppendUint16(b, o.DstPort)
-	b = append(b, mapped(o.Src)...)
-	b = append(b, mapped(o.Dst)...)
-	return binary.BigEndian.AppendUint32(b, o.Token)
+func (o *NotHere) encode() []byte { return make([]byte, 24) }
+
+func (o *Refusal) encode() []byte {
+	b := binary.BigEndian.AppendUint16([]byte{o.Reason, 0}, o.MTU)
+	b = binary.BigEndian.AppendUint32(b, o.Token)
+	return append(b, make([]byte, 16)...)
 }
 
 func (o *Service) encode() []byte {
@@ -196,15 +202,13 @@ func (o *Options) add(option Option) {
 	case known && option.Type == OptionIdentity && len(d) == 4 && o.Identity == nil:
 		o.Identity = &Identity{number(d), d[3]}
 	case known && option.Type == OptionReturn && len(d) == 24 && o.Return == nil:
-		o.Return = &Return{d[0], d[1], binary.BigEndian.Uint32(d[4:]), unmapped(d[8:])}
+		o.Return = &Return{d[0], d[1], d[2], binary.BigEndian.Uint32(d[4:]), unmapped(d[8:])}
 	case known && option.Type == OptionSendBack && len(d) == 24 && o.SendBack == nil:
 		o.SendBack = &SendBack{number(d), d[3], binary.BigEndian.Uint32(d[4:]), unmapped(d[8:])}
-	case known && option.Type == OptionNotHere && len(d) == 48 && o.NotHere == nil:
-		o.NotHere = &NotHere{
-			Identity: number(d), Generation: d[3], Proto: d[4], Family: d[5],
-			SrcPort: binary.BigEndian.Uint16(d[8:]), DstPort: binary.BigEndian.Uint16(d[10:]),
-			Src: unmapped(d[12:]), Dst: unmapped(d[28:]), Token: binary.BigEndian.Uint32(d[44:]),
-		}
+	case known && option.Type == OptionNotHere && len(d) == 24 && o.NotHere == nil:
+		o.NotHere = &NotHere{}
+	case known && option.Type == OptionRefusal && len(d) == 24 && o.Refusal == nil:
+		o.Refusal = &Refusal{d[0], binary.BigEndian.Uint16(d[2:]), binary.BigEndian.Uint32(d[4:])}
 	case known && option.Type == OptionService && len(d) == 20 && o.Service == nil:
 		o.Service = &Service{binary.BigEndian.Uint16(d), d[2], unmapped(d[4:])}
 	default:

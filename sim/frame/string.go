@@ -51,8 +51,11 @@ func (o Options) String() string {
 	if r := o.SendBack; r != nil {
 		parts = append(parts, fmt.Sprintf("send-back h=%s identity %d", r.Host, r.Identity))
 	}
-	if n := o.NotHere; n != nil {
-		parts = append(parts, fmt.Sprintf("not-here %s → %s identity %d", n.Src, n.Dst, n.Identity))
+	if o.NotHere != nil {
+		parts = append(parts, "not-here")
+	}
+	if r := o.Refusal; r != nil {
+		parts = append(parts, fmt.Sprintf("refusal reason %d mtu %d", r.Reason, r.MTU))
 	}
 	if v := o.Service; v != nil {
 		parts = append(parts, fmt.Sprintf("service %s port %d protocol %d", v.Frontend, v.Port, v.Proto))

@@ -92,10 +92,11 @@ var optionFields = concat(
 		"generation": func(o frame.Identity) any { return o.Generation },
 	}),
 	option("geneve.return", func(o frame.Options) *frame.Return { return o.Return }, map[string]func(frame.Return) any{
-		"flags": func(o frame.Return) any { return o.Flags },
-		"limit": func(o frame.Return) any { return o.Limit },
-		"token": func(o frame.Return) any { return o.Token },
-		"host":  func(o frame.Return) any { return o.Host },
+		"flags":      func(o frame.Return) any { return o.Flags },
+		"limit":      func(o frame.Return) any { return o.Limit },
+		"generation": func(o frame.Return) any { return o.Generation },
+		"token":      func(o frame.Return) any { return o.Token },
+		"host":       func(o frame.Return) any { return o.Host },
 	}),
 	option("geneve.send-back", func(o frame.Options) *frame.SendBack { return o.SendBack }, map[string]func(frame.SendBack) any{
 		"identity":   func(o frame.SendBack) any { return o.Identity },
@@ -103,16 +104,11 @@ var optionFields = concat(
 		"token":      func(o frame.SendBack) any { return o.Token },
 		"host":       func(o frame.SendBack) any { return o.Host },
 	}),
-	option("geneve.not-here", func(o frame.Options) *frame.NotHere { return o.NotHere }, map[string]func(frame.NotHere) any{
-		"identity":   func(o frame.NotHere) any { return o.Identity },
-		"generation": func(o frame.NotHere) any { return o.Generation },
-		"family":     func(o frame.NotHere) any { return o.Family },
-		"proto":      func(o frame.NotHere) any { return o.Proto },
-		"src":        func(o frame.NotHere) any { return o.Src },
-		"dst":        func(o frame.NotHere) any { return o.Dst },
-		"sport":      func(o frame.NotHere) any { return o.SrcPort },
-		"dport":      func(o frame.NotHere) any { return o.DstPort },
-		"token":      func(o frame.NotHere) any { return o.Token },
+	option("geneve.not-here", func(o frame.Options) *frame.NotHere { return o.NotHere }, map[string]func(frame.NotHere) any{}),
+	option("geneve.refusal", func(o frame.Options) *frame.Refusal { return o.Refusal }, map[string]func(frame.Refusal) any{
+		"reason": func(o frame.Refusal) any { return o.Reason },
+		"mtu":    func(o frame.Refusal) any { return o.MTU },
+		"token":  func(o frame.Refusal) any { return o.Token },
 	}),
 	option("geneve.service", func(o frame.Options) *frame.Service { return o.Service }, map[string]func(frame.Service) any{
 		"port":     func(o frame.Service) any { return o.Port },

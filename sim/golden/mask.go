@@ -46,7 +46,7 @@ var unusual = []struct {
 	{kindFlags, []string{"tcp.flags"}},
 	{kindNone, []string{
 		"tunnel", "malformed", ".df", ".more", ".oam", ".critical", "geneve.identity", "geneve.return",
-		"geneve.send-back", "geneve.not-here", "geneve.service", "geneve.other", ".extensions", ".checksum",
+		"geneve.send-back", "geneve.not-here", "geneve.refusal", "geneve.service", "geneve.other", ".extensions", ".checksum",
 		".router", ".solicited", ".override",
 	}},
 }

@@ -78,15 +78,16 @@ func optionPlaces(kind uint8, at int, places map[string]Place) {
 		places["geneve.identity.identity"], places["geneve.identity.generation"] = Place{at, 3}, Place{at + 3, 1}
 	case frame.OptionReturn:
 		places["geneve.return.flags"], places["geneve.return.limit"] = Place{at, 1}, Place{at + 1, 1}
+		places["geneve.return.generation"] = Place{at + 2, 1}
 		places["geneve.return.token"], places["geneve.return.host"] = Place{at + 4, 4}, Place{at + 8, 16}
 	case frame.OptionSendBack:
 		places["geneve.send-back.identity"], places["geneve.send-back.generation"] = Place{at, 3}, Place{at + 3, 1}
 		places["geneve.send-back.token"], places["geneve.send-back.host"] = Place{at + 4, 4}, Place{at + 8, 16}
 	case frame.OptionNotHere:
-		places["geneve.not-here.identity"], places["geneve.not-here.generation"] = Place{at, 3}, Place{at + 3, 1}
-		places["geneve.not-here.sport"], places["geneve.not-here.dport"] = Place{at + 8, 2}, Place{at + 10, 2}
-		places["geneve.not-here.src"], places["geneve.not-here.dst"] = Place{at + 12, 16}, Place{at + 28, 16}
-		places["geneve.not-here.token"] = Place{at + 44, 4}
+		places["geneve.not-here"] = Place{at, 24}
+	case frame.OptionRefusal:
+		places["geneve.refusal.reason"], places["geneve.refusal.mtu"] = Place{at, 1}, Place{at + 2, 2}
+		places["geneve.refusal.token"] = Place{at + 4, 4}
 	case frame.OptionService:
 		places["geneve.service.port"], places["geneve.service.proto"] = Place{at, 2}, Place{at + 2, 1}
 		places["geneve.service.frontend"] = Place{at + 4, 16}

@@ -92,8 +92,8 @@ func (h history) echo(p frame.Packet, name string) string {
 	switch {
 	case name == "geneve.send-back.token":
 		return h.asked(o.SendBack.Token, there, back)
-	case name == "geneve.not-here.token":
-		return h.asked(o.NotHere.Token, o.NotHere.Src, o.NotHere.Dst)
+	case name == "geneve.refusal.token":
+		return h.asked(o.Refusal.Token, there, back)
 	case o.Return.Flags&frame.ReturnAnswer != 0:
 		return h.asked(o.Return.Token, back, there)
 	case o.Return.Token == 0:

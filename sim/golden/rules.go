@@ -47,7 +47,7 @@ const (
 )
 
 // tokens are the fields that can be echoed.
-var tokens = []string{"geneve.return.token", "geneve.send-back.token", "geneve.not-here.token"}
+var tokens = []string{"geneve.return.token", "geneve.send-back.token", "geneve.refusal.token"}
 
 // exact says that nothing is left out, so that even bytes must be equal.
 func (r Rules) exact() bool { return len(r.Ignore)+len(r.Mask)+len(r.Relations) == 0 }

@@ -130,7 +130,7 @@ func (p *picture) row(hosts []state.Host, y int) int {
 // roles are a host's, each with its VPC.
 func (p *picture) roles(h state.Host) (texts, vpcs []string) {
 	for _, s := range h.Subnets {
-		if s.Bouncer {
+		if s.Bouncer != state.NoBouncer {
 			texts, vpcs = append(texts, "bouncer of "+s.Name), append(vpcs, p.vpcs[s.Name])
 		}
 	}

@@ -70,7 +70,7 @@ func inside(h state.Host) []string {
 	}
 	var bounces, divides []string
 	for _, s := range h.Subnets {
-		if s.Bouncer {
+		if s.Bouncer != state.NoBouncer {
 			bounces = append(bounces, s.Name)
 		}
 	}

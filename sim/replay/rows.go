@@ -37,6 +37,8 @@ var sources = []source{
 	{[]string{"geneve.identity*"}, []string{"endpoints"}, fromPacket},
 	{[]string{"geneve.return", "geneve.return.flags", "geneve.return.token"}, []string{"paths"}, fromPacket},
 	{[]string{"geneve.return.host"}, []string{"hosts", "uplinks"}, fromPacket},
+	{[]string{"geneve.not-here", "geneve.return.generation"}, []string{"locals"}, fromPacket},
+	{[]string{"geneve.refusal", "geneve.refusal.reason", "geneve.refusal.mtu", "geneve.refusal.token"}, []string{"directory", "routes"}, fromPacket},
 	{[]string{"geneve.send-back", "geneve.send-back.identity", "geneve.send-back.generation"}, []string{"directory"}, fromPacket},
 	{[]string{"geneve.send-back.host"}, []string{"hosts", "directory"}, fromPacket},
 	{[]string{"geneve.*"}, nil, fromPacket},

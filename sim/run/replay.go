@@ -114,7 +114,7 @@ func rules(p *scenario.Replay, rec replay.Recording) golden.Rules {
 	if all.Relations == nil {
 		all.Relations = map[string]string{}
 	}
-	for _, token := range []string{"geneve.return.token", "geneve.send-back.token"} {
+	for _, token := range []string{"geneve.return.token", "geneve.send-back.token", "geneve.refusal.token"} {
 		if _, said := all.Relations[token]; said {
 			continue
 		}

@@ -43,6 +43,7 @@ var tables = map[string]table{
 	bpf.RowMapVpcs:      {rowOf[bpf.RowVpc], []string{"divider", "dividers"}},
 	bpf.RowMapDirectory: {rowOf[bpf.RowLocation], []string{"host"}},
 	bpf.RowMapRoutes:    {rowOf[bpf.RowRoute], []string{"subnet"}},
+	bpf.RowMapBudgets:   {rowOf[bpf.RowBudget], []string{"icmp", "question"}},
 }
 
 // flags are the fields that say yes or no.

@@ -72,7 +72,7 @@ func (p plan) states() []state.Host {
 
 func subnet(vpc, name string, vni uint32, bouncer, here string) state.Subnet {
 	third := map[string]int{"a": 0, "b": 1}[name]
-	return state.Subnet{
+	s := state.Subnet{
 		Name: vpc + "-" + name, VNI: vni,
 		CIDRs: []netip.Prefix{
 			netip.MustParsePrefix(fmt.Sprintf("10.0.%d.0/24", third)), netip.MustParsePrefix(fmt.Sprintf("fd00:%d::/64", third)),
@@ -81,8 +81,12 @@ func subnet(vpc, name string, vni uint32, bouncer, here string) state.Subnet {
 			netip.MustParseAddr(fmt.Sprintf("10.0.%d.1", third)), netip.MustParseAddr(fmt.Sprintf("fd00:%d::1", third)),
 		},
 		GatewayMAC: state.MAC{2, 0x4d, 0x5a, 0, 0, byte(vni)},
-		Bouncers:   []string{bouncer}, Bouncer: bouncer == here,
+		Bouncers:   []string{bouncer},
 	}
+	if bouncer == here {
+		s.Bouncer = state.Complete
+	}
+	return s
 }
 
 // place puts endpoints and locations into a host's state.
@@ -103,7 +107,7 @@ func (p plan) place(h *state.Host) {
 			})
 		}
 		s := slices.IndexFunc(h.Subnets, func(s state.Subnet) bool { return s.Name == inSubnet })
-		if h.Subnets[s].Bouncer {
+		if h.Subnets[s].Bouncer != state.NoBouncer {
 			for _, a := range addresses {
 				h.Directory = append(h.Directory, state.Location{VNI: vni, Address: a, Subnet: inSubnet, Host: at})
 			}
