@@ -147,8 +147,7 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 		delete(w.paths, name)
 	}
 	for _, h := range hosts {
-		d := w.paths[h.Name]
-		if err := w.room.Attach(h.Name, netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()}); err != nil {
+		if err := AttachAll(w.room, h, w.paths[h.Name]); err != nil {
 			return err
 		}
 	}
