@@ -209,6 +209,9 @@ func (w *Wire) Report(context.Context) (string, error) {
 // Room is the machine room, for tests that look behind the wire.
 func (w *Wire) Room() *netns.Net { return w.room }
 
+// Datapath is that of a host, for the same; nil for none.
+func (w *Wire) Datapath(host string) *dataplane.Datapath { return w.paths[host] }
+
 // Close implements wire.Wire.
 func (w *Wire) Close() error {
 	var errs []error
