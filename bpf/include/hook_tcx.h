@@ -88,6 +88,12 @@ static __always_inline int hook_resize(hook_ctx *ctx, int by)
 	return by < 0 ? -EOPNOTSUPP : bpf_skb_change_head(ctx, by, 0);
 }
 
+/* What is left stands for itself alone. */
+static __always_inline int hook_trim(hook_ctx *ctx, __u32 length)
+{
+	return bpf_skb_change_tail(ctx, length, 0);
+}
+
 /* The kernel makes room behind the Ethernet header and takes note of where the
  * inner packet begins, which is what segmentation and checksums need:
  *

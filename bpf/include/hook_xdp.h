@@ -100,6 +100,13 @@ static __always_inline int hook_resize(hook_ctx *ctx, int by)
 	return bpf_xdp_adjust_head(ctx, -by);
 }
 
+/* Cuts the end of the packet off so that `length` bytes are left. 0 or a
+ * negative errno. Pointers into the packet are dead then. */
+static __always_inline int hook_trim(hook_ctx *ctx, __u32 length)
+{
+	return bpf_xdp_adjust_tail(ctx, (int)length - (int)hook_length(ctx));
+}
+
 /* Makes room for outer headers before an endpoint's frame: l2 bytes of Ethernet,
  * then l3 of IP and the rest. 0 or a negative errno. */
 static __always_inline int hook_wrap(hook_ctx *ctx, __u32 l2, __u32 l3, __u32 rest)
