@@ -34,6 +34,7 @@ const (
 	EndpointTCXMapVirtuals     = "virtuals"
 	EndpointTCXMapVpcs         = "vpcs"
 	EndpointTCXProgEndpointTcx = "endpoint_tcx"
+	EndpointTCXVarRepeatable   = "repeatable"
 	EndpointTCXVarSimulated    = "simulated"
 	EndpointTCXVarTokenSecret  = "token_secret"
 )
@@ -110,6 +111,7 @@ type EndpointTCXMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXVariableSpecs struct {
+	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
 }
@@ -179,6 +181,7 @@ func (m *EndpointTCXMaps) Close() error {
 //
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXVariables struct {
+	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
 }

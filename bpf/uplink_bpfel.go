@@ -34,6 +34,7 @@ const (
 	UplinkMapVirtuals    = "virtuals"
 	UplinkMapVpcs        = "vpcs"
 	UplinkProgUplink     = "uplink"
+	UplinkVarRepeatable  = "repeatable"
 	UplinkVarSimulated   = "simulated"
 	UplinkVarTokenSecret = "token_secret"
 )
@@ -110,6 +111,7 @@ type UplinkMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkVariableSpecs struct {
+	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
 }
@@ -179,6 +181,7 @@ func (m *UplinkMaps) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkVariables struct {
+	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Line is one program in one configuration.
@@ -62,10 +63,14 @@ func report(configuration string, mode dataplane.Mode) (all []Line, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	tcx, err := d.Port(state.FormTCX)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range []struct {
 		name    string
 		program *ebpf.Program
-	}{{"endpoint", d.Endpoint()}, {"uplink", d.Uplink()}} {
+	}{{"endpoint", d.Endpoint()}, {"endpoint_tcx", tcx}, {"uplink", d.Uplink()}} {
 		line, err := newLine(p.program)
 		if err != nil {
 			return nil, fmt.Errorf("program %s: %w", p.name, err)

@@ -14,6 +14,7 @@
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/if_ether.h>
+#include <linux/ip.h>
 #include <bpf/bpf_helpers.h>
 
 #include "config.h"
@@ -99,15 +100,17 @@ static __always_inline int hook_resize(hook_ctx *ctx, int by)
  * segments stays: the endpoints' MTU has left room for the outer headers. */
 static __always_inline int hook_wrap(hook_ctx *ctx, __u32 l2, __u32 l3, __u32 rest)
 {
-	const __u64 as = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
-			 BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
-			 BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN);
-	__u64 family = l3 == 20 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	const __u64 inside = BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
+			     BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN);
+	__u64 as = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	__u32 room = l3 + rest + ETH_HLEN;
 	void *frame;
 	int failed;
 
-	failed = bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, as | family);
+	if (!repeatable)
+		as |= inside | (l3 == sizeof(struct iphdr) ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
+							   : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
+	failed = bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, as);
 	if (failed)
 		return failed;
 	frame = hook_data(ctx);
