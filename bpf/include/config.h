@@ -6,7 +6,7 @@
 
 #include "types.h"
 
-/* true: the packet's port number stands in its metadata (data_meta, one u32),
+/* true: the packet's port number stands in its metadata (data_meta, one u32; TCX: mark),
  * time stands in the map `virtual`, and what is decided is written to the map
  * `record`. false: devices, the kernel's coarse clock, nothing recorded. */
 volatile const bool simulated = false;
