@@ -83,11 +83,11 @@ static __always_inline int room_floor(struct __sk_buff *ctx, __u32 outer)
 	return bpf_skb_adjust_room(ctx, outer, BPF_ADJ_ROOM_MAC, KEPT) ? HIT_NONE : DROP;
 }
 
-#define FLOOR(name, call)                                      \
-	SEC("tcx/ingress")                                     \
+#define FLOOR(name, call)                                       \
+	SEC("tcx/ingress")                                      \
 	int name(struct __sk_buff *ctx __attribute__((unused))) \
-	{                                                      \
-		return call;                                   \
+	{                                                       \
+		return call;                                    \
 	}
 
 FLOOR(null, DROP)

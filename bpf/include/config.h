@@ -6,9 +6,9 @@
 
 #include "types.h"
 
-/* true: the packet's port number stands in its metadata (data_meta, one u32; TCX: mark),
- * time stands in the map `virtual`, and what is decided is written to the map
- * `record`. false: devices, the kernel's coarse clock, nothing recorded. */
+/* true: the packet's port number stands in its metadata (XDP: data_meta, one u32;
+ * TCX: mark), time stands in the map `virtual`, and what is decided is written to
+ * the map `record`. false: devices, the kernel's coarse clock, nothing recorded. */
 volatile const bool simulated = false;
 
 /* true: one packet may be encapsulated again and again, as benchmarks do. The

@@ -122,7 +122,8 @@ static __always_inline bool is_plain(hook_ctx *ctx)
 		if (*(__u8 *)ip != 0x45)
 			return false;
 	}
-	return (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && take(&c, sizeof(struct tcphdr));
+	return (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) &&
+	       take(&c, sizeof(struct tcphdr));
 }
 
 /* Sees to it that the headers of a packet in parts lie in the first, before any
