@@ -36,6 +36,7 @@ const (
 	EndpointMapVirtuals    = "virtuals"
 	EndpointMapVpcs        = "vpcs"
 	EndpointProgEndpoint   = "endpoint"
+	EndpointVarRepeatable  = "repeatable"
 	EndpointVarSimulated   = "simulated"
 	EndpointVarTokenSecret = "token_secret"
 )
@@ -114,6 +115,7 @@ type EndpointMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointVariableSpecs struct {
+	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
 }
@@ -187,6 +189,7 @@ func (m *EndpointMaps) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointVariables struct {
+	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
 }

@@ -36,6 +36,7 @@ const (
 	EndpointTCXMapVirtuals     = "virtuals"
 	EndpointTCXMapVpcs         = "vpcs"
 	EndpointTCXProgEndpointTcx = "endpoint_tcx"
+	EndpointTCXVarRepeatable   = "repeatable"
 	EndpointTCXVarSimulated    = "simulated"
 	EndpointTCXVarTokenSecret  = "token_secret"
 )
@@ -114,6 +115,7 @@ type EndpointTCXMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXVariableSpecs struct {
+	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
 }
@@ -187,6 +189,7 @@ func (m *EndpointTCXMaps) Close() error {
 //
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXVariables struct {
+	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
 }

@@ -66,7 +66,7 @@ func walk(instructions asm.Instructions) (inside int, outside []string) {
 // counts it.
 func TestMapHelpersAreCalledInTheWrapperOnly(t *testing.T) {
 	for name, load := range map[string]func() (*ebpf.CollectionSpec, error){
-		"uplink": bpf.LoadUplink, "endpoint": bpf.LoadEndpoint,
+		"uplink": bpf.LoadUplink, "endpoint": bpf.LoadEndpoint, "endpoint_tcx": bpf.LoadEndpointTCX,
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

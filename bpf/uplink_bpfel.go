@@ -39,6 +39,7 @@ const (
 	UplinkProgTell       = "tell"
 	UplinkProgTurn       = "turn"
 	UplinkProgUplink     = "uplink"
+	UplinkVarRepeatable  = "repeatable"
 	UplinkVarSimulated   = "simulated"
 	UplinkVarTokenSecret = "token_secret"
 )
@@ -120,6 +121,7 @@ type UplinkMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkVariableSpecs struct {
+	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
 }
@@ -193,6 +195,7 @@ func (m *UplinkMaps) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkVariables struct {
+	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
 }

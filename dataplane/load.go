@@ -22,6 +22,9 @@ const (
 	// Simulated programs are run packet by packet: they are told their port
 	// and the time, and they record what they decide.
 	Simulated
+	// Repeated programs are Live ones that may be run over one packet again
+	// and again, as benchmarks do; devices must not have them.
+	Repeated
 )
 
 // Options of Load.
@@ -214,6 +217,7 @@ func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)
 func (l *loader) setConstants(spec *ebpf.CollectionSpec) error {
 	constants := map[string]any{
 		"simulated":    l.options.Mode == Simulated,
+		"repeatable":   l.options.Mode == Repeated,
 		"token_secret": l.options.TokenSecret,
 	}
 	for name, value := range constants {

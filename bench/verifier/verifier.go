@@ -20,6 +20,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Line is one program in one configuration.
@@ -64,8 +65,12 @@ func report(configuration string, mode dataplane.Mode) (all []Line, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	tcx, err := d.Port(state.FormTCX)
+	if err != nil {
+		return nil, err
+	}
 	programs := d.Next()
-	programs["endpoint"], programs["uplink"] = d.Endpoint(), d.Uplink()
+	programs["endpoint"], programs["endpoint_tcx"], programs["uplink"] = d.Endpoint(), tcx, d.Uplink()
 	for _, name := range slices.Sorted(maps.Keys(programs)) {
 		line, err := newLine(programs[name])
 		if err != nil {

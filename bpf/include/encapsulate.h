@@ -166,21 +166,14 @@ static __always_inline bool write_udp(struct cursor *c, __be16 sport, __u32 udp)
 static __always_inline __u32 largest(struct pkt *p)
 {
 	__u32 payload = hook_segment(p->ctx);
-	__u32 header = sizeof(struct udphdr);
-	__u8 offset;
+	int header;
 
 	if (!payload)
 		return p->l3_length;
 	if (!p->l4)
 		return 0;
-	if (p->protocol == IPPROTO_TCP) {
-		__u32 at = p->l4 - hook_data(p->ctx) + 12; /* data offset, 4 bits of words */
-
-		if (hook_load(p->ctx, at, &offset, sizeof(offset)))
-			return 0;
-		header = (offset >> 4) * 4;
-	}
-	return (__u32)(p->l4 - p->l3) + header + payload;
+	header = hook_transport(p->ctx, p->l4 - hook_data(p->ctx), p->protocol);
+	return header ? (__u32)(p->l4 - p->l3) + header + payload : 0;
 }
 
 /* Gives the outer headers their place, where `before` bytes stand now. */

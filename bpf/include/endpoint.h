@@ -176,9 +176,9 @@ static __always_inline enum drop_reason refuse(struct pkt *p, const struct sende
 
 /* TCP or UDP right behind an IP header without options, all of it in the first
  * part: how the headers of a packet in parts lie that a stack sends. */
-static __always_inline bool is_plain(const struct pkt *p)
+static __always_inline bool is_plain(hook_ctx *ctx)
 {
-	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	struct cursor c = {.pos = hook_data(ctx), .end = hook_end(ctx)};
 	struct ethhdr *eth = take(&c, sizeof(*eth));
 	struct iphdr *ip = take(&c, sizeof(*ip));
 	__u8 protocol;
@@ -198,13 +198,12 @@ static __always_inline bool is_plain(const struct pkt *p)
 	       take(&c, sizeof(struct tcphdr));
 }
 
-/* Sees to it that the headers lie in the packet's first part, before any pointer
- * into the packet is taken. */
-static __always_inline enum drop_reason gather(struct pkt *p)
+/* Sees to it that the headers of a packet in parts lie in the first, before any
+ * pointer into the packet is taken; 0 or a negative errno. A function of its own:
+ * it is verified once. */
+__noinline int gather(hook_ctx *ctx)
 {
-	if (!hook_in_parts(p->ctx, HEADERS_MAX) || is_plain(p))
-		return DROP_NONE;
-	return hook_pull(p->ctx, HEADERS_MAX) ? DROP_NO_ROOM : DROP_NONE;
+	return is_plain(ctx) ? 0 : hook_pull(ctx, HEADERS_MAX);
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)
@@ -225,9 +224,8 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	stage(p, STAGE_PARSE);
 	if (hook_tagged(p->ctx))
 		return DROP_ETHERTYPE;
-	reason = gather(p);
-	if (reason)
-		return reason;
+	if (hook_in_parts(p->ctx, HEADERS_MAX) && gather(p->ctx))
+		return DROP_NO_ROOM;
 	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	reason = parse_frame(p, &c);
 	if (reason)
