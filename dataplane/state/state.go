@@ -54,8 +54,7 @@ type Peer struct {
 	Name      string
 	Addresses []netip.Addr
 	// Down says that nothing is heard of the host: its roles are asked last.
-	// Down says that this host has not heard of it for too long. Another host
-	// may believe otherwise.
+	// Another host may hear of it.
 	Down bool
 }
 
