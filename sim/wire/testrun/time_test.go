@@ -142,7 +142,7 @@ func TestOneClockIsStepped(t *testing.T) {
 	g.Expect(w.StepClock(t.Context(), "h2", 5*time.Second)).To(Succeed())
 	g.Expect(made["h2"].now - made["h1"].now).To(Equal(5 * time.Second))
 	g.Expect(w.Advance(t.Context(), time.Second)).To(Succeed())
-	g.Expect(made["h2"].now - made["h1"].now).To(Equal(5*time.Second), "for good")
+	g.Expect(made["h2"].now-made["h1"].now).To(Equal(5*time.Second), "for good")
 	g.Expect(w.StepClock(t.Context(), "h2", -time.Second)).To(MatchError(ContainSubstring("never goes back")))
 	g.Expect(w.StepClock(t.Context(), "h9", time.Second)).To(MatchError(ContainSubstring("no such host")))
 	g.Expect(w.SetCondition(t.Context(), "h9", wire.Condition{})).To(MatchError(ContainSubstring("no such host")))
