@@ -130,6 +130,16 @@ func TestAHostThatIsBehindKeepsItsState(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(o.Requests[0].Delivered).To(BeTrue(), "it has caught up")
 
+	set(t, w, "h3", wire.Condition{Agent: wire.Paused})
+	g.Expect(w.Apply(t.Context(), sameSubnet.states())).To(Succeed())
+	there := probe
+	there.From, there.To = "red/h1-a-10", address("10.0.0.40")
+	o, err = w.Probe(t.Context(), there)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(o.Requests[0].Delivered).To(BeFalse())
+	g.Expect(o.Requests[0].Reason).To(Equal(link.NoPort), "h3 delivers to a port that is gone")
+	g.Expect(w.Apply(t.Context(), more.states())).To(Succeed())
+
 	set(t, w, "h3", wire.Condition{Dead: true})
 	o, err = w.Probe(t.Context(), probe)
 	g.Expect(err).NotTo(HaveOccurred())
