@@ -84,6 +84,9 @@ func casesCommand() *cobra.Command {
 			for _, c := range suite.Cases() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
 			}
+			for _, s := range suite.Growing() {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-29s %s  %v %s: %s\n", s.Name, "xdp", s.Sizes, s.Axis, s.What)
+			}
 			for _, w := range live.Ways() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
 			}
@@ -198,6 +201,11 @@ func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]r
 			return nil, err
 		}
 		all = figures
+		grown, err := o.grow(ctx, f, w)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, grown...)
 	}
 	if o.instrument != report.TestRun {
 		p := newProgress(w, report.Live)
