@@ -84,23 +84,21 @@ func (w Weights) Total() (empty, full uint64) {
 	return empty, full
 }
 
-// share is what one of so many owners has of a map, the map as full as it is.
-func (w Weights) share(name string, owners int) float64 {
-	for _, m := range w.Maps {
-		if m.Name == name {
-			return float64(m.Full) / float64(max(owners, 1))
-		}
+// share is what one of so many owners, of whom there can be most, has of a map:
+// its part of what they put in, and of what the map weighs without any.
+func (m Map) share(owners int, most uint32) float64 {
+	if owners == 0 || most == 0 {
+		return 0
 	}
-	return 0
+	return (float64(m.Full)-float64(m.Empty))/float64(owners) + float64(m.Empty)/float64(most)
 }
 
-// row is what one row of a hash weighs: its own bytes, and its part of what the
-// map weighs without any.
-func (w Weights) row(name string) float64 {
+// of is the map of a name; none weighs nothing.
+func (w Weights) of(name string) Map {
 	for _, m := range w.Maps {
-		if m.Name == name && m.Rows > 0 {
-			return float64(m.Full-m.Empty)/float64(m.Rows) + float64(m.Empty)/float64(m.Most)
+		if m.Name == name {
+			return m
 		}
 	}
-	return 0
+	return Map{}
 }

@@ -21,15 +21,15 @@ func statuses(lines []footprint.Line) map[string]footprint.Status {
 	return all
 }
 
-// made weighs little: 1 KB for each of four endpoints, 100 B for a row of the
+// made weighs little: 1 KB for each of up to eight endpoints, two of which are there, 100 B for a row of the
 // directory.
 func made() footprint.Weights {
 	return footprint.Weights{
-		Crowd: crowd.Crowd{Endpoints: 4, Directory: 10},
+		Crowd: crowd.Crowd{Endpoints: 2, Directory: 10},
 		Maps: []footprint.Map{
 			{Name: "directory", Most: 100, Rows: 10, Empty: 2000, Full: 2800},
 			{Name: "endpoints", Most: 8, Rows: 4, Empty: 2000, Full: 2000},
-			{Name: "locals", Most: 8, Rows: 8, Empty: 500, Full: 1000},
+			{Name: "locals", Most: 8, Rows: 8, Empty: 800, Full: 2100},
 			{Name: "ports", Most: 8, Rows: 4, Empty: 1000, Full: 1000},
 		},
 	}
@@ -42,10 +42,10 @@ func TestLinesAreSumsOfTheMaps(t *testing.T) {
 	for _, l := range lines {
 		bytes[l.Name] = l.Bytes
 	}
-	g.Expect(bytes).To(HaveKeyWithValue("memlock-host", 5500.0))
-	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint-own", 1000.0))
+	g.Expect(bytes).To(HaveKeyWithValue("memlock-host", 5800.0))
+	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint-own", 1125.0), "an eighth of 2000, 800 and 1000, and half of 1300")
 	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint-bouncer", 200.0), "80 for itself, 20 of the empty map, twice")
-	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint", 2600.0))
+	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint", 2725.0))
 	g.Expect(statuses(lines)).To(Equal(map[string]footprint.Status{
 		"memlock-host": "pass", "memlock-endpoint-own": "pass", "memlock-endpoint-bouncer": "pass", "memlock-endpoint": "pass",
 		"memlock-policy-row": "not there yet", "memlock-flow": "not there yet", "flows-by-default": "not there yet",
@@ -61,7 +61,7 @@ func TestWhatWeighsTooMuchOrNothingIsAMiss(t *testing.T) {
 			func(w *footprint.Weights) { w.Maps = append(w.Maps, footprint.Map{Name: "paths", Empty: 64_000_000}) },
 			[]string{"memlock-host"},
 		},
-		"ports":     {func(w *footprint.Weights) { w.Maps[3].Full = 16_000 }, []string{"memlock-endpoint-own", "memlock-endpoint"}},
+		"ports":     {func(w *footprint.Weights) { w.Maps[3].Empty, w.Maps[3].Full = 32_000, 32_000 }, []string{"memlock-endpoint-own", "memlock-endpoint"}},
 		"directory": {func(w *footprint.Weights) { w.Maps[0].Full = 7000 }, []string{"memlock-endpoint"}},
 		"no directory": {
 			func(w *footprint.Weights) { w.Maps = w.Maps[1:] }, []string{"memlock-endpoint-bouncer"},
@@ -98,7 +98,7 @@ func TestEvidenceSaysWhatIsTooMuch(t *testing.T) {
 	g := NewWithT(t)
 	heavy := func(crowd.Crowd) (footprint.Weights, error) {
 		w := made()
-		w.Maps[1].Empty = 65_000_000
+		w.Maps[0].Empty, w.Maps[0].Full, w.Maps[0].Most = 65_000_000, 65_000_800, 1<<20
 		return w, nil
 	}
 	all := footprint.Prove(heavy)

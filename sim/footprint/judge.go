@@ -42,17 +42,21 @@ const (
 	flowsLimit    = 131_072
 )
 
-// Judge holds weights against the limits. An endpoint has its share of the maps
-// of its own host, which is as full as the crowd made it, and rows of two
-// addresses in the directories of as many bouncers as a subnet can have.
+// Judge holds weights against the limits. An endpoint has its share of three maps
+// of its own host, one of as many as there can be, and rows of two addresses in
+// the directories of as many bouncers as a subnet can have.
 func Judge(w Weights) []Line {
 	host, _ := w.Total()
-	own := w.share(bpf.RowMapEndpoints, w.Crowd.Endpoints) + w.share(bpf.RowMapLocals, w.Crowd.Endpoints) +
-		w.share(bpf.RowMapPorts, w.Crowd.Endpoints)
-	located := 2 * w.row(bpf.RowMapDirectory)
+	most := w.of(bpf.RowMapEndpoints).Most
+	own := 0.0
+	for _, name := range []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts} {
+		own += w.of(name).share(w.Crowd.Endpoints, most)
+	}
+	directory := w.of(bpf.RowMapDirectory)
+	located := 2 * directory.share(directory.Rows, directory.Most)
 	return []Line{
 		within("memlock-host", "a host, all maps at their default sizes", float64(host), hostLimit),
-		within("memlock-endpoint-own", fmt.Sprintf("an endpoint at its own host, one of %d: endpoints, locals, ports", w.Crowd.Endpoints), own, endpointLimit),
+		within("memlock-endpoint-own", fmt.Sprintf("an endpoint at its own host, one of up to %d: endpoints, locals, ports", most), own, endpointLimit),
 		within("memlock-endpoint-bouncer", "an endpoint of two addresses at a bouncer: directory", located, endpointLimit),
 		within("memlock-endpoint", fmt.Sprintf("an endpoint, at its own host and at %d bouncers", bpf.MaxRoles), own+float64(bpf.MaxRoles)*located, endpointLimit),
 		{Name: "memlock-policy-row", What: "a policy row", Limit: policyLimit, Status: NotThere},
