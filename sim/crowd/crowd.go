@@ -141,7 +141,7 @@ func (c Crowd) subnets(v int) []state.Subnet {
 		}
 	}
 	bounced := with("bounced", "10.64.0.0/10", "fd00:b::/64", Host)
-	bounced.Bouncer = true
+	bounced.Bouncer = state.Complete
 	return []state.Subnet{
 		bounced,
 		with("divided", "10.16.0.0/12", "fd00:c::/64", others...),
