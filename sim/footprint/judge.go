@@ -4,6 +4,7 @@ package footprint
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/sim/crowd"
@@ -42,21 +43,33 @@ const (
 	flowsLimit    = 131_072
 )
 
-// Judge holds weights against the limits. An endpoint has its share of three maps
+// perEndpoint are the maps of which an endpoint has rows at its own host, perHost
+// those that are there whatever the number of endpoints; the directory is a
+// bouncer's. A map that is in neither list is not weighed by anybody: a test
+// fails.
+var (
+	perEndpoint = []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts, bpf.RowMapBudgets}
+	perHost     = []string{
+		bpf.RowMapDrops, bpf.RowMapHosts, bpf.RowMapPaths, bpf.RowMapPeerSlots, bpf.RowMapPeers, bpf.RowMapRecords, bpf.RowMapRoutes,
+		bpf.RowMapSubnets, bpf.RowMapUplinks, bpf.RowMapVerdicts, bpf.RowMapVirtuals, bpf.RowMapVpcs,
+	}
+)
+
+// Judge holds weights against the limits. An endpoint has its share of the maps
 // of its own host, one of as many as there can be, and rows of two addresses in
 // the directories of as many bouncers as a subnet can have.
 func Judge(w Weights) []Line {
 	host, _ := w.Total()
 	most := w.of(bpf.RowMapEndpoints).Most
 	own := 0.0
-	for _, name := range []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts} {
+	for _, name := range perEndpoint {
 		own += w.of(name).share(w.Crowd.Endpoints, most)
 	}
 	directory := w.of(bpf.RowMapDirectory)
 	located := 2 * directory.share(directory.Rows, directory.Most)
 	return []Line{
 		within("memlock-host", "a host, all maps at their default sizes", float64(host), hostLimit),
-		within("memlock-endpoint-own", fmt.Sprintf("an endpoint at its own host, one of up to %d: endpoints, locals, ports", most), own, endpointLimit),
+		within("memlock-endpoint-own", fmt.Sprintf("an endpoint at its own host, one of up to %d: %s", most, strings.Join(perEndpoint, ", ")), own, endpointLimit),
 		within("memlock-endpoint-bouncer", "an endpoint of two addresses at a bouncer: directory", located, endpointLimit),
 		within("memlock-endpoint", fmt.Sprintf("an endpoint, at its own host and at %d bouncers", bpf.MaxRoles), own+float64(bpf.MaxRoles)*located, endpointLimit),
 		{Name: "memlock-policy-row", What: "a policy row", Limit: policyLimit, Status: NotThere},
