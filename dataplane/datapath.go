@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,10 +104,9 @@ func (d *Datapath) Forget() error {
 	if err != nil {
 		return fmt.Errorf("read map %s: %w", d.paths.Name(), err)
 	}
-	for key := range rows {
-		if err := d.paths.Delete(key); err != nil {
-			return fmt.Errorf("forget the path to %v: %w", key, err)
-		}
+	keys := slices.Collect(maps.Keys(rows))
+	if n, err := d.paths.DeleteAll(keys); err != nil {
+		return fmt.Errorf("forget the path to %v: %w", keys[n], err)
 	}
 	return nil
 }

@@ -13,9 +13,12 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/fault"
+	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -39,6 +42,10 @@ var _ = Describe("planted faults", func() {
 			It("a program that loses frames without a reason turns J3 red", Label(id, "fault"), losingProgram)
 			continue
 		}
+		if id == footprint.Row {
+			It("a large map that is allocated beforehand turns I6 red", Label(id, "fault"), func() { heavyHost(ask) })
+			continue
+		}
 		faults := fault.Of(id)
 		if len(faults) == 0 {
 			It("there is a fault for row "+id, Label(id, "fault"), func() { Fail("no fault in sim/fault breaks row " + id) })
@@ -50,6 +57,16 @@ var _ = Describe("planted faults", func() {
 		}
 	}
 })
+
+// heavyHost weighs a host whose map of learned paths has room for a million rows.
+func heavyHost(ask string) {
+	rows, err := conformance.Select(allRows, []string{ask})
+	Expect(err).NotTo(HaveOccurred())
+	heavy := footprint.Prove(func(c crowd.Crowd) (footprint.Weights, error) {
+		return footprint.MeasureWith(dataplane.Options{Limits: map[string]uint32{bpf.RowMapPaths: 1 << 20}}, c)
+	})
+	Expect(conformance.Judge(rows, heavy).Rows[0].Status).To(Equal(conformance.Fail))
+}
 
 // expectRed runs the scenarios of a row with a fault planted until one is red.
 func expectRed(ctx SpecContext, ask string, f fault.Fault) {

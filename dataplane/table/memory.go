@@ -67,6 +67,26 @@ func (m *Memory[K, V]) Delete(key K) error {
 	return nil
 }
 
+// PutAll is a Put of each row, up to the one that fails.
+func (m *Memory[K, V]) PutAll(keys []K, values []V) (int, error) {
+	for i, key := range keys {
+		if err := m.Put(key, values[i]); err != nil {
+			return i, err
+		}
+	}
+	return len(keys), nil
+}
+
+// DeleteAll is a Delete of each row, up to the one that fails.
+func (m *Memory[K, V]) DeleteAll(keys []K) (int, error) {
+	for i, key := range keys {
+		if err := m.Delete(key); err != nil {
+			return i, err
+		}
+	}
+	return len(keys), nil
+}
+
 // All returns a copy of every row.
 func (m *Memory[K, V]) All() (map[K]V, error) {
 	if m.rows == nil {
