@@ -45,7 +45,7 @@ func newBar(f Figure, scale float64) bar {
 	cost, _ := f.Cost()
 	ratio, interval := f.Ratio()
 	return bar{
-		Label: fmt.Sprintf("%s · %s · v%d · %d flows · %s", f.Name, f.Form, f.Family, f.Flows, f.Instrument),
+		Label: fmt.Sprintf("%s · %s · %s · %d flows · %s", f.Name, f.Form, f.Families(), f.Flows, f.Instrument),
 		What:  f.What,
 		Ratio: fmt.Sprintf("%.2f × %s", ratio, f.Floor), Between: between(interval),
 		Cost: fmt.Sprintf("%.0f ns", cost), Floor: fmt.Sprintf("%.0f ns", f.FloorCost()),
