@@ -3,14 +3,17 @@
 package cmd
 
 import (
+	"context"
 	"encoding/binary"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/bench/report"
+	"github.com/mizar-net/mizar/bench/suite"
 	"github.com/mizar-net/mizar/bench/traffic"
 )
 
@@ -122,4 +125,28 @@ func TestForeignCaptures(t *testing.T) {
 			g.Expect(f.Delivered()).To(BeNumerically("~", f.Share.Expected, 0.1), f.ID())
 		}
 	}
+}
+
+// TestRegressionsOfRecordedTrafficAreMeasuredAgain: short runs compare a capture
+// with the recorded figures, and know how to measure it once more.
+func TestRegressionsOfRecordedTrafficAreMeasuredAgain(t *testing.T) {
+	g := NewWithT(t)
+	recorded, err := report.Recorded()
+	g.Expect(err).NotTo(HaveOccurred())
+	var o options
+	var names []string
+	for _, f := range recorded {
+		if suite.IsReplay(f.Name) {
+			names = append(names, f.ID())
+		}
+	}
+	g.Expect(names).NotTo(BeEmpty(), "mizar bench --brief compares a capture")
+	o.instrument, o.output, o.cpu = report.Live, "text", -1
+	_, err = o.pin()
+	g.Expect(err).NotTo(HaveOccurred())
+	o.plan = suite.Plan{Loads: 1, Rounds: 1, Sample: time.Millisecond}
+	figures, err := o.remeasure(context.Background(), []string{"replay/imix"})
+	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+	g.Expect(figures).To(HaveLen(1))
+	g.Expect(names).To(ContainElement(figures[0].ID()))
 }

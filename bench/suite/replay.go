@@ -32,6 +32,9 @@ const (
 	replayPrefix = "replay/"
 )
 
+// IsReplay says whether a figure of that name is of recorded traffic.
+func IsReplay(name string) bool { return strings.HasPrefix(name, replayPrefix) }
+
 // ReplayName is the name of the figures of a capture.
 func ReplayName(c capture.Capture) string {
 	base := filepath.Base(c.File)
