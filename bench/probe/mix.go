@@ -97,6 +97,10 @@ func (m *mix) reset(c company) error {
 	return nil
 }
 
+// page is the most that a frame can grow to: the kernel starts a run that a signal
+// interrupted over, with the lengths of the first attempt still in mind.
+const page = 4096
+
 // strides are enough for some repetitions, as far as there are stamps.
 func strides(repetitions int) int {
 	return min(max((repetitions+stride-1)/stride, 1), maxStamps-1)
@@ -162,7 +166,7 @@ func (m mixInstrument) whole(c company, repetitions int) (Outcome, error) {
 		if err := m.reset(c); err != nil {
 			return Outcome{}, err
 		}
-		run := ebpf.RunOptions{Data: m.buffer, DataOut: make([]byte, len(m.buffer)+256), Repeat: uint32(want)}
+		run := ebpf.RunOptions{Data: m.buffer, DataOut: make([]byte, page), Repeat: uint32(want)}
 		action, err := m.objects.Restore.Run(&run)
 		if err != nil {
 			return Outcome{}, err
