@@ -37,7 +37,7 @@ func TestShippedCapturesArrive(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 		g.Expect(f.Share.Expected).To(BeNumerically("~", share, 1e-9), s.Name)
 		g.Expect(f.Delivered()).To(BeNumerically("~", share, 0.02), s.Name)
-		g.Expect(f.Loads[0].Floor.Median).To(BeNumerically(">", f.Loads[0].Wrapper.Median), "%s: the floor has the generator in it", s.Name)
+		g.Expect(f.Loads[0].Wrapper.Median).To(BeNumerically(">", 0), "%s: the generator alone", s.Name)
 	}
 }
 
