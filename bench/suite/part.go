@@ -133,7 +133,7 @@ func (s *stand) addParts(d *dataplane.Datapath, parts []part) error {
 	known := workload{packets: readable(parts[len(parts)-1])}
 	floors := map[string]*ebpf.Program{}
 	for _, name := range []string{"send", "lookup"} {
-		floor, err := s.loadFloor("mixed_"+name, known)
+		floor, err := s.loadFloor(probe.XDP, "mixed_"+name, known)
 		if err != nil {
 			return err
 		}
