@@ -140,6 +140,21 @@ type Local struct {
 	// Ports are the interface indexes of the host side of each endpoint's
 	// link, by endpoint name.
 	Ports map[string]uint32
-	// NextHops are the Ethernet addresses to reach underlay addresses by.
+	// NextHops are the Ethernet addresses to reach underlay addresses by. A
+	// peer whose address is missing cannot be sent to until it is there.
 	NextHops map[netip.Addr]MAC
+	// Ways say more of how to reach some of these addresses.
+	Ways map[netip.Addr]Way
+}
+
+// Way is what a route says of an underlay address; zero fields say that it is
+// as for any other.
+type Way struct {
+	// Device is the interface index that packets leave by, DeviceMAC its
+	// address: the uplink's, unless they are set.
+	Device    uint32
+	DeviceMAC MAC
+	// MTU is the largest IP packet of the way, in bytes, where that is less
+	// than the uplink's.
+	MTU int
 }
