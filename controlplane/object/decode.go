@@ -109,9 +109,10 @@ func decodeName(v strict.Value) string {
 }
 
 func decodeHost(meta Meta, v strict.Value) Host {
-	f := v.Fields("addresses", "mtu", "vlan", "xdp")
+	f := v.Fields("addresses", "mtu", "vlan", "xdp", "endpoint")
 	return Host{
 		Meta:      meta,
+		Endpoint:  decodeHostEndpoint(f.Optional("endpoint")),
 		Addresses: strict.Each(f.Required("addresses", "one or two underlay addresses"), strict.Value.Addr),
 		MTU:       f.Optional("mtu").Int(MinMTU, MaxMTU),
 		VLAN:      uint16(f.Optional("vlan").Int(0, MaxVLAN)),
@@ -119,10 +120,23 @@ func decodeHost(meta Meta, v strict.Value) Host {
 	}
 }
 
+func decodeHostEndpoint(v strict.Value) *HostEndpoint {
+	if !v.Present() {
+		return nil
+	}
+	f := v.Fields("addresses", "mac", "xdp")
+	return &HostEndpoint{
+		Addresses: strict.Each(f.Required("addresses", "one or two addresses of a subnet of the default VPC"), strict.Value.Addr),
+		MAC:       f.Optional("mac").MAC(),
+		XDP:       DecodeXDP(f.Optional("xdp")),
+	}
+}
+
 func decodeVPC(meta Meta, v strict.Value) VPC {
-	f := v.Fields("vni", "dividers")
+	f := v.Fields("vni", "dividers", "default")
 	return VPC{
 		Meta:     meta,
+		Default:  f.Optional("default").Bool(),
 		VNI:      uint32(f.Required("vni", "a whole number from 1 to 16777215").Int(1, MaxVNI)),
 		Dividers: decodePlacement(f.Optional("dividers")),
 	}

@@ -120,7 +120,24 @@ type Endpoint struct {
 	Form Form
 	// XDP is where at the port a program of the XDP form sits.
 	XDP XDP
+	// Routes are what a host's own endpoint reaches by its gateways, sorted:
+	// the host has other ways to everywhere else. Any other endpoint has none,
+	// and sends everything to its gateways.
+	Routes []netip.Prefix
 }
+
+// The identities that are the same in every network, by what they name. Others
+// are greater than LastReservedIdentity; 0 is none.
+const (
+	// IdentityHost is every host itself, at its own endpoint.
+	IdentityHost = 1
+	// LastReservedIdentity leaves room for more of them.
+	LastReservedIdentity = 15
+)
+
+// IsHost says that the endpoint is the host itself: its stack, and its own
+// namespace.
+func (e Endpoint) IsHost() bool { return e.Identity == IdentityHost }
 
 // Location says behind which host an endpoint address is.
 type Location struct {

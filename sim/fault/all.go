@@ -21,6 +21,8 @@ func All() []Fault {
 			Rows: []string{"A7", "B2"}, emissions: flood},
 		{Name: "no-v6", Says: "bouncers have no directory rows of IPv6",
 			Rows: []string{"A13"}, states: emptyDirectory6},
+		{Name: "lonely-hosts", Says: "what goes to a host's own endpoint is lost",
+			Rows: []string{"A12"}, packet: loseToHosts},
 		{Name: "no-entropy", Says: "all tunnel packets have one outer source port",
 			Rows: []string{"A16"}, packet: eachFrame(constantPort)},
 		{Name: "no-tos", Says: "DSCP and ECN are not carried out",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -22,6 +23,13 @@ func lose(p *wire.Packet) {
 // loseLocal loses what did not meet the underlay.
 func loseLocal(p *wire.Packet) {
 	if p.Delivered && p.Hops == 0 {
+		lose(p)
+	}
+}
+
+// loseToHosts loses what a host should get at its own endpoint.
+func loseToHosts(p *wire.Packet) {
+	if strings.HasPrefix(p.To, object.HostNamespace+"/") {
 		lose(p)
 	}
 }

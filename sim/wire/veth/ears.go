@@ -68,7 +68,7 @@ func (e *ears) follow(room *netns.Net, t topology.Topology, gone []string) error
 		if _, ok := e.endpoints[p.Name]; ok {
 			continue
 		}
-		made, err := earAtEndpoint(room, p.Name)
+		made, err := earAtEndpoint(room, p)
 		if err != nil {
 			return fmt.Errorf("listen at endpoint %s: %w", p.Name, err)
 		}

@@ -136,7 +136,7 @@ func (w *Wire) quieten(c topology.Change) error {
 		}
 	}
 	for _, e := range w.topo.Endpoints {
-		if err := w.room.InEndpoint(e.Name, func() error { return w.hush.hook(e.Name, netns.Device) }); err != nil {
+		if err := w.room.InEndpoint(e.Name, func() error { return w.hush.hook(e.Name, e.Device()) }); err != nil {
 			return fmt.Errorf("endpoint %s: %w", e.Name, err)
 		}
 	}
