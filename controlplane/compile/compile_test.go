@@ -235,10 +235,13 @@ func TestEndpointMTU(t *testing.T) {
 // its stack knows what goes by the gateway.
 func TestAHostsOwnEndpoint(t *testing.T) {
 	g := NewWithT(t)
-	own := host("h1", 1500, "192.0.2.1")
+	at := func(name, address string) object.Host {
+		return object.Host{Meta: object.Meta{Name: name}, Addresses: []netip.Addr{netip.MustParseAddr(address)}}
+	}
+	own := at("h1", "192.0.2.1")
 	own.Endpoint = &object.HostEndpoint{Addresses: []netip.Addr{netip.MustParseAddr("10.0.1.9")}}
 	set := valid(t, object.Draft{
-		Hosts: []object.Host{own, host("h2", 1500, "192.0.2.2")},
+		Hosts: []object.Host{own, at("h2", "192.0.2.2")},
 		VPCs:  []object.VPC{{Meta: object.Meta{Name: "red"}, VNI: 7, Default: true}, {Meta: object.Meta{Name: "blue"}, VNI: 8}},
 		Subnets: []object.Subnet{
 			{Meta: object.Meta{Name: "b"}, VPC: "red", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.1.0/24")}, Bouncers: object.Placement{Hosts: []string{"h2"}}},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Wire is a network of hosts that hold states.
@@ -48,6 +49,14 @@ type Meter interface {
 // table, for people who want to know what a figure was measured on.
 type Reporter interface {
 	Report(ctx context.Context) (string, error)
+}
+
+// Grounder is a wire whose hosts can be on several segments, with routers
+// between them. Both wires are one.
+type Grounder interface {
+	// Ground is the underlay from the next Apply on. Without it, all hosts are
+	// on one segment.
+	Ground(u topology.Underlay)
 }
 
 // Weigher is a wire that can tell what its maps cost. Both wires are one.
