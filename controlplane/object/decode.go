@@ -121,15 +121,16 @@ func decodeHost(meta Meta, v strict.Value) Host {
 }
 
 func decodeHostEndpoint(v strict.Value) *HostEndpoint {
-	if !v.Present() {
-		return nil
-	}
 	f := v.Fields("addresses", "mac", "xdp")
-	return &HostEndpoint{
+	e := HostEndpoint{
 		Addresses: strict.Each(f.Required("addresses", "one or two addresses of a subnet of the default VPC"), strict.Value.Addr),
 		MAC:       f.Optional("mac").MAC(),
 		XDP:       DecodeXDP(f.Optional("xdp")),
 	}
+	if !v.Present() {
+		return nil
+	}
+	return &e
 }
 
 func decodeVPC(meta Meta, v strict.Value) VPC {

@@ -17,6 +17,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Fault breaks one thing. The functions that are nil change nothing.
@@ -84,6 +85,13 @@ func (p *planted) Apply(ctx context.Context, hosts []state.Host) error {
 		p.fault.states(hosts)
 	}
 	return p.Wire.Apply(ctx, hosts)
+}
+
+// Ground tells the wire its underlay, if it can have one.
+func (p *planted) Ground(u topology.Underlay) {
+	if grounder, ok := p.Wire.(wire.Grounder); ok {
+		grounder.Ground(u)
+	}
 }
 
 // Probe tells an outcome that the fault has changed.

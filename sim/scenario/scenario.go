@@ -57,6 +57,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Scenario is one file, checked and with its defaults filled in.
@@ -77,6 +78,8 @@ type Scenario struct {
 	// Modes of XDP that the steps are run in, one after the other, each over
 	// all Families; empty: one run, with what the objects say.
 	Modes []Modes
+	// Underlay is what is between the hosts; the zero value is one segment.
+	Underlay topology.Underlay
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
@@ -104,6 +107,7 @@ type Step struct {
 	Send    *Send
 	Replay  *Replay
 	Change  *Change
+	Rebuild *Rebuild
 	Forget  bool
 	Advance time.Duration
 	Assert  *Assert

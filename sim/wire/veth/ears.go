@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
 	"github.com/mizar-net/mizar/topology"
@@ -35,6 +36,9 @@ type ears struct {
 	hosts     map[int]string
 	frames    map[string]uint64
 	endpoints map[string]*ear
+	// asking are uplinks whose hosts ask for their neighbours, which is not
+	// what anybody here listens for.
+	asking map[state.MAC]bool
 }
 
 func newEars(room *netns.Net) (*ears, error) {
@@ -49,7 +53,9 @@ func newEars(room *netns.Net) (*ears, error) {
 // endpoints whose namespace is another now, or none.
 func (e *ears) follow(room *netns.Net, t topology.Topology, gone []string) error {
 	clear(e.hosts)
+	e.asking = map[state.MAC]bool{}
 	for _, h := range t.Hosts {
+		e.asking[h.MAC] = room.Routed()
 		port, err := room.FabricPort(h.Name)
 		if err != nil {
 			return err
@@ -121,14 +127,24 @@ func (e *ears) fetch(endpoint string) ([]sighting, error) {
 			if !ok {
 				continue // the bridge's own copy, or a port that is gone
 			}
-			e.frames[host]++
 			s.at = wire.Port{Uplink: host}
 		}
 		// What can't be read is still a frame; it is no probe's.
 		s.packet, _ = frame.Decode(h.frame)
+		if s.at.Uplink != "" {
+			if e.asks(s.packet) {
+				continue
+			}
+			e.frames[s.at.Uplink]++
+		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// asks says that a host asks for a neighbour on the underlay, or answers.
+func (e *ears) asks(p frame.Packet) bool {
+	return !p.Tunnel && e.asking[p.Inner.SrcMAC] && (p.Inner.ARP != nil || p.Inner.ND != nil)
 }
 
 // ignore passes over what was heard, uncounted.
