@@ -202,6 +202,7 @@ func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, erro
 		t.Reason, t.Dropper = s.Reason, here.host.name
 		return nil, nil
 	case bpf.RowVerdictVERDICT_PASS:
+		t.emissions = append(t.emissions, wire.Emission{At: wire.Port{Stack: here.host.name}, Frame: r.Frame})
 		return nil, nil
 	case bpf.RowVerdictVERDICT_ANSWER:
 		if here.program == Uplink {

@@ -83,6 +83,12 @@ func earAtEndpoint(room *netns.Net, endpoint topology.Endpoint) (e *ear, err err
 	return e, err
 }
 
+// earAtStack listens at a host's uplink, where its program passes frames on.
+func earAtStack(room *netns.Net, host string) (e *ear, err error) {
+	err = room.InHost(host, func() (err error) { e, err = newEar(netns.UplinkDevice, endpointRoom); return err })
+	return e, err
+}
+
 func earInFabric(room *netns.Net) (e *ear, err error) {
 	err = room.InFabric(func() (err error) { e, err = newEar("", fabricRoom); return err })
 	return e, err

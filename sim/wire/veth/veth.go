@@ -139,11 +139,14 @@ func (w *Wire) topoHost(name string) topology.Host {
 
 // quieten listens at what was plugged, and hushes it.
 func (w *Wire) quieten(c topology.Change) error {
-	var gone []string
+	var gone, goneHosts []string
 	for _, e := range c.Unplug {
 		gone = append(gone, e.Name)
 	}
-	if err := w.ears.follow(w.room, w.topo, gone); err != nil {
+	for _, h := range c.RemoveHosts {
+		goneHosts = append(goneHosts, h.Name)
+	}
+	if err := w.ears.follow(w.room, w.topo, gone, goneHosts); err != nil {
 		return err
 	}
 	for _, h := range w.topo.Hosts {
