@@ -102,6 +102,16 @@ func forgetGuard(drops wire.Drops) {
 	}
 }
 
+// alterPassed flips the last byte of each frame that a stack gets.
+func alterPassed(at wire.Port, in [][]byte, out []wire.Emission) []wire.Emission {
+	for i := range out {
+		if out[i].At.Stack != "" {
+			alterFrames(at, in, out[i:i+1])
+		}
+	}
+	return out
+}
+
 // alterFrames flips the last byte of each frame that comes out.
 func alterFrames(_ wire.Port, _ [][]byte, out []wire.Emission) []wire.Emission {
 	for i := range out {
