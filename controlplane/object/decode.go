@@ -121,15 +121,17 @@ func decodeHost(meta Meta, v strict.Value) Host {
 }
 
 func decodeHostEndpoint(v strict.Value) *HostEndpoint {
-	f := v.Fields("addresses", "mac", "xdp")
+	f := v.Fields("addresses", "mac", "form", "xdp")
 	e := HostEndpoint{
 		Addresses: strict.Each(f.Required("addresses", "one or two addresses of a subnet of the default VPC"), strict.Value.Addr),
 		MAC:       f.Optional("mac").MAC(),
+		Form:      DecodeForm(f.Optional("form")),
 		XDP:       DecodeXDP(f.Optional("xdp")),
 	}
 	if !v.Present() {
 		return nil
 	}
+	checkForm(e.Form, e.XDP, f)
 	return &e
 }
 
@@ -173,10 +175,15 @@ func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
 		Form:      DecodeForm(f.Optional("form")),
 		XDP:       DecodeXDP(f.Optional("xdp")),
 	}
-	if e.Form == state.FormTCX && e.XDP != "" {
+	checkForm(e.Form, e.XDP, f)
+	return e
+}
+
+// checkForm refuses a mode of XDP where there is no XDP.
+func checkForm(form state.Form, mode state.XDP, f strict.Fields) {
+	if form == state.FormTCX && mode != "" {
 		f.Optional("xdp").FailGot("a mode of XDP for a program of the form tcx", "no mode, or form: xdp")
 	}
-	return e
 }
 
 // DecodeForm reads a form of the endpoint program.

@@ -24,7 +24,8 @@ func (c *checker) hostEndpoints() {
 		}
 		c.set.Endpoints = append(c.set.Endpoints, Endpoint{
 			Meta: Meta{Namespace: HostNamespace, Name: h.Name, At: h.At},
-			Host: h.Name, Addresses: slices.Clone(h.Endpoint.Addresses), MAC: h.Endpoint.MAC, XDP: h.Endpoint.XDP, Self: true,
+			Host: h.Name, Addresses: slices.Clone(h.Endpoint.Addresses), MAC: h.Endpoint.MAC,
+			Form: h.Endpoint.Form, XDP: h.Endpoint.XDP, Self: true,
 		})
 	}
 }

@@ -69,8 +69,9 @@ type HostEndpoint struct {
 	Addresses []netip.Addr
 	// MAC is as any endpoint's.
 	MAC [6]byte
-	// XDP is where at the port of mizar0 the program sits; default: native.
-	XDP state.XDP
+	// Form and XDP are as any endpoint's, of the program at the port of mizar0.
+	Form state.Form
+	XDP  state.XDP
 }
 
 // HostNamespace is the namespace of the endpoints that are hosts; no other

@@ -19,7 +19,7 @@ topology:
   form: FORM
   xdp: XDP
   hosts:
-    h1: {addresses: [192.0.2.1, "2001:db8::1"], xdp: native, endpoint: {addresses: [10.0.0.9], mac: "02:00:00:00:00:01", xdp: native}}
+    h1: {addresses: [192.0.2.1, "2001:db8::1"], xdp: native, endpoint: {addresses: [10.0.0.9], mac: "02:00:00:00:00:01", form: xdp, xdp: native}}
   vpcs: {red: {vni: 100, default: true}}
   subnets: {red-a: {vpc: red, cidrs: [10.0.0.0/24]}}
   endpoints:
