@@ -169,7 +169,7 @@ type Rebuild struct {
 //	underlay: {routers: {r1: {left: {mac: "02:aa:00:00:00:01"}}}, segments: {right: {mtu: 1400}}}
 func (d *decoder) rebuild(v strict.Value) *Rebuild {
 	f := v.Fields("routers", "segments")
-	u := clone(d.ground)
+	u, before := clone(d.ground), d.failures()
 	c := &Rebuild{}
 	for _, e := range f.Optional("routers").Entries() {
 		i := slices.IndexFunc(u.Routers, func(r topology.Router) bool { return r.Name == e.Key })
@@ -211,7 +211,7 @@ func (d *decoder) rebuild(v strict.Value) *Rebuild {
 		}
 		c.What = append(c.What, fmt.Sprintf("segment %s carries %d bytes", e.Key, mtu))
 	}
-	if len(c.What) == 0 && d.shape == nil {
+	if len(c.What) == 0 && d.failures() == before {
 		v.FailGot("no change", "routers with ports' MACs, or segments with MTUs")
 	}
 	c.Underlay, d.ground = u, u
