@@ -169,53 +169,61 @@ type Rebuild struct {
 //	underlay: {routers: {r1: {left: {mac: "02:aa:00:00:00:01"}}}, segments: {right: {mtu: 1400}}}
 func (d *decoder) rebuild(v strict.Value) *Rebuild {
 	f := v.Fields("routers", "segments")
-	u, before := clone(d.ground), d.failures()
-	c := &Rebuild{}
+	before := d.failures()
+	c := &Rebuild{Underlay: clone(d.ground)}
 	for _, e := range f.Optional("routers").Entries() {
-		i := slices.IndexFunc(u.Routers, func(r topology.Router) bool { return r.Name == e.Key })
-		if i < 0 {
-			var known []string
-			for _, r := range u.Routers {
-				known = append(known, r.Name)
-			}
-			unknown(e.Value, "router", e.Key, known)
-		}
-		for _, port := range e.Value.Entries() {
-			mac := state.MAC(port.Value.Fields("mac").Required("mac", "the port's new Ethernet address").MAC())
-			if i < 0 {
-				continue
-			}
-			k := slices.IndexFunc(u.Routers[i].Ports, func(p topology.RouterPort) bool { return p.Segment == port.Key })
-			if k < 0 {
-				port.Value.FailGot("a port on "+port.Key, fmt.Sprintf("a segment that router %s is on", e.Key))
-				continue
-			}
-			u.Routers[i].Ports[k].MAC = mac
-			c.What = append(c.What, fmt.Sprintf("router %s on %s has MAC %s", e.Key, port.Key, mac))
-		}
+		c.router(e)
 	}
 	for _, e := range f.Optional("segments").Entries() {
-		mtu := e.Value.Fields("mtu").Required("mtu", "the largest IP packet that routers put on it").Int(object.MinMTU, object.MaxMTU)
-		i := slices.IndexFunc(u.Segments, func(s topology.Segment) bool { return s.Name == e.Key })
-		if i < 0 {
-			unknown(e.Value, "segment", e.Key, segmentNames(u))
-			continue
-		}
-		u.Segments[i].MTU = mtu
-		for r := range u.Routers {
-			for p := range u.Routers[r].Ports {
-				if u.Routers[r].Ports[p].Segment == e.Key {
-					u.Routers[r].Ports[p].MTU = mtu
-				}
-			}
-		}
-		c.What = append(c.What, fmt.Sprintf("segment %s carries %d bytes", e.Key, mtu))
+		c.segment(e)
 	}
 	if len(c.What) == 0 && d.failures() == before {
 		v.FailGot("no change", "routers with ports' MACs, or segments with MTUs")
 	}
-	c.Underlay, d.ground = u, u
+	d.ground = c.Underlay
 	return c
+}
+
+// router reads other MACs of one router's ports.
+func (c *Rebuild) router(e strict.Entry) {
+	r, known := c.Underlay.Router(e.Key)
+	if !known {
+		var names []string
+		for _, r := range c.Underlay.Routers {
+			names = append(names, r.Name)
+		}
+		unknown(e.Value, "router", e.Key, names)
+	}
+	for _, port := range e.Value.Entries() {
+		mac := state.MAC(port.Value.Fields("mac").Required("mac", "the port's new Ethernet address").MAC())
+		k := slices.IndexFunc(r.Ports, func(p topology.RouterPort) bool { return p.Segment == port.Key })
+		switch {
+		case k >= 0:
+			r.Ports[k].MAC = mac // the router's own, as the underlay is a clone
+			c.What = append(c.What, fmt.Sprintf("router %s on %s has MAC %s", e.Key, port.Key, mac))
+		case known:
+			port.Value.FailGot("a port on "+port.Key, fmt.Sprintf("a segment that router %s is on", e.Key))
+		}
+	}
+}
+
+// segment reads another MTU of one segment.
+func (c *Rebuild) segment(e strict.Entry) {
+	mtu := e.Value.Fields("mtu").Required("mtu", "the largest IP packet that routers put on it").Int(object.MinMTU, object.MaxMTU)
+	i := slices.IndexFunc(c.Underlay.Segments, func(s topology.Segment) bool { return s.Name == e.Key })
+	if i < 0 {
+		unknown(e.Value, "segment", e.Key, segmentNames(c.Underlay))
+		return
+	}
+	c.Underlay.Segments[i].MTU = mtu
+	for _, r := range c.Underlay.Routers {
+		for p := range r.Ports {
+			if r.Ports[p].Segment == e.Key {
+				r.Ports[p].MTU = mtu
+			}
+		}
+	}
+	c.What = append(c.What, fmt.Sprintf("segment %s carries %d bytes", e.Key, mtu))
 }
 
 // clone is an underlay whose parts can be changed.
