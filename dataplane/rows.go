@@ -4,6 +4,7 @@ package dataplane
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -38,6 +39,9 @@ type Tables struct {
 type Holder struct {
 	tables Tables
 	index  encode.Index
+	// state is what the tables hold, hosts its rows of that map.
+	state state.Host
+	hosts map[uint32]bpf.RowHost
 }
 
 // NewHolder returns a holder of tables that hold no state yet.
@@ -51,12 +55,46 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows))...)
+	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows, index))...)
 	if err != nil {
 		return nil, err
 	}
-	h.index = index
+	h.index, h.state, h.hosts = index, s, rows.Hosts
 	return report, nil
+}
+
+// Reach makes the tables hold the same state as before on a machine that reaches
+// other hosts otherwise: NextHops and Ways of l count, and only rows of hosts
+// that differ are written. Nothing that was learned is forgotten. What failed
+// half way, the next Reach or Apply completes.
+func (h *Holder) Reach(l state.Local) (Report, error) {
+	if h.state.Name == "" {
+		return nil, errors.New("reach other hosts: there is no state yet; apply one first")
+	}
+	rows, _, err := encode.Encode(h.state, l, h.index)
+	if err != nil {
+		return nil, err
+	}
+	name, count := h.tables.Hosts.Name(), table.Count{}
+	changes := table.Plan(h.hosts, rows.Hosts, cmp.Compare[uint32])
+	for _, r := range changes.Puts {
+		if err := h.tables.Hosts.Put(r.Key, r.Value); err != nil {
+			return nil, fmt.Errorf("write row %d of map %s: %w", r.Key, name, err)
+		}
+		h.hosts[r.Key] = r.Value
+		count.Puts++
+	}
+	for _, r := range changes.Deletes {
+		if err := h.tables.Hosts.Delete(r.Key); err != nil {
+			return nil, fmt.Errorf("delete row %d of map %s: %w", r.Key, name, err)
+		}
+		delete(h.hosts, r.Key)
+		count.Deletes++
+	}
+	if count == (table.Count{}) {
+		return Report{}, nil
+	}
+	return Report{name: count}, nil
 }
 
 // Learn makes the programs know that an address is behind another host, as if
@@ -100,7 +138,11 @@ func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) 
 }
 
 // uncontradicted returns what says whether a learned path may stay.
-func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPath) bool {
+func uncontradicted(s state.Host, r encode.Rows, index encode.Index) func(bpf.RowAddrKey, bpf.RowPath) bool {
+	known := map[uint32]bool{}
+	for _, number := range index.Hosts {
+		known[number] = true
+	}
 	complete := map[uint32][]netip.Prefix{}
 	for _, n := range s.Subnets {
 		if n.Bouncer != state.NoBouncer {
@@ -122,8 +164,7 @@ func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPat
 		if location, ok := r.Directory[key]; ok {
 			return location.Host == path.Host
 		}
-		_, exists := r.Hosts[path.Host]
-		return exists && !within(complete[key.Vni], key.Addr)
+		return known[path.Host] && !within(complete[key.Vni], key.Addr)
 	}
 }
 
