@@ -53,6 +53,9 @@ type Host struct {
 type Peer struct {
 	Name      string
 	Addresses []netip.Addr
+	// Down says that this host has not heard of it for too long. Another host
+	// may believe otherwise.
+	Down bool
 }
 
 // VPC is what a host knows of a tenant network.
