@@ -65,8 +65,16 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 // Uplink is the program for the uplink.
 func (d *Datapath) Uplink() *ebpf.Program { return d.loaded.uplink }
 
-// Endpoint is the program for every endpoint's port.
-func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.port }
+// Endpoint is the program for every endpoint's port, in its XDP form.
+func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.ports[state.FormXDP] }
+
+// Port is the program for endpoints' ports in a form. Forms but XDP's are loaded
+// when they are first asked for, with the same maps.
+func (d *Datapath) Port(f state.Form) (*ebpf.Program, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.loaded.port(f)
+}
 
 // Apply makes the maps hold s on the machine l; see [Holder.Apply].
 func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Mode says what the programs run on.
@@ -73,7 +74,8 @@ type loader struct {
 	options Options
 	maps    map[string]*ebpf.Map
 	uplink  *ebpf.Program
-	port    *ebpf.Program
+	// ports are the endpoint program in the forms that were asked for.
+	ports map[state.Form]*ebpf.Program
 }
 
 func (l *loader) load() error {
@@ -84,8 +86,36 @@ func (l *loader) load() error {
 	if l.uplink, err = l.program("uplink", bpf.LoadUplink); err != nil {
 		return err
 	}
-	l.port, err = l.program("endpoint", bpf.LoadEndpoint)
+	l.ports = map[state.Form]*ebpf.Program{}
+	_, err = l.port(state.FormXDP)
 	return err
+}
+
+// port is the endpoint program in a form; it is loaded when first asked for.
+func (l *loader) port(f state.Form) (*ebpf.Program, error) {
+	f = f.Or(state.FormXDP)
+	if p := l.ports[f]; p != nil {
+		return p, nil
+	}
+	of, ok := forms[f]
+	if !ok {
+		return nil, fmt.Errorf("endpoint program in form %q: there are %v", f, state.Forms())
+	}
+	p, err := l.program(of.program, of.object)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint program in form %s: %w", f, err)
+	}
+	l.ports[f] = p
+	return p, nil
+}
+
+// forms are the forms of the endpoint program.
+var forms = map[state.Form]struct {
+	program string
+	object  func() (*ebpf.CollectionSpec, error)
+}{
+	state.FormXDP: {"endpoint", bpf.LoadEndpoint},
+	state.FormTCX: {"endpoint_tcx", bpf.LoadEndpointTCX},
 }
 
 func (l *loader) makeMaps() error {
@@ -167,7 +197,8 @@ func (l *loader) setConstants(spec *ebpf.CollectionSpec) error {
 
 func (l *loader) close() error {
 	var failed error
-	for _, p := range []*ebpf.Program{l.uplink, l.port} {
+	failed = errors.Join(failed, l.uplink.Close())
+	for _, p := range l.ports {
 		failed = errors.Join(failed, p.Close())
 	}
 	for _, m := range l.maps {

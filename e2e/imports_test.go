@@ -48,7 +48,7 @@ var rules = []rule{
 		[]string{"go.yaml.in/yaml/v3", "github.com/spf13/cobra"},
 		"what hosts must hold is decided from objects alone, without maps or devices, so that the simulator runs the same code"},
 	{"topology/netns", []string{"topology", "dataplane/state"},
-		[]string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/safchain/ethtool", "golang.org/x/sys"},
+		[]string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/safchain/ethtool", "golang.org/x/sys"},
 		"it builds devices and namespaces and attaches the programs that it is handed, whatever they are"},
 	{"topology", []string{"dataplane/state"}, nil,
 		"a topology is plain values"},

@@ -28,8 +28,8 @@ type Move struct {
 
 // Compare says what changes from before to after. A host or an endpoint that
 // differs is removed and added again, an endpoint that differs by its host
-// alone is moved. The mode of XDP is no difference: it can be switched where a
-// device is. Endpoints behind a host that is removed or replaced are
+// alone is moved. The form of a program and the mode of XDP are no difference:
+// they can be switched where a device is. Endpoints behind a host that is removed or replaced are
 // unplugged, even if they appear again behind it or another.
 func Compare(before, after Topology) Change {
 	var c Change
@@ -62,7 +62,7 @@ func (c *Change) endpoints(before, after []Endpoint) {
 		old, had := was[name]
 		now, has := is[name]
 		_, off := gone[old.Host]
-		now.Host, now.XDP = old.Host, old.XDP
+		now.Host, now.Form, now.XDP = old.Host, old.Form, old.XDP
 		return had && has && !off && reflect.DeepEqual(old, now)
 	}
 	for _, e := range before {

@@ -67,8 +67,10 @@ type Endpoint struct {
 	MAC      state.MAC
 	// MTU is the largest IP packet that the endpoint may send, in bytes.
 	MTU int
-	// XDP is where at the port the host's program sits.
-	XDP state.XDP
+	// Form is the form of the host's program at the port, XDP where there
+	// one of the XDP form sits.
+	Form state.Form
+	XDP  state.XDP
 }
 
 // FromStates reads the machine room off the states of all its hosts.
@@ -101,7 +103,7 @@ func FromStates(hosts []state.Host) Topology {
 
 // plugged is an endpoint of a state as something behind a host.
 func plugged(e state.Endpoint, h state.Host) Endpoint {
-	p := Endpoint{Name: e.Name, Host: h.Name, MAC: e.MAC, MTU: e.MTU, XDP: e.XDP}
+	p := Endpoint{Name: e.Name, Host: h.Name, MAC: e.MAC, MTU: e.MTU, Form: e.Form, XDP: e.XDP}
 	at := slices.IndexFunc(h.Subnets, func(s state.Subnet) bool {
 		return s.Name == e.Subnet && s.VNI == e.VNI
 	})

@@ -155,6 +155,38 @@ static __always_inline bool write_udp(struct cursor *c, __be16 sport, __u32 udp)
 	return true;
 }
 
+/* Bytes of the IP packet inside, or of the largest of those that it will be cut
+ * into (GSO). 0: it can't be told. */
+static __always_inline __u32 largest(struct pkt *p)
+{
+	__u32 payload = hook_segment(p->ctx);
+	__u32 header = sizeof(struct udphdr);
+	__u8 offset;
+
+	if (!payload)
+		return p->l3_length;
+	if (!p->l4)
+		return 0;
+	if (p->protocol == IPPROTO_TCP) {
+		__u32 at = p->l4 - hook_data(p->ctx) + 12; /* data offset, 4 bits of words */
+
+		if (hook_load(p->ctx, at, &offset, sizeof(offset)))
+			return 0;
+		header = (offset >> 4) * 4;
+	}
+	return (__u32)(p->l4 - p->l3) + header + payload;
+}
+
+/* Gives the outer headers their place, where `before` bytes stand now. */
+static __always_inline bool make_room(struct pkt *p, __u32 l2, __u32 l3, __u32 rest, __u32 before)
+{
+	int more = (int)(l2 + l3 + rest) - (int)before;
+
+	if (!before)
+		return !hook_wrap(p->ctx, l2, l3, rest);
+	return !more || !hook_resize(p->ctx, more);
+}
+
 static __always_inline enum drop_reason encapsulate(struct pkt *p, const struct host *h,
 						    const struct label *l, __u32 before)
 {
@@ -164,15 +196,14 @@ static __always_inline enum drop_reason encapsulate(struct pkt *p, const struct 
 	__u32 l2 = sizeof(struct ethhdr) + (h->vlan ? sizeof(struct vlan) : 0);
 	__u32 l3 = h->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	__be16 sport = entropy_port(p);
+	__u32 most = largest(p);
 	struct cursor c;
 	bool written;
-	int more;
 
 	stage(p, STAGE_ENCAPSULATE);
-	if (l3 + udp > h->mtu)
+	if (!most || l3 + udp - p->l3_length + most > h->mtu)
 		return DROP_MTU;
-	more = (int)(l2 + l3 + OUTER_FIXED + option) - (int)before;
-	if (more && hook_resize(p->ctx, more))
+	if (!make_room(p, l2, l3, OUTER_FIXED + option, before))
 		return DROP_NO_ROOM;
 	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	written = write_ethernet(&c, h);

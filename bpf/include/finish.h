@@ -21,7 +21,7 @@ static __always_inline void begin(struct pkt *p, hook_ctx *ctx)
 	p->fragment = FRAGMENT_NONE;
 	p->out = 0;
 	p->stage = STAGE_NONE;
-	p->bytes = hook_end(ctx) - hook_data(ctx);
+	p->bytes = hook_counted(ctx);
 	p->port = hook_port(ctx);
 	if (simulated)
 		p->record = records_row();

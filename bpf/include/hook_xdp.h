@@ -2,8 +2,8 @@
 #ifndef MIZAR_HOOK_XDP_H
 #define MIZAR_HOOK_XDP_H
 
-/* The thin layer between the stages and the XDP hook. Another hook offers the
- * same functions and the stages stay as they are.
+/* The thin layer between the stages and the XDP hook. hook_tcx.h offers the
+ * same functions for the TCX hook and the stages stay as they are.
  *
  * Contract: nothing outside of this file knows the context's type. Pointers
  * into the packet are dead after hook_resize. Headers lie in the first part of
@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "config.h"
+#include "field.h"
 
 typedef struct xdp_md hook_ctx;
 
@@ -35,16 +36,48 @@ static __always_inline __u32 hook_length(hook_ctx *ctx)
 	return bpf_xdp_get_buff_len(ctx);
 }
 
-/* A field of the context. The compiler would otherwise merge loads of several
- * fields into one with a changed pointer, which the verifier refuses. */
-#define HOOK_FIELD(ctx, field)                                                      \
-	({                                                                          \
-		__u64 value;                                                        \
-		asm volatile("%0 = *(u32 *)(%1 + %2)"                               \
-			     : "=r"(value)                                          \
-			     : "r"(ctx), "i"(__builtin_offsetof(hook_ctx, field))); \
-		value;                                                              \
-	})
+/* Bytes that the counters are told: the first part, which costs no call. */
+static __always_inline __u32 hook_counted(const hook_ctx *ctx)
+{
+	return hook_end(ctx) - hook_data(ctx);
+}
+
+/* A tag stands beside the packet, where the parser does not see it. */
+static __always_inline bool hook_tagged(const hook_ctx *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+/* Some of the first `bytes` of the packet lie behind its first part, and
+ * hook_pull could bring them. */
+static __always_inline bool hook_in_parts(const hook_ctx *ctx, __u32 bytes)
+{
+	(void)ctx, (void)bytes;
+	return false;
+}
+
+/* Brings up to `bytes` of the packet into its first part; 0 or a negative
+ * errno. Pointers into the packet are dead then. */
+static __always_inline int hook_pull(hook_ctx *ctx, __u32 bytes)
+{
+	(void)ctx, (void)bytes;
+	return 0;
+}
+
+/* Bytes of payload in each of the packets that this one stands for; 0: it is
+ * one packet. */
+static __always_inline __u32 hook_segment(const hook_ctx *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+/* Copies bytes of the packet, wherever they lie; 0 or a negative errno. */
+static __always_inline int hook_load(hook_ctx *ctx, __u32 offset, void *to, __u32 bytes)
+{
+	return bpf_xdp_load_bytes(ctx, offset, to, bytes);
+}
 
 /* The device the packet came in on; in a simulation the port number that
  * stands in the metadata, 0 if none does. */
@@ -65,6 +98,13 @@ static __always_inline __u32 hook_port(const hook_ctx *ctx)
 static __always_inline int hook_resize(hook_ctx *ctx, int by)
 {
 	return bpf_xdp_adjust_head(ctx, -by);
+}
+
+/* Makes room for outer headers before an endpoint's frame: l2 bytes of Ethernet,
+ * then l3 of IP and the rest. 0 or a negative errno. */
+static __always_inline int hook_wrap(hook_ctx *ctx, __u32 l2, __u32 l3, __u32 rest)
+{
+	return hook_resize(ctx, l2 + l3 + rest);
 }
 
 /* The action that sends the packet out of another device. */

@@ -12,7 +12,11 @@
 #include <linux/if_ether.h>
 
 #include "drop.h"
+#ifdef MIZAR_HOOK_TCX
+#include "hook_tcx.h"
+#else
 #include "hook_xdp.h"
+#endif
 #include "record.h"
 #include "types.h"
 

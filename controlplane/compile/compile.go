@@ -185,7 +185,7 @@ func (n *network) endpoints(host string) []state.Endpoint {
 	for _, e := range n.onHost[host] {
 		out = append(out, state.Endpoint{
 			Name: e.Key(), VNI: n.subnets[e.Subnet].VNI, Subnet: e.Subnet,
-			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, XDP: e.XDP,
+			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, Form: e.Form, XDP: e.XDP,
 		})
 	}
 	return out

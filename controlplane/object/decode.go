@@ -148,15 +148,25 @@ func decodePlacement(v strict.Value) Placement {
 }
 
 func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
-	f := v.Fields("subnet", "host", "addresses", "mac", "xdp")
-	return Endpoint{
+	f := v.Fields("subnet", "host", "addresses", "mac", "form", "xdp")
+	e := Endpoint{
 		Meta:      meta,
 		Subnet:    f.Required("subnet", "the name of a subnet").Text(),
 		Host:      f.Required("host", "the name of a host").Text(),
 		Addresses: strict.Each(f.Required("addresses", "one or two addresses of the subnet"), strict.Value.Addr),
 		MAC:       f.Optional("mac").MAC(),
+		Form:      DecodeForm(f.Optional("form")),
 		XDP:       DecodeXDP(f.Optional("xdp")),
 	}
+	if e.Form == state.FormTCX && e.XDP != "" {
+		f.Optional("xdp").FailGot("a mode of XDP for a program of the form tcx", "no mode, or form: xdp")
+	}
+	return e
+}
+
+// DecodeForm reads a form of the endpoint program.
+func DecodeForm(v strict.Value) state.Form {
+	return state.Form(v.Enum(string(state.FormXDP), string(state.FormTCX)))
 }
 
 // DecodeXDP reads a mode of XDP.

@@ -101,8 +101,11 @@ type Endpoint struct {
 	// MAC is unicast and not the gateway's; default: 02:00 and four bytes
 	// derived from VNI and first address.
 	MAC [6]byte
-	// XDP is where at the endpoint's port the program sits: native, generic
-	// or auto; default: native.
+	// Form is the form of the program at the endpoint's port, xdp or tcx;
+	// default: xdp.
+	Form state.Form
+	// XDP is where at the port a program of the form xdp sits: native,
+	// generic or auto; default: native.
 	XDP state.XDP
 }
 

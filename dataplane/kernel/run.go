@@ -24,13 +24,14 @@ const (
 // RunOptions say what a program is told beside the frame.
 type RunOptions struct {
 	// Port is the number of the port that the frame came in by; it stands
-	// in the packet's metadata as a u32 in host order.
+	// in the packet's metadata as a u32 in host order, of a TCX program in
+	// its mark.
 	Port uint32
 	// MTU of that port; 0 means that only MaxFrame limits the frame.
 	MTU int
 }
 
-// Action is what an XDP program returned.
+// Action is what a program returned, in the words of XDP.
 type Action uint32
 
 // The actions, as in linux/bpf.h.
@@ -64,15 +65,24 @@ type xdpMD struct {
 	IngressIfindex, RxQueueIndex, EgressIfindex uint32
 }
 
-// Run runs an XDP program once over a frame, out of reach of any device. Frames
-// that no driver would hand over are refused.
-//
-//	data_meta      data                     data_end
-//	│ port number  │ frame …                │
+// Run runs a program, of XDP or TCX, once over a frame, out of reach of any
+// device. Frames that no driver would hand over are refused, and so are frames of
+// more than [MaxTCXFrame] for a TCX program.
 func (System) Run(p *ebpf.Program, frame []byte, o RunOptions) (Result, error) {
 	if err := checkSize(len(frame), o.MTU); err != nil {
 		return Result{}, err
 	}
+	if p.Type() == ebpf.SchedCLS {
+		return runTCX(p, frame, o)
+	}
+	return runXDP(p, frame, o)
+}
+
+// runXDP puts the port's number before the frame.
+//
+//	data_meta      data                     data_end
+//	│ port number  │ frame …                │
+func runXDP(p *ebpf.Program, frame []byte, o RunOptions) (Result, error) {
 	in := binary.NativeEndian.AppendUint32(make([]byte, 0, portSize+len(frame)), o.Port)
 	in = append(in, frame...)
 	var after xdpMD

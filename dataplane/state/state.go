@@ -115,7 +115,9 @@ type Endpoint struct {
 	Generation uint8
 	// MTU is the largest IP packet the endpoint may send, in bytes.
 	MTU int
-	// XDP is where at the endpoint's port its program sits.
+	// Form is the form that the program at the endpoint's port has.
+	Form Form
+	// XDP is where at the port a program of the XDP form sits.
 	XDP XDP
 }
 

@@ -52,7 +52,7 @@ func (k *keeper) keep(c run.Config) run.Config {
 // labName is the scenario's name and what is special about the run: "tour-v4".
 func labName(e run.Event) string {
 	parts := []string{e.Scenario.Name}
-	for _, part := range []string{e.Underlay, e.XDP} {
+	for _, part := range []string{e.Underlay, e.Form, e.XDP} {
 		if part != "" {
 			parts = append(parts, strings.ToLower(part))
 		}

@@ -82,6 +82,9 @@ func (p *printer) opened(e run.Event) {
 	if e.Underlay != "" {
 		over = ", underlay " + e.Underlay
 	}
+	if e.Form != "" {
+		over += ", form " + e.Form
+	}
 	if e.XDP != "" {
 		over += ", XDP " + e.XDP
 	}

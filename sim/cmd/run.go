@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -28,6 +29,7 @@ type runOptions struct {
 	output   outputFlag
 	report   string
 	filter   string
+	form     string
 	rows     []string
 	parallel int
 	keep     bool
@@ -55,6 +57,7 @@ the harness could not work. Ctrl-C takes everything down.`,
 		Example: `  mizar sim run tour
   mizar sim run same-subnet tenants --wire testrun
   mizar sim run my-scenario.yaml -v
+  mizar sim run tour --form tcx
   mizar sim run tour -o json | jq .status
   mizar sim run tour tenants --wire testrun --report results.xml
   mizar sim run tour --filter 'another subnet' --keep`,
@@ -67,6 +70,7 @@ the harness could not work. Ctrl-C takes everything down.`,
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print every check, and how simulated devices are set")
 	f.BoolVar(&o.update, "update", false, "write the golden captures of replays, and texts for review beside them, then compare")
 	f.StringVar(&o.report, "report", "", "also write the results to this file: .xml (JUnit) or .json")
+	f.StringVar(&o.form, "form", "", "form of the endpoint program, xdp or tcx, where the scenario says nothing about it")
 	f.StringVar(&o.filter, "filter", "", "only steps whose name matches this regular expression")
 	f.StringSliceVar(&o.rows, "rows", nil, "only steps that are evidence for one of these rows of ACCEPTANCE")
 	f.IntVar(&o.parallel, "parallel", runtime.GOMAXPROCS(0), "how many scenarios run at once on the testrun wire alone")
@@ -105,6 +109,9 @@ func (o runOptions) check(wires []string) error {
 	if o.keep && !slices.Contains(wires, "veth") {
 		err = errors.Join(err, errors.New("--keep: there is nothing to keep without the veth wire"))
 	}
+	if o.form != "" && !slices.Contains(state.Forms(), state.Form(o.form)) {
+		err = errors.Join(err, fmt.Errorf("--form: got %q, want xdp or tcx", o.form))
+	}
 	if o.parallel < 1 {
 		err = errors.Join(err, fmt.Errorf("--parallel: got %d, want at least 1", o.parallel))
 	}
@@ -113,6 +120,7 @@ func (o runOptions) check(wires []string) error {
 
 func (o runOptions) config(pool *testrun.Pool, wires []string) run.Config {
 	c := config(pool, wires)
+	c.Form = state.Form(o.form)
 	if o.update {
 		c.Update = writeBeside
 	}

@@ -12,6 +12,7 @@ var dimensions = []func(*run.Cell) *string{
 	func(c *run.Cell) *string { return &c.Subnet },
 	func(c *run.Cell) *string { return &c.Path },
 	func(c *run.Cell) *string { return &c.Underlay },
+	func(c *run.Cell) *string { return &c.Form },
 	func(c *run.Cell) *string { return &c.XDP },
 	func(c *run.Cell) *string { return &c.Wire },
 	func(c *run.Cell) *string { return &c.Verdict },
@@ -39,6 +40,7 @@ type product struct {
 	Subnet    []string
 	Path      []string
 	Underlay  []string
+	Form      []string
 	XDP       []string
 	Wire      []string
 	Verdict   []string
@@ -48,7 +50,7 @@ type product struct {
 // cells are the combinations.
 func (p product) cells() []run.Cell {
 	cells := []run.Cell{{}}
-	for i, values := range [][]string{p.Family, p.Proto, p.Placement, p.Subnet, p.Path, p.Underlay, p.XDP, p.Wire, p.Verdict, p.Reason} {
+	for i, values := range [][]string{p.Family, p.Proto, p.Placement, p.Subnet, p.Path, p.Underlay, p.Form, p.XDP, p.Wire, p.Verdict, p.Reason} {
 		if len(values) == 0 {
 			continue
 		}

@@ -119,7 +119,7 @@ func (p *planted) Drops(ctx context.Context) (wire.Drops, error) {
 }
 
 // Modes are those of the wire.
-func (p *planted) Modes(ctx context.Context) (map[wire.Port]state.XDP, error) {
+func (p *planted) Modes(ctx context.Context) (map[wire.Port]wire.Seat, error) {
 	moder, ok := p.Wire.(wire.Moder)
 	if !ok {
 		return nil, fmt.Errorf("tell modes of XDP: the %s wire has no devices", p.Name())

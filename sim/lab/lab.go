@@ -86,7 +86,7 @@ func programOne(room *netns.Net, h state.Host, d *dataplane.Datapath) error {
 	if _, err := d.Apply(h, local); err != nil {
 		return fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	return room.Attach(h.Name, netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()})
+	return veth.AttachAll(room, h, d)
 }
 
 // List returns all labs of this machine, sorted by name, also what is left of

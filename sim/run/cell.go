@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
 )
 
@@ -26,6 +27,9 @@ type Cell struct {
 	Path string `json:"path,omitempty"`
 	// Underlay is the family of the outer packet: "v4" or "v6".
 	Underlay string `json:"underlay,omitempty"`
+	// Form of the program that the packet is sent through: "tcx", or nothing
+	// for XDP.
+	Form string `json:"form,omitempty"`
 	// XDP are the modes of the programs that the packet meets on its first
 	// host, where they were asked for and the wire has devices: "native",
 	// "generic", "native uplinks, generic endpoints".
@@ -44,7 +48,7 @@ func (c Cell) String() string {
 		c.Underlay = "over-" + c.Underlay
 	}
 	var said []string
-	for _, d := range []string{c.Family, c.Proto, c.Placement, c.Subnet, c.Path, c.Underlay, c.XDP, c.Wire, c.Verdict, c.Reason} {
+	for _, d := range []string{c.Family, c.Proto, c.Placement, c.Subnet, c.Path, c.Underlay, c.Form, c.XDP, c.Wire, c.Verdict, c.Reason} {
 		if d != "" {
 			said = append(said, d)
 		}
@@ -69,7 +73,12 @@ func (w world) cell(from, to *object.Endpoint, family int, proto string) Cell {
 		return c
 	}
 	c.Underlay = w.underlay(from.Host, from.Host)
-	c.XDP = scenario.Modes{Uplinks: w.hosts[from.Host].XDP, Endpoints: from.XDP}.String()
+	modes := scenario.Modes{Uplinks: w.hosts[from.Host].XDP, Endpoints: from.XDP}
+	if from.Form == state.FormTCX {
+		c.Form = string(from.Form)
+		modes.Endpoints = modes.Uplinks // there is no other in play
+	}
+	c.XDP = modes.String()
 	if to == nil {
 		return c
 	}

@@ -27,21 +27,21 @@ func (r *runner) modes(ctx context.Context, w wire.Wire) (Check, error) {
 		return c, fmt.Errorf("ask the %s wire for the modes of XDP: %w", w.Name(), err)
 	}
 	counts := map[string]int{}
-	compare := func(port wire.Port, name string, asked state.XDP) {
-		mode := got[port]
-		counts[string(mode)]++
-		if asked.Allows(mode) {
+	compare := func(port wire.Port, name string, asked wire.Seat) {
+		seat := got[port]
+		counts[seat.String()]++
+		if seat.Form.Is(asked.Form) && (seat.Form == state.FormTCX || asked.Mode.Allows(seat.Mode)) {
 			return
 		}
 		c.Failures = append(c.Failures, Failure{
-			Field: "mode of XDP at " + name, Who: w.Name(), Got: fmt.Sprintf("%q", mode), Against: "the objects", Want: fmt.Sprintf("%q", asked),
+			Field: "program at " + name, Who: w.Name(), Got: fmt.Sprintf("%q", seat), Against: "the objects", Want: fmt.Sprintf("%q", asked),
 		})
 	}
 	for _, h := range r.world.set.Hosts {
-		compare(wire.Port{Uplink: h.Name}, "the uplink of "+h.Name, h.XDP)
+		compare(wire.Port{Uplink: h.Name}, "the uplink of "+h.Name, wire.Seat{Form: state.FormXDP, Mode: h.XDP})
 	}
 	for _, e := range r.world.set.Endpoints {
-		compare(wire.Port{Endpoint: e.Key()}, "the port of "+scenario.Short(e.Key()), e.XDP)
+		compare(wire.Port{Endpoint: e.Key()}, "the port of "+scenario.Short(e.Key()), wire.Seat{Form: e.Form.Or(state.FormXDP), Mode: e.XDP})
 	}
 	var seen []string
 	for _, mode := range slices.Sorted(maps.Keys(counts)) {

@@ -29,7 +29,7 @@ type Result struct {
 	Wires    []string      `json:"wires"`
 	Status   Status        `json:"status"`
 	Elapsed  time.Duration `json:"elapsedNanoseconds"`
-	// Runs has one entry for each family of the underlay and each mode of XDP
+	// Runs has one entry for each family of the underlay, form and mode of XDP
 	// that the scenario asks for, or one in all.
 	Runs []Variant `json:"runs"`
 	// Error says why the harness could not go on; Runs then ends where it
@@ -41,6 +41,8 @@ type Result struct {
 type Variant struct {
 	// Underlay is "v4" or "v6" where the scenario asks for families.
 	Underlay string `json:"underlay,omitempty"`
+	// Form is the endpoint program's where it is asked for.
+	Form string `json:"form,omitempty"`
 	// XDP are the modes of programs where the scenario asks for them.
 	XDP    string `json:"xdp,omitempty"`
 	Status Status `json:"status"`
@@ -130,6 +132,9 @@ func (r Result) Name(v Variant) string {
 	name := r.Scenario
 	if v.Underlay != "" {
 		name += " over " + v.Underlay
+	}
+	if v.Form != "" {
+		name += " in form " + v.Form
 	}
 	if v.XDP != "" {
 		name += " in XDP mode " + v.XDP

@@ -41,6 +41,9 @@ type Config struct {
 	Oracle func() Oracle
 	// Compile makes the states of all hosts from the objects.
 	Compile func(object.Set) []state.Host
+	// Form of the endpoint program, where the scenario itself says nothing
+	// about it; empty: what the objects say.
+	Form state.Form
 	// Update, when set, writes the golden captures of replays, which then
 	// are what the wires are compared with.
 	Update Update
@@ -56,8 +59,9 @@ type Event struct {
 	// Underlay is the family of this run, "v4" or "v6", where there are
 	// several.
 	Underlay string
-	// XDP are the modes of this run, where the scenario asks for them.
-	XDP string
+	// Form is the endpoint program's, and XDP are the modes of this run, where
+	// they are asked for.
+	Form, XDP string
 	// Wires that the run is on; Reports tells how each one's devices are
 	// set, by its name. Both for Opened.
 	Wires   []string
@@ -100,7 +104,7 @@ func Run(ctx context.Context, s *scenario.Scenario, c Config) (Result, error) {
 		r.Status, r.Error = Error, fmt.Sprintf("%v: it runs on %v", ErrNotOnWire, s.Wires)
 		return r, fmt.Errorf("run %s: %w: it runs on %v", s.Name, ErrNotOnWire, s.Wires)
 	}
-	for _, variant := range s.Variants() {
+	for _, variant := range s.InForm(c.Form).Variants() {
 		v, err := runVariant(ctx, variant, c)
 		r.Runs, r.Elapsed = append(r.Runs, v), time.Since(started)
 		if err != nil {
@@ -127,6 +131,7 @@ type runner struct {
 	Config
 	scenario *scenario.Scenario
 	underlay string
+	form     string
 	xdp      string
 	world    world
 	oracle   Oracle
@@ -140,10 +145,13 @@ func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant,
 	if len(s.Families) == 1 {
 		r.underlay = familyName(s.Families[0])
 	}
+	if len(s.Forms) == 1 {
+		r.form = string(s.Forms[0])
+	}
 	if len(s.Modes) == 1 {
 		r.xdp = s.Modes[0].String()
 	}
-	v.Underlay, v.XDP, v.Status = r.underlay, r.xdp, Pass
+	v.Underlay, v.Form, v.XDP, v.Status = r.underlay, r.form, r.xdp, Pass
 	defer func() {
 		if err = errors.Join(err, r.close()); err != nil {
 			v.Status = Error
@@ -229,7 +237,7 @@ func (r *runner) notify(e Event) {
 	if r.Notify == nil {
 		return
 	}
-	e.Scenario, e.Underlay, e.XDP, e.Total = r.scenario, r.underlay, r.xdp, len(r.scenario.Steps)
+	e.Scenario, e.Underlay, e.Form, e.XDP, e.Total = r.scenario, r.underlay, r.form, r.xdp, len(r.scenario.Steps)
 	r.Notify(e)
 }
 

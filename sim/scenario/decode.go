@@ -14,6 +14,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/object/strict"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Load reads a scenario and the files that it names from a file system: the
@@ -137,7 +138,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	}
 	d.wires = s.Wires
 	before := d.failures()
-	s.Families, s.Modes = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
+	s.Families, s.Forms, s.Modes = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
 	d.underlays = s.Families
 	d.objects(f.Optional("objects"), &d.draft)
 	if d.failures() > before && d.shape == nil {
@@ -153,10 +154,10 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	s.Steps = strict.Each(f.Required("steps", "a list of steps"), d.step)
 }
 
-// topology reads the shorthand for objects, the families of the underlay and
-// the modes of XDP.
-func (d *decoder) topology(v strict.Value) ([]int, []Modes) {
-	f := v.Fields("underlay", "xdp", "hosts", "vpcs", "subnets", "endpoints")
+// topology reads the shorthand for objects, the families of the underlay, the
+// forms of the endpoint program and the modes of XDP.
+func (d *decoder) topology(v strict.Value) ([]int, []state.Form, []Modes) {
+	f := v.Fields("underlay", "form", "xdp", "hosts", "vpcs", "subnets", "endpoints")
 	u := f.Optional("underlay").Fields("mtu", "vlan", "families")
 	for _, section := range []struct {
 		name string
@@ -187,7 +188,7 @@ func (d *decoder) topology(v strict.Value) ([]int, []Modes) {
 	if slices.Sort(each); len(slices.Compact(each)) != len(families.List()) {
 		families.Fail("each family once")
 	}
-	return each, modes(f.Optional("xdp"))
+	return each, forms(f.Optional("form")), modes(f.Optional("xdp"))
 }
 
 func family(v strict.Value) int {

@@ -38,6 +38,10 @@ type Scenario struct {
 	// the other, each with hosts that have addresses of that family alone;
 	// empty: one run, with all addresses.
 	Families []int
+	// Forms of the endpoint program that the steps are run in, one after the
+	// other, each over all Families; empty: one run, with what the objects
+	// say.
+	Forms []state.Form
 	// Modes of XDP that the steps are run in, one after the other, each over
 	// all Families; empty: one run, with what the objects say.
 	Modes []Modes

@@ -20,8 +20,9 @@ import (
 // belongs together only `mizar sim validate` knows.
 func Schema() ([]byte, error) {
 	whole := &strict.Shape{}
-	for _, modes := range xdpSpecimens {
-		describe(whole, strings.ReplaceAll(specimen, "XDP", modes))
+	for i, modes := range xdpSpecimens {
+		text := strings.ReplaceAll(specimen, "XDP", modes)
+		describe(whole, strings.ReplaceAll(text, "FORM", formSpecimens[i%len(formSpecimens)]))
 	}
 	root := schemaOf(whole)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"

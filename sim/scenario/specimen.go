@@ -10,6 +10,7 @@ title: specimen
 wires: [testrun, veth]
 topology:
   underlay: {mtu: 1500, vlan: 7, families: [4, 6]}
+  form: FORM
   xdp: XDP
   hosts:
     h1: {addresses: [192.0.2.1, "2001:db8::1"], xdp: native}
@@ -37,6 +38,9 @@ steps:
 
 // specimens of the modes of XDP, which are written in three ways.
 var xdpSpecimens = []string{"native", "[native]", "{uplinks: native, endpoints: native}", "{uplinks: [native], endpoints: [native]}"}
+
+// formSpecimens are those of the form, which is written in two ways.
+var formSpecimens = []string{"tcx", "[xdp, tcx]"}
 
 // objectSpecimen is an object of one kind, in an otherwise empty scenario.
 const objectSpecimen = `

@@ -10,9 +10,20 @@ import (
 )
 
 // Variants returns the scenario once for each of its underlay families, with
-// hosts that have addresses of that family alone, in each of its modes of XDP.
-// A scenario that names neither is its only variant.
+// hosts that have addresses of that family alone, in each of its forms and modes
+// of XDP. A scenario that names none of them is its only variant.
 func (s *Scenario) Variants() []*Scenario {
+	var each []*Scenario
+	for _, v := range s.overEachFamily() {
+		for _, in := range v.inEachForm() {
+			each = append(each, in.inEachMode()...)
+		}
+	}
+	return each
+}
+
+// overEachFamily returns the scenario once for each of its underlay families.
+func (s *Scenario) overEachFamily() []*Scenario {
 	all := []*Scenario{s}
 	if len(s.Families) > 0 {
 		all = nil
@@ -23,18 +34,21 @@ func (s *Scenario) Variants() []*Scenario {
 			all = append(all, v)
 		}
 	}
+	return all
+}
+
+// inEachMode returns a scenario once for each of its modes of XDP.
+func (s *Scenario) inEachMode() []*Scenario {
 	if len(s.Modes) == 0 {
-		return all
+		return []*Scenario{s}
 	}
-	var each []*Scenario
-	for _, v := range all {
-		for _, m := range s.Modes {
-			in := v.with(func(set object.Set) object.Set { return inModes(set, m) })
-			in.Modes = []Modes{m}
-			each = append(each, in)
-		}
+	var all []*Scenario
+	for _, m := range s.Modes {
+		in := s.with(func(set object.Set) object.Set { return inModes(set, m) })
+		in.Modes = []Modes{m}
+		all = append(all, in)
 	}
-	return each
+	return all
 }
 
 // goldenOver chooses the golden captures of one family of the underlay.

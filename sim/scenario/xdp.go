@@ -91,15 +91,20 @@ func orNative(all []state.XDP) []state.XDP {
 }
 
 // Standing returns the objects of a network that stands and runs no steps: with
-// addresses of all families, in the first of its modes.
+// addresses of all families, in the first of its forms and modes.
 func (s *Scenario) Standing() object.Set {
-	if len(s.Modes) == 0 {
-		return s.Objects
+	set := s.Objects
+	if len(s.Forms) > 0 {
+		set = inForm(set, s.Forms[0])
 	}
-	return inModes(s.Objects, s.Modes[0])
+	if len(s.Modes) == 0 {
+		return set
+	}
+	return inModes(set, s.Modes[0])
 }
 
-// inModes returns the set in which every uplink and port has a mode.
+// inModes returns the set in which every uplink, and every port of the form xdp,
+// has a mode.
 func inModes(set object.Set, m Modes) object.Set {
 	set.Hosts, set.Endpoints = slices.Clone(set.Hosts), slices.Clone(set.Endpoints)
 	for i := range set.Hosts {
@@ -108,7 +113,7 @@ func inModes(set object.Set, m Modes) object.Set {
 		}
 	}
 	for i := range set.Endpoints {
-		if set.Endpoints[i].XDP == "" {
+		if set.Endpoints[i].XDP == "" && set.Endpoints[i].Form.Is(state.FormXDP) {
 			set.Endpoints[i].XDP = m.Endpoints
 		}
 	}

@@ -59,9 +59,23 @@ type Weigher interface {
 
 // Moder is a wire with devices: it can tell where their programs sit.
 type Moder interface {
-	// Modes returns the mode of XDP, as the kernel tells it, of each uplink
-	// and of each endpoint's port; "" where there is no program.
-	Modes(ctx context.Context) (map[Port]state.XDP, error)
+	// Modes returns how the program of each uplink and of each endpoint's port
+	// sits, as the kernel tells it; the zero Seat where there is none.
+	Modes(ctx context.Context) (map[Port]Seat, error)
+}
+
+// Seat is how a program sits at its device: the mode is of the form xdp alone.
+type Seat struct {
+	Form state.Form
+	Mode state.XDP
+}
+
+// String is the mode, or the form where that has none.
+func (s Seat) String() string {
+	if s.Mode != "" {
+		return string(s.Mode)
+	}
+	return string(s.Form)
 }
 
 // Drops counts packets by host name and drop reason (its name in the enum, in

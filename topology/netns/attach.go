@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 
@@ -21,11 +22,15 @@ type Programs struct {
 	// Uplink meets what arrives from the underlay, Endpoint what endpoints
 	// send.
 	Uplink, Endpoint Program
+	// EndpointTCX is for ports of the form tcx; nil where there are none.
+	EndpointTCX *ebpf.Program
 }
 
 // attachment is how a program sits at one device; the zero value: not at all.
 type attachment struct {
+	// program is of XDP, tcx of TCX; one of them at most is there.
 	program Program
+	tcx     *ebpf.Program
 	// asked is the mode that was asked for, mode the one that it is.
 	asked, mode state.XDP
 	// refused says why mode is generic although native was preferred.
@@ -35,6 +40,8 @@ type attachment struct {
 // String is the mode as people see it.
 func (a attachment) String() string {
 	switch {
+	case a.tcx != nil:
+		return string(state.FormTCX)
 	case a.program == nil:
 		return "-"
 	case a.refused != nil:
@@ -59,7 +66,7 @@ func (n *Net) Attach(name string, p Programs) error {
 		if e.host != h {
 			continue
 		}
-		if err := h.attach(e.port, p.Endpoint, e.XDP, &e.attached); err != nil {
+		if err := e.attach(p); err != nil {
 			return fmt.Errorf("attach the program at the port of endpoint %s on host %s: %w", e.Name, name, err)
 		}
 	}
@@ -70,6 +77,9 @@ func (n *Net) Attach(name string, p Programs) error {
 func (h *host) attach(device int, p Program, asked state.XDP, there *attachment) error {
 	if there.program == p && there.asked == asked {
 		return nil
+	}
+	if err := h.detachTCX(device, there); err != nil {
+		return err
 	}
 	var refused error
 	for _, mode := range asked.Tries() {
@@ -105,6 +115,9 @@ func (h *host) put(device int, p Program, mode state.XDP, there *attachment) err
 
 // detach takes the program away that is at a device, if any is.
 func (h *host) detach(device int, there *attachment) error {
+	if err := h.detachTCX(device, there); err != nil {
+		return err
+	}
 	if there.program == nil {
 		return nil
 	}
@@ -151,7 +164,7 @@ func (n *Net) Mode(name string) (state.XDP, error) {
 	return h.mode(h.uplink)
 }
 
-// PortMode is how the program at an endpoint's port sits.
+// PortMode is how an XDP program at an endpoint's port sits; "" without one.
 func (n *Net) PortMode(name string) (state.XDP, error) {
 	e, ok := n.endpoints[name]
 	if !ok {

@@ -24,8 +24,9 @@ type endpoint struct {
 	// device is the index of eth0 here, port that of its other end there.
 	device, port           int
 	offloads, portOffloads map[string]string
-	// attached is at the port.
+	// attached is at the port, suits what offloads suit it.
 	attached attachment
+	suits    side
 }
 
 // newEndpoint makes an endpoint and plugs it into its host.
@@ -89,6 +90,7 @@ func (e *endpoint) switchOffloads() error {
 	if err != nil {
 		return err
 	}
+	e.suits = sidePeer
 	return e.host.in(func() (err error) {
 		e.portOffloads, err = switchOffloads(e.portName(), sideProgram)
 		return err

@@ -78,13 +78,13 @@ func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
 	return n.neighbours()
 }
 
-// modes takes the modes of XDP over, for the next Attach.
+// modes takes forms and modes of XDP over, for the next Attach.
 func (n *Net) modes(t topology.Topology) {
 	for _, h := range t.Hosts {
 		n.hosts[h.Name].XDP = h.XDP
 	}
 	for _, e := range t.Endpoints {
-		n.endpoints[e.Name].XDP = e.XDP
+		n.endpoints[e.Name].Form, n.endpoints[e.Name].XDP = e.Form, e.XDP
 	}
 }
 

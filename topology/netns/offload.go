@@ -22,7 +22,20 @@ const (
 	sideProgram side = iota
 	// sidePeer is its other end, where the program's redirects come out.
 	sidePeer
+	// sideWhole is such an end whose program is of TCX: TCP may leave its
+	// checksums and its segmentation to the device.
+	sideWhole
 )
+
+// leftToTCX says that a program of TCX lets a packet pass on which a feature has
+// left work undone. The kernel can't put an outer header on those of others'
+// segmentation (SCTP, fragment lists).
+func leftToTCX(feature string) bool {
+	kind, ok := strings.CutPrefix(feature, "tx-")
+	return ok && (kind == "generic-segmentation" || kind == "scatter-gather" || kind == "udp-segmentation" ||
+		strings.HasPrefix(kind, "tcp") && strings.HasSuffix(kind, "-segmentation") ||
+		strings.HasPrefix(kind, "checksum-ip"))
+}
 
 // unfinished says that a feature leaves work on a frame to the device, merges
 // what arrives, or keeps a tag beside the frame where the program on the other
@@ -49,7 +62,7 @@ type Offload struct {
 	// Namespace is the host or the endpoint, or "fabric".
 	Namespace, Device string
 	// XDP is the mode of the program there, "native", "generic" or "generic
-	// (fallback)"; "-" without a program.
+	// (fallback)", or "tcx" for a program of that form; "-" without one.
 	XDP string
 	// Features has each of the features that are switched deliberately.
 	Features map[string]string
@@ -70,10 +83,10 @@ func switchOffloads(device string, s side) (map[string]string, error) {
 	want := map[string]bool{}
 	for f, st := range before {
 		if unfinished(f) && st.Available && !st.NeverChanged {
-			want[f] = false
+			want[f] = s == sideWhole && leftToTCX(f)
 		}
 	}
-	want[polling] = s == sidePeer
+	want[polling] = s != sideProgram
 	if err := tool.Change(device, want); err != nil {
 		return nil, fmt.Errorf("switch the features of %s: %w", device, err)
 	}
@@ -102,7 +115,7 @@ func onOff(on bool) string {
 // without it means nothing.
 func WriteOffloads(w io.Writer, all []Offload) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "NAMESPACE\tDEVICE\tXDP\tTX CHECKSUM\tTSO\tGSO\tGRO\tVLAN INSERT")
+	fmt.Fprintln(t, "NAMESPACE\tDEVICE\tPROGRAM\tTX CHECKSUM\tTSO\tGSO\tGRO\tVLAN INSERT")
 	for _, o := range all {
 		cells := []string{o.Namespace, o.Device, o.XDP}
 		for _, f := range []string{"tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-generic-segmentation", polling, "tx-vlan-hw-insert"} {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/encode"
@@ -27,6 +29,8 @@ const (
 // Arrival is a frame that comes in by a port.
 type Arrival struct {
 	Program Program
+	// Form is that of the endpoint program.
+	Form state.Form
 	// Port is the number of the port, MTU the largest packet it takes.
 	Port  uint32
 	MTU   int
@@ -81,9 +85,9 @@ type loaded struct {
 
 // Run runs a program of the host over a frame.
 func (m *loaded) Run(a Arrival) (Result, error) {
-	p := m.Uplink()
-	if a.Program == Endpoint {
-		p = m.Endpoint()
+	p, err := m.program(a)
+	if err != nil {
+		return Result{}, err
 	}
 	if _, err := m.TakeRecord(); err != nil {
 		return Result{}, err
@@ -96,7 +100,19 @@ func (m *loaded) Run(a Arrival) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Action: ran.Action, Record: record, Frame: ran.Frame}, nil
+	r := Result{Action: ran.Action, Record: record, Frame: ran.Frame}
+	if a.Form == state.FormTCX && ran.Action == kernel.Redirect && bpf.RowVerdict(record.Verdict) == bpf.RowVerdictVERDICT_ANSWER && record.Ifindex == a.Port {
+		r.Action = kernel.Transmit // TCX has one action for all devices
+	}
+	return r, nil
+}
+
+// program is the one that a frame arrives at.
+func (m *loaded) program(a Arrival) (*ebpf.Program, error) {
+	if a.Program == Uplink {
+		return m.Uplink(), nil
+	}
+	return m.Port(a.Form)
 }
 
 // Pool keeps the machines of closed networks for new ones, emptied: loading is

@@ -37,13 +37,13 @@ func (p place) arrival() Arrival {
 	if p.program == Uplink {
 		return Arrival{Program: Uplink, Port: uplinkPort, MTU: p.host.state.MTU, Frame: p.frame}
 	}
-	mtu := 0
+	a := Arrival{Program: Endpoint, Port: p.host.ports[p.port], Frame: p.frame}
 	for _, e := range p.host.state.Endpoints {
 		if e.Name == p.port {
-			mtu = e.MTU
+			a.MTU, a.Form = e.MTU, e.Form
 		}
 	}
-	return Arrival{Program: Endpoint, Port: p.host.ports[p.port], MTU: mtu, Frame: p.frame}
+	return a
 }
 
 // place finds where frames that enter by a port go.

@@ -9,11 +9,27 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/topology/netns"
 )
+
+// AttachAll puts a host's programs at its uplink and ports, at each port the one
+// of its form.
+func AttachAll(room *netns.Net, h state.Host, d *dataplane.Datapath) error {
+	p := netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()}
+	if slices.ContainsFunc(h.Endpoints, func(e state.Endpoint) bool { return e.Form == state.FormTCX }) {
+		var err error
+		if p.EndpointTCX, err = d.Port(state.FormTCX); err != nil {
+			return fmt.Errorf("host %s: %w", h.Name, err)
+		}
+	}
+	return room.Attach(h.Name, p)
+}
 
 // LoadLive loads the programs of hosts of a machine room: for real devices,
 // with maps small enough that dozens of hosts fit into one kernel. As many are

@@ -18,21 +18,25 @@ import (
 var _ wire.Moder = (*Wire)(nil)
 
 // Modes implements wire.Moder.
-func (w *Wire) Modes(ctx context.Context) (map[wire.Port]state.XDP, error) {
-	all := map[wire.Port]state.XDP{}
+func (w *Wire) Modes(ctx context.Context) (map[wire.Port]wire.Seat, error) {
+	all := map[wire.Port]wire.Seat{}
 	for _, h := range w.topo.Hosts {
 		mode, err := w.room.Mode(h.Name)
 		if err != nil {
 			return nil, err
 		}
-		all[wire.Port{Uplink: h.Name}] = mode
+		all[wire.Port{Uplink: h.Name}] = wire.Seat{Form: state.FormXDP, Mode: mode}
 	}
 	for _, e := range w.topo.Endpoints {
 		mode, err := w.room.PortMode(e.Name)
 		if err != nil {
 			return nil, err
 		}
-		all[wire.Port{Endpoint: e.Name}] = mode
+		form, err := w.room.PortForm(e.Name)
+		if err != nil {
+			return nil, err
+		}
+		all[wire.Port{Endpoint: e.Name}] = wire.Seat{Form: form, Mode: mode}
 	}
 	return all, ctx.Err()
 }

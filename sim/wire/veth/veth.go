@@ -147,8 +147,7 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 		delete(w.paths, name)
 	}
 	for _, h := range hosts {
-		d := w.paths[h.Name]
-		if err := w.room.Attach(h.Name, netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()}); err != nil {
+		if err := AttachAll(w.room, h, w.paths[h.Name]); err != nil {
 			return err
 		}
 	}
@@ -209,6 +208,9 @@ func (w *Wire) Report(context.Context) (string, error) {
 
 // Room is the machine room, for tests that look behind the wire.
 func (w *Wire) Room() *netns.Net { return w.room }
+
+// Datapath is that of a host, for the same; nil for none.
+func (w *Wire) Datapath(host string) *dataplane.Datapath { return w.paths[host] }
 
 // Close implements wire.Wire.
 func (w *Wire) Close() error {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_FIELD_H
+#define MIZAR_FIELD_H
+
+/* Fields of a hook's context.
+ *
+ * Contract: hook_ctx is the context's type by the time the macro is used. */
+
+/* A field of the context. The compiler would otherwise merge loads of several
+ * fields into one with a changed pointer, which the verifier refuses. */
+#define HOOK_FIELD(ctx, field)                                                      \
+	({                                                                          \
+		__u64 value;                                                        \
+		asm volatile("%0 = *(u32 *)(%1 + %2)"                               \
+			     : "=r"(value)                                          \
+			     : "r"(ctx), "i"(__builtin_offsetof(hook_ctx, field))); \
+		value;                                                              \
+	})
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_HOOK_TCX_H
+#define MIZAR_HOOK_TCX_H
+
+/* The thin layer between the stages and the TCX hook, where packets have an
+ * sk_buff: the same functions as hook_xdp.h, which has their contracts.
+ *
+ * Contract: a packet that stands for several (GSO) and a checksum that is not
+ * finished (CHECKSUM_PARTIAL) stay so; the device that the packet leaves by
+ * finishes both. Headers may lie in parts that pointers do not reach until
+ * hook_pull has brought them. Pointers into the packet are dead after hook_pull,
+ * hook_wrap and hook_resize. */
+
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/if_ether.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.h"
+#include "field.h"
+
+typedef struct __sk_buff hook_ctx;
+
+/* enum tcx_action_base of linux/bpf.h, which kernels before 6.6 lack. */
+#define HOOK_DROP 2
+#define HOOK_PASS 0
+#define HOOK_REDIRECT 7
+
+static __always_inline void *hook_data(const hook_ctx *ctx)
+{
+	return (void *)(long)ctx->data;
+}
+
+static __always_inline void *hook_end(const hook_ctx *ctx)
+{
+	return (void *)(long)ctx->data_end;
+}
+
+static __always_inline __u32 hook_length(hook_ctx *ctx)
+{
+	return HOOK_FIELD(ctx, len);
+}
+
+static __always_inline __u32 hook_counted(const hook_ctx *ctx)
+{
+	return HOOK_FIELD(ctx, len);
+}
+
+/* Such a tag would go out on the underlay with the packet. */
+static __always_inline bool hook_tagged(const hook_ctx *ctx)
+{
+	return HOOK_FIELD(ctx, vlan_present);
+}
+
+static __always_inline bool hook_in_parts(hook_ctx *ctx, __u32 bytes)
+{
+	__u32 first = hook_end(ctx) - hook_data(ctx);
+
+	return first < bytes && first < hook_length(ctx);
+}
+
+static __always_inline int hook_pull(hook_ctx *ctx, __u32 bytes)
+{
+	__u32 length = hook_length(ctx);
+
+	return bpf_skb_pull_data(ctx, length < bytes ? length : bytes);
+}
+
+static __always_inline __u32 hook_segment(const hook_ctx *ctx)
+{
+	return HOOK_FIELD(ctx, gso_size);
+}
+
+static __always_inline int hook_load(hook_ctx *ctx, __u32 offset, void *to, __u32 bytes)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, bytes);
+}
+
+/* In a simulation the port number stands in the mark. */
+static __always_inline __u32 hook_port(const hook_ctx *ctx)
+{
+	return simulated ? HOOK_FIELD(ctx, mark) : HOOK_FIELD(ctx, ingress_ifindex);
+}
+
+/* An sk_buff has no bytes cut off its front: no program of this form wants it. */
+static __always_inline int hook_resize(hook_ctx *ctx, int by)
+{
+	return by < 0 ? -EOPNOTSUPP : bpf_skb_change_head(ctx, by, 0);
+}
+
+/* The kernel makes room behind the Ethernet header and takes note of where the
+ * inner packet begins, which is what segmentation and checksums need:
+ *
+ *   before      Ethernet | IP …
+ *   after       Ethernet | room of l3 + rest + 14 | IP …
+ *   written     (outer)  | outer l3 + rest | Ethernet (inner, copied here) | IP …
+ *
+ * A longer Ethernet header (with a tag) then grows at the front. The size of
+ * segments stays: the endpoints' MTU has left room for the outer headers. */
+static __always_inline int hook_wrap(hook_ctx *ctx, __u32 l2, __u32 l3, __u32 rest)
+{
+	const __u64 as = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
+			 BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
+			 BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN);
+	__u64 family = l3 == 20 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	__u32 room = l3 + rest + ETH_HLEN;
+	void *frame;
+	int failed;
+
+	failed = bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, as | family);
+	if (failed)
+		return failed;
+	frame = hook_data(ctx);
+	if (frame + room + ETH_HLEN > hook_end(ctx))
+		return -EFAULT;
+	__builtin_memcpy(frame + room, frame, ETH_HLEN);
+	return l2 > ETH_HLEN ? bpf_skb_change_head(ctx, l2 - ETH_HLEN, 0) : 0;
+}
+
+static __always_inline int hook_redirect(__u32 ifindex)
+{
+	if (simulated)
+		return HOOK_REDIRECT;
+	return bpf_redirect(ifindex, 0);
+}
+
+static __always_inline int hook_bounce(const hook_ctx *ctx)
+{
+	if (simulated)
+		return HOOK_REDIRECT;
+	return bpf_redirect(HOOK_FIELD(ctx, ingress_ifindex), 0);
+}
+
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netns
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+)
+
+// attach puts the program of the endpoint's form at its port, and switches the
+// endpoint's offloads as that form can take them.
+func (e *endpoint) attach(p Programs) error {
+	form := e.Form.Or(state.FormXDP)
+	if form == state.FormXDP {
+		// Unfinished packets must not meet an XDP program.
+		if err := e.suit(sidePeer); err != nil {
+			return err
+		}
+		return e.host.attach(e.port, p.Endpoint, e.XDP, &e.attached)
+	}
+	if p.EndpointTCX == nil {
+		return fmt.Errorf("form %s: no program of this form was handed over", form)
+	}
+	if err := e.host.attachTCX(e.port, p.EndpointTCX, &e.attached); err != nil {
+		return err
+	}
+	return e.suit(sideWhole)
+}
+
+// suit switches the offloads of the endpoint's device, unless they are so.
+func (e *endpoint) suit(s side) error {
+	if e.suits == s {
+		return nil
+	}
+	err := e.in(func() (err error) {
+		e.offloads, err = switchOffloads(Device, s)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	e.suits = s
+	return nil
+}
+
+// attachTCX puts a program where packets arrive at a device, unless it is there.
+// Like an XDP program here, it stays as long as the device.
+func (h *host) attachTCX(device int, p *ebpf.Program, there *attachment) error {
+	if there.tcx == p {
+		return nil
+	}
+	if err := h.detach(device, there); err != nil {
+		return err
+	}
+	err := h.in(func() error {
+		return link.RawAttachProgram(link.RawAttachProgramOptions{Target: device, Program: p, Attach: ebpf.AttachTCXIngress})
+	})
+	if errors.Is(err, ebpf.ErrNotSupported) {
+		return fmt.Errorf("TCX needs kernel 6.6 or later (form: xdp works on 6.1): %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("TCX: %w", err)
+	}
+	*there = attachment{tcx: p}
+	return nil
+}
+
+// detachTCX takes a program of TCX away that is at a device, if one is.
+func (h *host) detachTCX(device int, there *attachment) error {
+	if there.tcx == nil {
+		return nil
+	}
+	err := h.in(func() error {
+		return link.RawDetachProgram(link.RawDetachProgramOptions{Target: device, Program: there.tcx, Attach: ebpf.AttachTCXIngress})
+	})
+	if err != nil {
+		return fmt.Errorf("take the TCX program away: %w", err)
+	}
+	*there = attachment{}
+	return nil
+}
+
+// PortForm is the form of the program at an endpoint's port, as the kernel tells
+// it; "" without a program.
+func (n *Net) PortForm(name string) (state.Form, error) {
+	e, ok := n.endpoints[name]
+	if !ok {
+		return "", n.unknown("endpoint", name)
+	}
+	mode, err := e.host.mode(e.port)
+	if err != nil {
+		return "", err
+	}
+	if mode != "" {
+		return state.FormXDP, nil
+	}
+	var there *link.QueryResult
+	err = e.host.in(func() (err error) {
+		there, err = link.QueryPrograms(link.QueryOptions{Target: e.port, Attach: ebpf.AttachTCXIngress})
+		return err
+	})
+	switch {
+	case errors.Is(err, ebpf.ErrNotSupported):
+		return "", nil // a kernel without TCX has no such program
+	case err != nil:
+		return "", fmt.Errorf("ask for the TCX programs at the port of %s: %w", name, err)
+	case len(there.Programs) == 0:
+		return "", nil
+	}
+	return state.FormTCX, nil
+}
