@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -39,8 +40,9 @@ type Config struct {
 	Wires []Factory
 	// Oracle makes a new one that has learned nothing.
 	Oracle func() Oracle
-	// Compile makes the states of all hosts from the objects.
-	Compile func(object.Set) []state.Host
+	// Compile makes the states of all hosts from the objects, as they are seen
+	// at one moment.
+	Compile func(compile.View, object.Set) []state.Host
 	// Form of the endpoint program, where the scenario itself says nothing
 	// about it; empty: what the objects say.
 	Form state.Form
@@ -138,6 +140,7 @@ type runner struct {
 	wires    []wire.Wire
 	// since is what the counters were at the last assert, by wire.
 	since map[string]counters
+	operator
 }
 
 func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant, err error) {
@@ -218,18 +221,25 @@ func (r *runner) close() error {
 	return errors.Join(errs...)
 }
 
-// apply makes everybody hold what a set of objects asks for.
+// apply makes everybody hold what a set of objects asks for, as an operator would:
+// successive users of an address are told apart, and roles move step by step.
 func (r *runner) apply(ctx context.Context, set object.Set) error {
-	states := r.Compile(set)
+	set, err := r.generations(set)
+	if err != nil {
+		return err
+	}
 	if err := r.oracle.Apply(set); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
-	for _, w := range r.wires {
-		if err := w.Apply(ctx, states); err != nil {
-			return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
+	for settled := false; !settled; {
+		states := r.Compile(compile.View{Roles: r.place(set)}, set)
+		for _, w := range r.wires {
+			if err := w.Apply(ctx, states); err != nil {
+				return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
+			}
 		}
+		r.world, settled = newWorld(set, states), r.roles.Settled()
 	}
-	r.world = newWorld(set, states)
 	return nil
 }
 
@@ -269,6 +279,9 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 	case s.Replay != nil:
 		return r.replay(ctx, s.Replay)
 	case s.Change != nil:
+		if err := r.delete(r.world.set, s.Change); err != nil {
+			return nil, err
+		}
 		return nil, r.apply(ctx, s.Change.Objects)
 	case s.Assert != nil:
 		return r.assert(ctx, s.Assert)
@@ -290,6 +303,7 @@ func (r *runner) forget(ctx context.Context) error {
 
 func (r *runner) advance(ctx context.Context, d time.Duration) error {
 	r.oracle.Advance(d)
+	r.now = r.now.Add(d)
 	for _, w := range r.wires {
 		if err := w.Advance(ctx, d); err != nil {
 			return fmt.Errorf("advance the clock of the %s wire: %w", w.Name(), err)
