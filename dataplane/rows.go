@@ -68,7 +68,7 @@ func advised(err error) error {
 	if !errors.As(err, &small) {
 		return err
 	}
-	return fmt.Errorf("%w: load the programs with more in Options.Limits[%q], or let Grow do it", err, small.Map)
+	return fmt.Errorf("%w: load the programs with more in dataplane.Options.Limits[%q]", err, small.Map)
 }
 
 // Learn makes the programs know that an address is behind another host, as if
