@@ -5,6 +5,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ type Datapath struct {
 
 	mu      sync.Mutex
 	holder  *Holder
-	paths   *table.Map[bpf.RowAddrKey, bpf.RowPath]
+	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
 	now     table.Table[uint32, bpf.RowVirtualClock]
 }
@@ -39,7 +40,7 @@ func Load(o Options) (*Datapath, error) {
 	return &Datapath{
 		loaded:  l,
 		holder:  NewHolder(t),
-		paths:   table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, l.maps[bpf.RowMapPaths]),
+		paths:   t.Paths,
 		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
 		now:     table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
@@ -64,6 +65,9 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 
 // Uplink is the program for the uplink.
 func (d *Datapath) Uplink() *ebpf.Program { return d.loaded.uplink }
+
+// Next are the programs that the uplink's hands rare packets over to, by name.
+func (d *Datapath) Next() map[string]*ebpf.Program { return maps.Clone(d.loaded.next) }
 
 // Endpoint is the program for every endpoint's port, in its XDP form.
 func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.ports[state.FormXDP] }

@@ -19,7 +19,9 @@ import (
 	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/fault"
+	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -47,6 +49,10 @@ var _ = Describe("planted faults", func() {
 			It("a host that applies half of a state turns K6 red", Label(id, "fault"), halfApplied)
 			continue
 		}
+		if id == footprint.Row {
+			It("a large map that is allocated beforehand turns I6 red", Label(id, "fault"), func() { heavyHost(ask) })
+			continue
+		}
 		faults := fault.Of(id)
 		if len(faults) == 0 {
 			It("there is a fault for row "+id, Label(id, "fault"), func() { Fail("no fault in sim/fault breaks row " + id) })
@@ -58,6 +64,16 @@ var _ = Describe("planted faults", func() {
 		}
 	}
 })
+
+// heavyHost weighs a host whose map of learned paths has room for a million rows.
+func heavyHost(ask string) {
+	rows, err := conformance.Select(allRows, []string{ask})
+	Expect(err).NotTo(HaveOccurred())
+	heavy := footprint.Prove(func(c crowd.Crowd) (footprint.Weights, error) {
+		return footprint.MeasureWith(dataplane.Options{Limits: map[string]uint32{bpf.RowMapPaths: 1 << 20}}, c)
+	})
+	Expect(conformance.Judge(rows, heavy).Rows[0].Status).To(Equal(conformance.Fail))
+}
 
 // expectRed runs the scenarios of a row with a fault planted until one is red.
 func expectRed(ctx SpecContext, ask string, f fault.Fault) {

@@ -14,6 +14,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -58,6 +59,12 @@ var _ = Describe("Mizar", func() {
 		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, met...)
 	})
+	It("weighs its maps", Label("I6"), func(ctx SpecContext) {
+		weighed, err := conformance.Suite{}.Run(ctx, []string{"I6"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(weighed).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, weighed...)
+	})
 	It("meets captures", Label("J3"), func(ctx SpecContext) {
 		met, err := conformance.Suite{}.Run(ctx, []string{"J3"})
 		Expect(err).NotTo(HaveOccurred())
@@ -66,6 +73,9 @@ var _ = Describe("Mizar", func() {
 	})
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
+		if again := inTCX(script); again != nil {
+			Describe("scenario "+script.Name+" in form tcx", Ordered, ContinueOnFailure, func() { specs(again) })
+		}
 	}
 	Describe("rows of ACCEPTANCE", func() {
 		for _, ask := range claims {
@@ -73,6 +83,24 @@ var _ = Describe("Mizar", func() {
 		}
 	})
 })
+
+// onDevices are the scenarios that are run in the TCX form on both wires: one of
+// each kind.
+var onDevices = []string{"same-subnet", "subnets", "tenants", "spoofing", "neighbours", "replay"}
+
+// inTCX is a scenario with the endpoint program in its TCX form, on the testrun
+// wire alone if it is not one of a few; nil when it says itself what form it
+// runs in, or needs devices for all it shows.
+func inTCX(script *scenario.Scenario) *scenario.Scenario {
+	again := *script.InForm(state.FormTCX)
+	if len(script.Forms) > 0 || !slices.Contains(script.Wires, "testrun") {
+		return nil
+	}
+	if !slices.Contains(onDevices, script.Name) {
+		again.Wires = []string{"testrun"}
+	}
+	return &again
+}
 
 // rowOf is the ID of an ask, which may be for a part of the row.
 func rowOf(ask string) string {
@@ -134,7 +162,7 @@ func underlayOf(variant *scenario.Scenario) string {
 // wiresOf are the wires that a step is checked on; "both" where it is compared.
 func wiresOf(script *scenario.Scenario, step *scenario.Step) []string {
 	switch {
-	case step.Probe == nil && step.Table == nil && step.Trace == nil && step.Send == nil && step.Replay == nil && step.Assert == nil:
+	case step.Probe == nil && step.Table == nil && step.Trace == nil && step.Send == nil && step.Replay == nil && step.Assert == nil && step.Fault == nil && step.Stop == nil:
 		return nil // it checks nothing
 	case len(script.Wires) > 1 && (step.Probe != nil || step.Table != nil || step.Trace != nil || step.Send != nil):
 		return append([]string{run.BothWires}, script.Wires...)

@@ -71,7 +71,7 @@ Exit codes: 0 pass, 1 a target missed or a gross regression, 2 anything else.`,
 	f.IntVar(&o.plan.Loads, "loads", 5, "how often programs and maps are loaded afresh")
 	f.IntVar(&o.plan.Rounds, "rounds", 20, "samples of each contender in a load")
 	f.DurationVar(&o.plan.Sample, "sample", 40*time.Millisecond, "length of a sample")
-	c.AddCommand(casesCommand(), verifierCommand(), replayCommand())
+	c.AddCommand(casesCommand(), verifierCommand(), replayCommand(), memoryCommand(), loadCommand())
 	return c
 }
 
@@ -83,6 +83,9 @@ func casesCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, c := range suite.Cases() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
+			}
+			for _, s := range suite.Growing() {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-29s %s  %v %s: %s\n", s.Name, "xdp", s.Sizes, s.Axis, s.What)
 			}
 			for _, w := range live.Ways() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
@@ -198,6 +201,11 @@ func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]r
 			return nil, err
 		}
 		all = figures
+		grown, err := o.grow(ctx, f, w)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, grown...)
 	}
 	if o.instrument != report.TestRun {
 		p := newProgress(w, report.Live)

@@ -62,6 +62,8 @@ type row struct {
 	Form       string  `json:"form"`
 	Family     int     `json:"family"`
 	Flows      int     `json:"flows"`
+	Axis       string  `json:"axis,omitempty"`
+	Rows       int     `json:"rows,omitempty"`
 	Rounds     int     `json:"rounds,omitempty"`
 	P5         float64 `json:"p5_ns"`
 	Median     float64 `json:"median_ns"`
@@ -120,7 +122,7 @@ func newRow(f Figure) row {
 	n := f.Net()
 	ratio, interval := f.Ratio()
 	r := row{
-		Name: f.Name, What: f.What, Instrument: f.Instrument, Form: f.Form, Family: f.Family, Flows: f.Flows, Rounds: f.Rounds,
+		Name: f.Name, What: f.What, Instrument: f.Instrument, Form: f.Form, Family: f.Family, Flows: f.Flows, Axis: f.Axis, Rows: f.Rows, Rounds: f.Rounds,
 		P5: round(n.P5), Median: round(n.Median), P90: round(n.P90),
 		Floor: f.Floor, FloorCost: round(f.FloorCost()), Ratio: round(ratio),
 	}
@@ -167,7 +169,7 @@ func Parse(b []byte) (Document, error) {
 		}
 		out.Figures = append(out.Figures, Figure{
 			Name: r.Name, What: r.What, Instrument: r.Instrument, Form: r.Form, Family: r.Family, Flows: r.Flows,
-			Rounds: r.Rounds, Floor: r.Floor, Loads: r.Loads,
+			Axis: r.Axis, Rows: r.Rows, Rounds: r.Rounds, Floor: r.Floor, Loads: r.Loads,
 		})
 	}
 	return out, nil

@@ -23,6 +23,10 @@ type Figure struct {
 	Family, Flows int
 	// Floor names what the figure is compared with.
 	Floor string
+	// Rows, unless 0, is how many rows there are of what grows; Axis says
+	// what that is. Figures of one series differ in Rows alone.
+	Rows int
+	Axis string
 	// Rounds are the samples of each load.
 	Rounds int
 	Loads  []Load

@@ -23,7 +23,8 @@ type bar struct {
 }
 
 // WriteHTML prints a page that needs nothing beside itself: a bar for each
-// figure, its floor in it, and the table.
+// figure, its floor in it, and a plot for each series of figures that differ in
+// their number of rows.
 func WriteHTML(w io.Writer, d Document) error {
 	t, err := template.New("page").Parse(page)
 	if err != nil {
@@ -37,7 +38,7 @@ func WriteHTML(w io.Writer, d Document) error {
 	for _, f := range d.Figures {
 		bars = append(bars, newBar(f, 100/longest))
 	}
-	return t.Execute(w, map[string]any{"Machine": d.Machine.String(), "Plan": d.Plan.String(), "Bars": bars})
+	return t.Execute(w, map[string]any{"Machine": d.Machine.String(), "Plan": d.Plan.String(), "Bars": bars, "Plots": plots(d.Figures)})
 }
 
 func newBar(f Figure, scale float64) bar {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"strings"
 	"text/tabwriter"
 
@@ -72,6 +73,9 @@ func WriteBenchfmt(w io.Writer, d Document) error {
 	fmt.Fprintf(w, "goos: linux\ngoarch: amd64\npkg: mizar/bench\ncpu: %s\nkernel: %s\n", d.Machine.CPU, d.Machine.Kernel)
 	for _, f := range d.Figures {
 		name := fmt.Sprintf("%s/instrument=%s/form=%s/family=%d/flows=%d", title(f.Name), f.Instrument, f.Form, f.Family, f.Flows)
+		if f.Rows > 0 {
+			name = strings.Replace(name, title(f.Name), fmt.Sprintf("%s/rows=%d", title(path.Dir(f.Name)), f.Rows), 1)
+		}
 		for _, l := range f.Loads {
 			if _, err := fmt.Fprintf(w, "Benchmark%s %d %.2f p5-ns/packet %.2f ns/packet %.4f floors\n",
 				name, f.Rounds, l.Program.P5, l.Program.Median, f.judged(l.Program)/f.judged(l.Floor)); err != nil {

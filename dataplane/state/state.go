@@ -54,6 +54,7 @@ type Peer struct {
 	Name      string
 	Addresses []netip.Addr
 	// Down says that nothing is heard of the host: its roles are asked last.
+	// Another host may hear of it.
 	Down bool
 }
 

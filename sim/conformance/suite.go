@@ -11,6 +11,7 @@ import (
 
 	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -40,6 +41,9 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	}
 	if about(asks, []string{capacity.RowID}) {
 		evidence = append(evidence, capacity.Prove(capacity.Kernel)...)
+	}
+	if about(asks, []string{footprint.Row}) {
+		evidence = append(evidence, footprint.Prove(footprint.Measure)...)
 	}
 	if about(asks, []string{modesOfXDP}) && s.has("veth") {
 		evidence = append(evidence, Offload(ctx, refusesOffload)...)

@@ -17,13 +17,12 @@ import (
 type operator struct {
 	ledger ledger.Ledger
 	roles  overlay.Roles
-	// now is the time that the scenario lets pass, from the zero time on.
-	now time.Time
 }
 
-// generations gives the endpoints of a set their generations.
-func (o *operator) generations(set object.Set) (object.Set, error) {
-	given, next, err := o.ledger.Step(set, o.now)
+// generations gives the endpoints of a set their generations. now is the time that
+// the scenario has let pass.
+func (o *operator) generations(set object.Set, now time.Duration) (object.Set, error) {
+	given, next, err := o.ledger.Step(set, time.Time{}.Add(now))
 	if err != nil {
 		return object.Set{}, err
 	}
@@ -33,11 +32,11 @@ func (o *operator) generations(set object.Set) (object.Set, error) {
 
 // delete lets the users of addresses go whose objects a change deletes, so that one
 // that it makes anew is another.
-func (o *operator) delete(set object.Set, c *scenario.Change) error {
+func (o *operator) delete(set object.Set, c *scenario.Change, now time.Duration) error {
 	set.Endpoints = slices.DeleteFunc(slices.Clone(set.Endpoints), func(e object.Endpoint) bool {
 		return slices.Contains(c.Deleted, object.Ref{Kind: object.KindEndpoint, Key: e.Key()}.String())
 	})
-	if _, err := o.generations(set); err != nil {
+	if _, err := o.generations(set, now); err != nil {
 		return fmt.Errorf("delete %v: %w", c.Deleted, err)
 	}
 	return nil

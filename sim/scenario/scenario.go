@@ -14,6 +14,38 @@
 //	  rows: [B1]
 //	  probe: {proto: icmp, from: red-1, to: red-2, count: 2}
 //	  expect: {verdict: deliver, hops: [2, 1]}
+//
+// # Steps
+//
+// Each step has one of these keys, beside name, rows and expect.
+//
+//	probe, table     conversations, and what becomes of them
+//	trace            one packet's way, and the rows that it met
+//	send, replay     frames on a port
+//	assert           counters, modes, and down: who is believed to be dead by whom
+//
+//	change           apply: and delete: objects
+//	move             {endpoint: red-1, to: h3}: all but the host stays, sockets too
+//	recreate         {endpoint: red-1, mac: …, host: h3}: nothing but the addresses stays
+//	relabel          {endpoint: red-1, labels: {app: web}}
+//	roles            {subnet: red-a, count: 2}, {vpc: red, hosts: [h1]}: bouncers, dividers
+//	forget           all that hosts have learned
+//
+//	wait, advance    500ms: time passes; on testrun it is virtual
+//	at               2s: wait until so much has been waited for since the start
+//	clock            {host: h1, step: 5s}: one host's clock, at once (testrun only)
+//	link             {host: h2, state: down, loss: 20, delay: 5ms, rate: 1000, mtu: 1400, direction: in}
+//	host             {name: h2, state: dead}
+//	agent            {host: h1, state: paused}: changes do not reach h1 until it is running;
+//	                 killed: nor does it send heartbeats
+//	traffic          {name: t, proto: tcp, from: red-1, to: red-2, every: 10ms}: goes on
+//	                 while the next steps are done
+//	stop             {traffic: t, survived: true, lost: {most: 20}, gap: {most: 1s}}
+//
+// What a link step does not name stays; state: repaired makes all of it perfect
+// again. Loss is in percent and chosen by the scenario's seed, a number at its
+// top; rate in kilobits a second. Probes, which are compared packet by packet, are
+// refused while a link loses at random; send and replay while traffic runs.
 package scenario
 
 import (
@@ -48,6 +80,8 @@ type Scenario struct {
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
+	// Seed chooses what lossy links lose.
+	Seed int
 	// File is where it was read from, in Files.
 	File  string
 	Files fs.FS
@@ -56,6 +90,8 @@ type Scenario struct {
 // Step is one thing done or asserted. Exactly one of the pointers is set, or
 // Forget, or Advance.
 type Step struct {
+	// Key is the one that the step is written with: what it does.
+	Key string
 	// Name is a sentence that says what is shown.
 	Name string
 	// Rows of ACCEPTANCE that the step is evidence for.
@@ -71,30 +107,14 @@ type Step struct {
 	Forget  bool
 	Advance time.Duration
 	Assert  *Assert
+	Fault   *Fault
+	Clock   *Clock
+	Traffic *Traffic
+	Stop    *Stop
 }
 
 // Kind is the key that the step is written with.
-func (s Step) Kind() string {
-	switch {
-	case s.Probe != nil:
-		return "probe"
-	case s.Table != nil:
-		return "table"
-	case s.Trace != nil:
-		return "trace"
-	case s.Send != nil:
-		return "send"
-	case s.Replay != nil:
-		return "replay"
-	case s.Change != nil:
-		return "change"
-	case s.Forget:
-		return "forget"
-	case s.Assert != nil:
-		return "assert"
-	}
-	return "advance"
-}
+func (s Step) Kind() string { return s.Key }
 
 // Probe has one conversation for each protocol and family, and compares what
 // became of its packets.
@@ -284,4 +304,7 @@ type Assert struct {
 	// XDP says that every device must have its program in the mode that was
 	// asked for (veth only).
 	XDP bool
+	// Down are the hosts that each host must believe to be dead, by its name; nil:
+	// whatever they believe.
+	Down map[string][]string
 }
