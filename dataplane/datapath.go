@@ -87,6 +87,13 @@ func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {
 	return d.holder.Apply(s, l)
 }
 
+// Reach follows a change of how other hosts are reached; see [Holder.Reach].
+func (d *Datapath) Reach(l state.Local) (Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.holder.Reach(l)
+}
+
 // Learn makes the programs know that an address is behind another host; see
 // [Holder.Learn].
 func (d *Datapath) Learn(vni uint32, addr netip.Addr, host string) error {

@@ -90,7 +90,7 @@ func casesCommand() *cobra.Command {
 			for _, w := range live.Ways() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
 			}
-			return nil
+			return listTraffic(cmd.OutOrStdout())
 		},
 	}
 }
@@ -140,8 +140,16 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	var mixes []report.Mix
+	if o.brief && len(args) == 0 && o.family == 0 && o.flows == nil {
+		mix, err := o.recordedBriefly(cmd.Context(), cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		mixes, figures = []report.Mix{mix}, append(figures, mix.Figures...)
+	}
 	d := report.Document{
-		Machine: m, Figures: figures,
+		Machine: m, Figures: figures, Mixes: mixes,
 		Plan: report.Plan{Loads: o.plan.Loads, Rounds: o.plan.Rounds, Sample: o.plan.Sample},
 	}
 	return o.show(cmd.Context(), out{cmd.OutOrStdout(), cmd.ErrOrStderr()}, d, old)
@@ -261,7 +269,15 @@ func (o *options) figures(w io.Writer, d report.Document) error {
 	case "benchfmt":
 		return report.WriteBenchfmt(w, d)
 	}
-	return report.WriteTable(w, d)
+	if own := d.Own(); len(own.Figures) > 0 {
+		if err := report.WriteTable(w, own); err != nil {
+			return err
+		}
+	}
+	if len(d.Mixes) > 0 {
+		return report.WriteMixes(w, d)
+	}
+	return nil
 }
 
 func (o *options) judge(w io.Writer, d report.Document) error {

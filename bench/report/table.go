@@ -22,7 +22,7 @@ func WriteTable(w io.Writer, d Document) error {
 	for _, f := range d.Figures {
 		n := f.Net()
 		ratio, interval := f.Ratio()
-		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%.0f\t%.0f\t%.0f\t%s %.0f\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Family, f.Flows,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%s %.0f\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Families(), f.Flows,
 			n.P5, n.Median, n.P90, f.Floor, f.FloorCost(), ratio, between(interval), delivered(f))
 	}
 	return t.Flush()

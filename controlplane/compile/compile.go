@@ -168,7 +168,7 @@ func (n *network) endpoints(host string) []state.Endpoint {
 		out = append(out, state.Endpoint{
 			Name: e.Key(), VNI: n.subnets[e.Subnet].VNI, Subnet: e.Subnet,
 			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, Form: e.Form, XDP: e.XDP,
-			Generation: e.Generation,
+			Identity: identity(e), Generation: e.Generation, Routes: n.routes(e),
 		})
 	}
 	return out
@@ -183,7 +183,10 @@ func (n *network) directory(host string) []state.Location {
 				continue
 			}
 			for _, addr := range e.Addresses {
-				out = append(out, state.Location{VNI: n.subnets[subnet].VNI, Address: addr, Subnet: subnet, Host: e.Host, Generation: e.Generation})
+				out = append(out, state.Location{
+					VNI: n.subnets[subnet].VNI, Address: addr, Subnet: subnet, Host: e.Host,
+					Identity: identity(e), Generation: e.Generation,
+				})
 			}
 		}
 	}
@@ -191,6 +194,32 @@ func (n *network) directory(host string) []state.Location {
 		return cmp.Or(cmp.Compare(a.VNI, b.VNI), a.Address.Compare(b.Address))
 	})
 	return out
+}
+
+// identity is an endpoint's; only those of hosts are known as yet.
+func identity(e object.Endpoint) uint32 {
+	if e.Self {
+		return state.IdentityHost
+	}
+	return 0
+}
+
+// routes are what a host's own endpoint reaches: all subnets of its VPC.
+func (n *network) routes(e object.Endpoint) []netip.Prefix {
+	if !e.Self {
+		return nil
+	}
+	own, _ := n.set.Subnet(e.Subnet)
+	var all []netip.Prefix
+	for _, s := range n.set.Subnets {
+		if s.VPC == own.VPC {
+			all = append(all, s.CIDRs...)
+		}
+	}
+	slices.SortFunc(all, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	return all
 }
 
 // What a tunnelled packet carries before its IP packet, in bytes.

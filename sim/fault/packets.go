@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -22,6 +23,13 @@ func lose(p *wire.Packet) {
 // loseLocal loses what did not meet the underlay.
 func loseLocal(p *wire.Packet) {
 	if p.Delivered && p.Hops == 0 {
+		lose(p)
+	}
+}
+
+// loseToHosts loses what a host should get at its own endpoint.
+func loseToHosts(p *wire.Packet) {
+	if strings.HasPrefix(p.To, object.HostNamespace+"/") {
 		lose(p)
 	}
 }
@@ -92,6 +100,16 @@ func forgetGuard(drops wire.Drops) {
 			}
 		}
 	}
+}
+
+// alterPassed flips the last byte of each frame that a stack gets.
+func alterPassed(at wire.Port, in [][]byte, out []wire.Emission) []wire.Emission {
+	for i := range out {
+		if out[i].At.Stack != "" {
+			alterFrames(at, in, out[i:i+1])
+		}
+	}
+	return out
 }
 
 // alterFrames flips the last byte of each frame that comes out.

@@ -14,6 +14,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Factory opens a wire. The run closes it.
@@ -132,6 +133,8 @@ func names(factories []Factory) []string {
 type runner struct {
 	Config
 	scenario *scenario.Scenario
+	// ground is the underlay of the moment, underlay the family of this run.
+	ground   topology.Underlay
 	underlay string
 	form     string
 	xdp      string
@@ -152,7 +155,7 @@ type runner struct {
 
 func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant, err error) {
 	r := &runner{
-		Config: c, scenario: s, oracle: c.Oracle(), since: map[string]counters{},
+		Config: c, scenario: s, ground: s.Underlay, oracle: c.Oracle(), since: map[string]counters{},
 		live: newLiveness(s.Seed), conditions: map[string]wire.Condition{}, running: map[string]running{},
 	}
 	if len(s.Families) == 1 {
@@ -247,6 +250,9 @@ func (r *runner) apply(ctx context.Context, set object.Set) error {
 	for settled := false; !settled; {
 		states := r.Compile(compile.View{Roles: r.place(set), Live: r.live.alive}, set)
 		for _, w := range r.wires {
+			if err := lay(w, r.ground); err != nil {
+				return err
+			}
 			if err := w.Apply(ctx, states); err != nil {
 				return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
 			}
@@ -254,6 +260,23 @@ func (r *runner) apply(ctx context.Context, set object.Set) error {
 		r.world, r.states, settled = newWorld(set, states), states, r.roles.Settled()
 	}
 	return nil
+}
+
+// lay tells a wire its underlay.
+func lay(w wire.Wire, u topology.Underlay) error {
+	grounder, ok := w.(wire.Grounder)
+	if ok {
+		grounder.Ground(u)
+	} else if u.Routed() {
+		return fmt.Errorf("lay the underlay of the %s wire: it knows no segments and routers", w.Name())
+	}
+	return nil
+}
+
+// rebuild changes the underlay under the same objects.
+func (r *runner) rebuild(ctx context.Context, c *scenario.Rebuild) error {
+	r.ground = c.Underlay
+	return r.apply(ctx, r.world.set)
 }
 
 func (r *runner) notify(e Event) {
@@ -305,6 +328,8 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 		return nil, r.traffic(ctx, s.Traffic)
 	case s.Stop != nil:
 		return r.stop(ctx, s.Stop)
+	case s.Rebuild != nil:
+		return nil, r.rebuild(ctx, s.Rebuild)
 	case s.Assert != nil:
 		return r.assert(ctx, s.Assert)
 	case s.Forget:

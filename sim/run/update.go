@@ -77,6 +77,9 @@ func files(p *scenario.Replay, rec replay.Recording) (capture []byte, twin strin
 // frame is proven.
 func Record(ctx context.Context, w wire.Wire, s *scenario.Scenario, p *scenario.Replay, c Config, file string) (int, error) {
 	states := c.Compile(compile.View{}, s.Objects)
+	if err := lay(w, s.Underlay); err != nil {
+		return 0, err
+	}
 	if err := w.Apply(ctx, states); err != nil {
 		return 0, fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
 	}
