@@ -281,7 +281,7 @@ func TestAHostsOwnEndpoint(t *testing.T) {
 	h2, err := compile.Host(set, "h2")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(h2.Directory).To(ContainElement(state.Location{
-		VNI: 7, Address: netip.MustParseAddr("10.0.1.9"), Subnet: "b", Host: "h1", Identity: state.IdentityHost,
+		VNI: 7, Address: netip.MustParseAddr("10.0.1.9"), Subnet: "b", Host: "h1", Identity: state.IdentityHost, Generation: e.Generation,
 	}))
 }
 
