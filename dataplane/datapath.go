@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -107,15 +106,20 @@ func (d *Datapath) Learn(vni uint32, addr netip.Addr, host string) error {
 func (d *Datapath) Forget() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rows, err := d.paths.All()
-	if err != nil {
-		return fmt.Errorf("read map %s: %w", d.paths.Name(), err)
-	}
-	keys := slices.Collect(maps.Keys(rows))
-	if n, err := d.paths.DeleteAll(keys); err != nil {
-		return fmt.Errorf("forget the path to %v: %w", keys[n], err)
+	all := func(bpf.RowPath) bool { return true }
+	if _, err := sweep(d.paths, all); err != nil {
+		return fmt.Errorf("forget all paths: %w", err)
 	}
 	return nil
+}
+
+// Sweep removes the paths that were learned more than [PathAge] before now, and
+// returns how many. now is of the clock that the programs read. Whoever holds a
+// datapath sweeps it every few minutes.
+func (d *Datapath) Sweep(now time.Duration) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Sweep(d.paths, now)
 }
 
 // Paths returns all that the programs have learned.

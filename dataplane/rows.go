@@ -48,8 +48,10 @@ type Holder struct {
 func NewHolder(t Tables) *Holder { return &Holder{tables: t} }
 
 // Apply makes the tables hold s on the machine l, and removes learned paths that
-// s contradicts. Applied twice, it writes nothing the second time. When it
-// fails, the tables hold what they held before, or the error says which do not.
+// s contradicts. What programs have found out of a host's MTU stays. Applied
+// twice, it writes nothing the second time. When it fails, the tables hold what
+// they held before, or the error says which do not; a state that some table has
+// no room for is refused as a whole, with a [*table.TooSmall].
 func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	rows, index, err := encode.Encode(s, l, h.index)
 	if err != nil {
@@ -57,10 +59,19 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows, index))...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
 	h.index, h.state, h.hosts = index, s, rows.Hosts
 	return report, nil
+}
+
+// advised adds to the error of a table that is too small what changes that.
+func advised(err error) error {
+	var small *table.TooSmall
+	if !errors.As(err, &small) {
+		return err
+	}
+	return fmt.Errorf("%w: load the programs with more in dataplane.Options.Limits[%q]", err, small.Map)
 }
 
 // Reach makes the tables hold the same state as before on a machine that reaches
@@ -78,7 +89,11 @@ func (h *Holder) Reach(l state.Local) (Report, error) {
 	name, count := h.tables.Hosts.Name(), table.Count{}
 	changes := table.Plan(h.hosts, rows.Hosts, cmp.Compare[uint32])
 	for _, r := range changes.Puts {
-		if err := h.tables.Hosts.Put(r.Key, r.Value); err != nil {
+		row, err := h.foundMTU(r.Key, r.Value)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.tables.Hosts.Put(r.Key, row); err != nil {
 			return nil, fmt.Errorf("write row %d of map %s: %w", r.Key, name, err)
 		}
 		h.hosts[r.Key] = r.Value
@@ -95,6 +110,15 @@ func (h *Holder) Reach(l state.Local) (Report, error) {
 		return Report{}, nil
 	}
 	return Report{name: count}, nil
+}
+
+// foundMTU is a wanted row of a host with what the held one knows of its MTU.
+func (h *Holder) foundMTU(number uint32, wanted bpf.RowHost) (bpf.RowHost, error) {
+	held, _, err := h.tables.Hosts.Lookup(number)
+	if err != nil {
+		return bpf.RowHost{}, fmt.Errorf("read row %d of map %s: %w", number, h.tables.Hosts.Name(), err)
+	}
+	return withFoundMTU(held, wanted), nil
 }
 
 // Learn makes the programs know that an address is behind another host, as if
@@ -122,7 +146,7 @@ func emptied(t Tables) []table.Job {
 // they refer to go.
 func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) []table.Job {
 	return []table.Job{
-		table.Want(t.Hosts, r.Hosts, cmp.Compare[uint32]),
+		table.WantMerged(t.Hosts, r.Hosts, withFoundMTU, cmp.Compare[uint32]),
 		table.Keep(t.Paths, keep, encode.CompareAddr),
 		table.Want(t.VPCs, r.VPCs, cmp.Compare[uint32]),
 		table.Want(t.Subnets, r.Subnets, cmp.Compare[uint32]),
@@ -137,6 +161,15 @@ func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) 
 	}
 }
 
+// withFoundMTU is a wanted row of a host with the MTU that a program has found to
+// be lower on the way there, as long as it is the same way.
+func withFoundMTU(held, wanted bpf.RowHost) bpf.RowHost {
+	if held.Addr == wanted.Addr && held.LinkMtu == wanted.LinkMtu && held.Mtu < wanted.Mtu {
+		wanted.Mtu, wanted.Lowered = held.Mtu, held.Lowered
+	}
+	return wanted
+}
+
 // uncontradicted returns what says whether a learned path may stay.
 func uncontradicted(s state.Host, r encode.Rows, index encode.Index) func(bpf.RowAddrKey, bpf.RowPath) bool {
 	known := map[uint32]bool{}
@@ -145,7 +178,7 @@ func uncontradicted(s state.Host, r encode.Rows, index encode.Index) func(bpf.Ro
 	}
 	complete := map[uint32][]netip.Prefix{}
 	for _, n := range s.Subnets {
-		if n.Bouncer != state.NoBouncer {
+		if n.Bouncer == state.Complete {
 			complete[n.VNI] = append(complete[n.VNI], n.CIDRs...)
 		}
 	}
@@ -162,7 +195,7 @@ func uncontradicted(s state.Host, r encode.Rows, index encode.Index) func(bpf.Ro
 			return true
 		}
 		if location, ok := r.Directory[key]; ok {
-			return location.Host == path.Host
+			return location.Host == path.Host && location.Generation == path.Generation
 		}
 		return known[path.Host] && !within(complete[key.Vni], key.Addr)
 	}

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/crowd"
@@ -40,6 +43,10 @@ var _ = Describe("planted faults", func() {
 		}
 		if id == corpus.RowID {
 			It("a program that loses frames without a reason turns J3 red", Label(id, "fault"), losingProgram)
+			continue
+		}
+		if id == capacity.RowID {
+			It("a host that applies half of a state turns K6 red", Label(id, "fault"), halfApplied)
 			continue
 		}
 		if id == footprint.Row {
@@ -134,6 +141,30 @@ func losingProgram(ctx SpecContext) {
 		return losing{m}, err
 	})
 	rows, err := conformance.Select(allRows, []string{"J3/own"})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(conformance.Judge(rows, met).Rows[0].Status).To(Equal(conformance.Fail))
+}
+
+// half is a host that applies what fits of a state.
+type half struct{ capacity.Host }
+
+func (h half) Apply(s state.Host, l state.Local) (dataplane.Report, error) {
+	report, refused := h.Host.Apply(s, l)
+	if refused == nil {
+		return report, nil
+	}
+	s.MTU-- // a row of hosts that changes
+	s.Peers, s.VPCs, s.Subnets, s.Endpoints, s.Directory = s.Peers[:1], s.VPCs[:1], s.Subnets[:1], s.Endpoints[:1], s.Directory[:1]
+	_, err := h.Host.Apply(s, l)
+	return nil, errors.Join(refused, err)
+}
+
+func halfApplied() {
+	met := capacity.Prove(func(limits map[string]uint32) (capacity.Host, error) {
+		h, err := capacity.Kernel(limits)
+		return half{h}, err
+	})
+	rows, err := conformance.Select(allRows, []string{capacity.RowID})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(conformance.Judge(rows, met).Rows[0].Status).To(Equal(conformance.Fail))
 }

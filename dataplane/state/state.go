@@ -63,10 +63,10 @@ type VPC struct {
 	Name string
 	// VNI is the 24-bit Geneve number.
 	VNI uint32
-	// Dividers are the names of the live hosts that divide this VPC.
+	// Dividers are the names of the hosts that are asked about this VPC.
 	Dividers []string
-	// Divider says that this host is one of them and holds Routes: the
-	// subnets of the VPC in Host.Subnets are then complete.
+	// Divider says that this host can be asked, whether it is among Dividers
+	// or not: the subnets of the VPC in Host.Subnets are complete.
 	Divider bool
 }
 
@@ -80,9 +80,10 @@ type Subnet struct {
 	Gateways []netip.Addr
 	// GatewayMAC is the one MAC address that endpoints of the subnet see.
 	GatewayMAC MAC
-	// Bouncers are the names of the live hosts that bounce this subnet.
+	// Bouncers are the names of the hosts that are asked about this subnet.
 	Bouncers []string
-	// Bouncer says whether this host is one of them.
+	// Bouncer is this host's part in it. A host that is about to be asked, or
+	// was until now, has a part and is not among Bouncers.
 	Bouncer Bouncer
 }
 

@@ -130,16 +130,23 @@ func TestFaultInTheMiddleOfABatch(t *testing.T) {
 	})
 }
 
+// unsizedMap is a map of the kernel that turns out to be full only when it is.
+type unsizedMap struct {
+	*table.Map[uint32, uint64]
+}
+
+func (unsizedMap) Room() table.Room { return table.Room{} }
+
 // TestFullMapInTheKernelIsUndone lets the second batch of the second map fail:
 // both hold what they held before.
 func TestFullMapInTheKernelIsUndone(t *testing.T) {
 	g := NewWithT(t)
-	tables := map[string]*table.Map[uint32, uint64]{}
+	tables := map[string]unsizedMap{}
 	for name, room := range map[string]uint32{"first": 20000, "second": 9000} {
 		m, err := ebpf.NewMap(&ebpf.MapSpec{Name: name, Type: ebpf.Hash, KeySize: 4, ValueSize: 8, MaxEntries: room})
 		g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 		defer m.Close()
-		tables[name] = table.NewMap[uint32, uint64](name, m)
+		tables[name] = unsizedMap{table.NewMap[uint32, uint64](name, m)}
 		g.Expect(tables[name].Put(7, 700)).To(Succeed())
 	}
 	many := rows{}

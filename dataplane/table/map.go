@@ -146,4 +146,7 @@ func (t *Map[K, V]) collect(rows map[K]V, keys []K, values []V) {
 	}
 }
 
+// Room is the map's size.
+func (t *Map[K, V]) Room() Room { return Room{Rows: int(t.m.MaxEntries()), Indexed: t.array()} }
+
 func (t *Map[K, V]) array() bool { return t.m.Type() == ebpf.Array }

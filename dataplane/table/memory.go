@@ -87,6 +87,9 @@ func (m *Memory[K, V]) DeleteAll(keys []K) (int, error) {
 	return len(keys), nil
 }
 
+// Room is the capacity.
+func (m *Memory[K, V]) Room() Room { return Room{Rows: m.Capacity} }
+
 // All returns a copy of every row.
 func (m *Memory[K, V]) All() (map[K]V, error) {
 	if m.rows == nil {

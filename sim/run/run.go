@@ -41,8 +41,9 @@ type Config struct {
 	Wires []Factory
 	// Oracle makes a new one that has learned nothing.
 	Oracle func() Oracle
-	// Compile makes the states of all hosts from the objects.
-	Compile func(object.Set) []state.Host
+	// Compile makes the states of all hosts from the objects, as they are seen
+	// at one moment.
+	Compile func(compile.View, object.Set) []state.Host
 	// Form of the endpoint program, where the scenario itself says nothing
 	// about it; empty: what the objects say.
 	Form state.Form
@@ -149,6 +150,7 @@ type runner struct {
 	// events are the kinds of all that has happened, running is the traffic.
 	events  []string
 	running map[string]running
+	operator
 }
 
 func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant, err error) {
@@ -235,22 +237,28 @@ func (r *runner) close() error {
 	return errors.Join(errs...)
 }
 
-// apply makes everybody hold what a set of objects asks for.
+// apply makes everybody hold what a set of objects asks for, as an operator would:
+// successive users of an address are told apart, and roles move step by step.
 func (r *runner) apply(ctx context.Context, set object.Set) error {
-	states := r.Compile(set)
-	compile.Mark(states, r.live.alive)
+	set, err := r.generations(set, r.live.now)
+	if err != nil {
+		return err
+	}
 	if err := r.oracle.Apply(set); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
-	for _, w := range r.wires {
-		if err := lay(w, r.ground); err != nil {
-			return err
+	for settled := false; !settled; {
+		states := r.Compile(compile.View{Roles: r.place(set), Live: r.live.alive}, set)
+		for _, w := range r.wires {
+			if err := lay(w, r.ground); err != nil {
+				return err
+			}
+			if err := w.Apply(ctx, states); err != nil {
+				return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
+			}
 		}
-		if err := w.Apply(ctx, states); err != nil {
-			return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
-		}
+		r.world, r.states, settled = newWorld(set, states), states, r.roles.Settled()
 	}
-	r.world, r.states = newWorld(set, states), states
 	return nil
 }
 
@@ -307,6 +315,9 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 	case s.Replay != nil:
 		return r.replay(ctx, s.Replay)
 	case s.Change != nil:
+		if err := r.delete(r.world.set, s.Change, r.live.now); err != nil {
+			return nil, err
+		}
 		r.events = append(r.events, s.Kind())
 		return nil, r.apply(ctx, s.Change.Objects)
 	case s.Fault != nil:
