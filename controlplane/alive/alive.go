@@ -7,12 +7,12 @@
 // believed then. Every host believes by itself, so for a while two hosts may
 // believe otherwise; whoever uses a live set must not depend on agreement.
 //
-//	           no heartbeat for DeadAfter
-//	  alive ───────────────────────────────► dead
-//	    ▲                                      │
-//	    └──────────────────────────────────────┘
-//	      BackAfter heartbeats, none of them
-//	      later than DeadAfter after the last
+//	         no heartbeat for DeadAfter
+//	alive ───────────────────────────────► dead
+//	  ▲                                      │
+//	  └──────────────────────────────────────┘
+//	    BackAfter heartbeats, none of them
+//	    later than DeadAfter after the last
 package alive
 
 import (
