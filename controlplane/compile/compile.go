@@ -39,6 +39,33 @@ func Host(set object.Set, name string) (state.Host, error) {
 	return newNetwork(set).host(h), nil
 }
 
+// Live says what hosts believe of each other: whether host takes peer to be
+// alive. Two hosts may believe otherwise. nil: everybody is alive.
+type Live func(host, peer string) bool
+
+// HostLive is [Host] for a host that believes the peers alive that alive names.
+func HostLive(set object.Set, name string, alive func(peer string) bool) (state.Host, error) {
+	h, err := Host(set, name)
+	if err != nil {
+		return state.Host{}, err
+	}
+	Mark([]state.Host{h}, func(_, peer string) bool { return alive(peer) })
+	return h, nil
+}
+
+// Mark notes in the states of hosts which of their peers each believes to be
+// down. The states must be those of one compilation, and be nobody else's.
+func Mark(hosts []state.Host, live Live) {
+	if live == nil {
+		return
+	}
+	for _, h := range hosts {
+		for i := range h.Peers {
+			h.Peers[i].Down = !live(h.Name, h.Peers[i].Name)
+		}
+	}
+}
+
 // network is a set with its roles placed, indexed by what a host asks for.
 type network struct {
 	set object.Set

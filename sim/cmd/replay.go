@@ -161,7 +161,7 @@ func (o replayOptions) alone(s *scenario.Scenario, p *scenario.Replay) *scenario
 	only = *only.Variants()[0]
 	only.Title = "replay of " + filepath.Base(p.File)
 	only.Files = files{}
-	only.Steps = []scenario.Step{{Name: "what comes out is as in the golden capture", Replay: p}}
+	only.Steps = []scenario.Step{{Key: "replay", Name: "what comes out is as in the golden capture", Replay: p}}
 	return &only
 }
 

@@ -14,6 +14,7 @@ var dimensions = []func(*run.Cell) *string{
 	func(c *run.Cell) *string { return &c.Underlay },
 	func(c *run.Cell) *string { return &c.Form },
 	func(c *run.Cell) *string { return &c.XDP },
+	func(c *run.Cell) *string { return &c.During },
 	func(c *run.Cell) *string { return &c.Wire },
 	func(c *run.Cell) *string { return &c.Verdict },
 	func(c *run.Cell) *string { return &c.Reason },
@@ -42,6 +43,7 @@ type product struct {
 	Underlay  []string
 	Form      []string
 	XDP       []string
+	During    []string
 	Wire      []string
 	Verdict   []string
 	Reason    []string
@@ -50,7 +52,7 @@ type product struct {
 // cells are the combinations.
 func (p product) cells() []run.Cell {
 	cells := []run.Cell{{}}
-	for i, values := range [][]string{p.Family, p.Proto, p.Placement, p.Subnet, p.Path, p.Underlay, p.Form, p.XDP, p.Wire, p.Verdict, p.Reason} {
+	for i, values := range [][]string{p.Family, p.Proto, p.Placement, p.Subnet, p.Path, p.Underlay, p.Form, p.XDP, p.During, p.Wire, p.Verdict, p.Reason} {
 		if len(values) == 0 {
 			continue
 		}

@@ -27,6 +27,14 @@ type Oracle struct {
 	// paths is what each host has asked or learned, by host and address.
 	paths map[string]map[place]path
 	token int
+	// real is the world of the moment. A host that is behind sees an earlier one,
+	// which is in behind.
+	real       world
+	behind     map[string]world
+	conditions map[string]wire.Condition
+	// ahead is how far hosts' clocks are before the others'; time is of those.
+	ahead map[string]time.Duration
+	time  time.Duration
 }
 
 // place is an address inside a VPC.
@@ -50,7 +58,9 @@ func (p path) learned() bool { return p.host != "" }
 
 // New returns an oracle for a network without objects.
 func New() *Oracle {
-	o := &Oracle{world: newWorld(object.Set{})}
+	o := &Oracle{conditions: map[string]wire.Condition{}, behind: map[string]world{}, ahead: map[string]time.Duration{}}
+	o.real = newWorld(object.Set{})
+	o.world = o.real
 	o.Forget()
 	return o
 }
@@ -62,7 +72,10 @@ func (o *Oracle) Apply(set object.Set) error {
 	next := newWorld(set)
 	for host, paths := range o.paths {
 		for at, known := range paths {
-			before, was := o.world.endpoints[at]
+			if o.conditions[host].Behind() {
+				continue
+			}
+			before, was := o.view(host).endpoints[at]
 			after, is := next.endpoints[at]
 			moved := was && (!is || before.Host != after.Host)
 			if (known.learned() && moved) || !next.serves(host, at.vpc) || (is && after.Host == host) {
@@ -70,7 +83,7 @@ func (o *Oracle) Apply(set object.Set) error {
 			}
 		}
 	}
-	o.world = next
+	o.real, o.world = next, next
 	return nil
 }
 
@@ -78,13 +91,14 @@ func (o *Oracle) Apply(set object.Set) error {
 func (o *Oracle) Forget() { o.paths = map[string]map[place]path{} }
 
 // Advance steps the clock.
-func (o *Oracle) Advance(d time.Duration) { o.now += d }
+func (o *Oracle) Advance(d time.Duration) { o.time += d }
 
 // Probe says what becomes of a conversation, and what it teaches the hosts.
 // Endpoints are named "namespace/name" in the answer. A sender that does not
 // exist, or lacks an address of the destination's family, is an error.
 func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 	var out wire.Outcome
+	o.world = o.real
 	from, ok := o.world.set.Endpoint(p.From)
 	if !ok {
 		return out, fmt.Errorf("probe from %s: there is no such endpoint", p.From)
@@ -104,7 +118,7 @@ func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 		if !request.Delivered {
 			continue
 		}
-		answerer, _ := o.world.set.Endpoint(request.To)
+		answerer, _ := o.real.set.Endpoint(request.To)
 		reply := o.send(answerer, to, src)
 		out.Replies = append(out.Replies, reply)
 		if p.Proto == wire.TCP && reply.Delivered {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -44,7 +45,12 @@ func (w *walk) drop(reason string) {
 	w.out.Reason, w.out.Dropper = reason, w.host()
 }
 
-func (w *walk) deliver(e object.Endpoint) {
+// put delivers to an endpoint, if it is where the host believes it to be.
+func (o *Oracle) put(w *walk, e object.Endpoint) {
+	if now, ok := o.real.set.Endpoint(e.Key()); !ok || now.Host != w.host() {
+		w.drop(link.NoPort)
+		return
+	}
 	w.out.Delivered, w.out.To = true, e.Key()
 }
 
@@ -72,7 +78,7 @@ const (
 
 // send walks a packet from its endpoint to wherever it ends.
 func (o *Oracle) send(e object.Endpoint, src, dst netip.Addr) wire.Packet {
-	vpc, _ := o.world.set.VPC(o.world.vpcOf(e))
+	vpc, _ := o.real.set.VPC(o.real.vpcOf(e))
 	w := &walk{vpc: vpc, src: src, dst: dst, out: wire.Packet{Hosts: []string{e.Host}}}
 	o.leave(w, e)
 	w.out.Hops = len(w.out.Hosts) - 1
@@ -81,6 +87,11 @@ func (o *Oracle) send(e object.Endpoint, src, dst netip.Addr) wire.Packet {
 
 // leave is what the host does with a packet of an endpoint of its own.
 func (o *Oracle) leave(w *walk, e object.Endpoint) {
+	if why := o.silent(e); why != "" {
+		w.drop(why)
+		return
+	}
+	o.as(e.Host)
 	switch {
 	case isGroup(w.dst):
 		w.drop(multicast)
@@ -90,7 +101,7 @@ func (o *Oracle) leave(w *walk, e object.Endpoint) {
 		return
 	}
 	if to, ok := o.world.behind(e.Host, w.to()); ok {
-		w.deliver(to)
+		o.put(w, to)
 		return
 	}
 	known := o.paths[e.Host][w.to()]
@@ -159,13 +170,18 @@ func (o *Oracle) askSelf(w *walk, here string) {
 func (o *Oracle) arrive(w *walk, here string, opt option) {
 	previous := w.host()
 	w.out.Hosts = append(w.out.Hosts, here)
+	if broken := o.broken(previous, here); broken != "" {
+		w.out.Reason, w.out.Dropper = link.Down, broken
+		return
+	}
+	o.as(here)
 	if opt.kind == located {
 		o.resend(w, here, opt)
 		return
 	}
 	if to, ok := o.world.behind(here, w.to()); ok {
 		o.hear(w, here, previous, to, opt)
-		w.deliver(to)
+		o.put(w, to)
 		return
 	}
 	o.relay(w, here, opt)

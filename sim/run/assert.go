@@ -85,6 +85,9 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 		if a.Drops != nil || a.UnderlayFrames != nil || a.Only {
 			checks = append(checks, c)
 		}
+		if a.Down != nil {
+			checks = append(checks, r.down(a, w.Name()))
+		}
 		if a.XDP {
 			modes, err := r.modes(ctx, w)
 			if err != nil {

@@ -34,6 +34,8 @@ type Cell struct {
 	// host, where they were asked for and the wire has devices: "native",
 	// "generic", "native uplinks, generic endpoints".
 	XDP string `json:"xdp,omitempty"`
+	// During is what happened while traffic ran: "move", "link-loss".
+	During string `json:"during,omitempty"`
 	// Wire is "testrun", "veth", or "both" when the two were compared.
 	Wire string `json:"wire,omitempty"`
 	// Verdict is "deliver", "drop" or "answer"; Reason the drop reason.
@@ -48,7 +50,7 @@ func (c Cell) String() string {
 		c.Underlay = "over-" + c.Underlay
 	}
 	var said []string
-	for _, d := range []string{c.Family, c.Proto, c.Placement, c.Subnet, c.Path, c.Underlay, c.Form, c.XDP, c.Wire, c.Verdict, c.Reason} {
+	for _, d := range []string{c.Family, c.Proto, c.Placement, c.Subnet, c.Path, c.Underlay, c.Form, c.XDP, c.During, c.Wire, c.Verdict, c.Reason} {
 		if d != "" {
 			said = append(said, d)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -138,10 +139,20 @@ type runner struct {
 	wires    []wire.Wire
 	// since is what the counters were at the last assert, by wire.
 	since map[string]counters
+	// states are those that hosts were last meant to hold.
+	states     []state.Host
+	live       *liveness
+	conditions map[string]wire.Condition
+	// events are the kinds of all that has happened, running is the traffic.
+	events  []string
+	running map[string]running
 }
 
 func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant, err error) {
-	r := &runner{Config: c, scenario: s, oracle: c.Oracle(), since: map[string]counters{}}
+	r := &runner{
+		Config: c, scenario: s, oracle: c.Oracle(), since: map[string]counters{},
+		live: newLiveness(s.Seed), conditions: map[string]wire.Condition{}, running: map[string]running{},
+	}
 	if len(s.Families) == 1 {
 		r.underlay = familyName(s.Families[0])
 	}
@@ -184,6 +195,9 @@ func (r *runner) open(ctx context.Context) error {
 			return fmt.Errorf("open the %s wire: %w", f.Name, err)
 		}
 		r.wires = append(r.wires, w)
+		if faulty, ok := w.(wire.Faulty); ok {
+			faulty.Seed(r.scenario.Seed)
+		}
 	}
 	if err := r.apply(ctx, r.scenario.Objects); err != nil {
 		return err
@@ -221,6 +235,7 @@ func (r *runner) close() error {
 // apply makes everybody hold what a set of objects asks for.
 func (r *runner) apply(ctx context.Context, set object.Set) error {
 	states := r.Compile(set)
+	compile.Mark(states, r.live.alive)
 	if err := r.oracle.Apply(set); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
@@ -229,7 +244,7 @@ func (r *runner) apply(ctx context.Context, set object.Set) error {
 			return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
 		}
 	}
-	r.world = newWorld(set, states)
+	r.world, r.states = newWorld(set, states), states
 	return nil
 }
 
@@ -269,7 +284,16 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 	case s.Replay != nil:
 		return r.replay(ctx, s.Replay)
 	case s.Change != nil:
+		r.events = append(r.events, s.Kind())
 		return nil, r.apply(ctx, s.Change.Objects)
+	case s.Fault != nil:
+		return r.fault(ctx, s.Fault)
+	case s.Clock != nil:
+		return nil, r.clock(ctx, s.Clock)
+	case s.Traffic != nil:
+		return nil, r.traffic(ctx, s.Traffic)
+	case s.Stop != nil:
+		return r.stop(ctx, s.Stop)
 	case s.Assert != nil:
 		return r.assert(ctx, s.Assert)
 	case s.Forget:
@@ -283,16 +307,6 @@ func (r *runner) forget(ctx context.Context) error {
 	for _, w := range r.wires {
 		if err := w.Forget(ctx); err != nil {
 			return fmt.Errorf("make hosts forget on the %s wire: %w", w.Name(), err)
-		}
-	}
-	return nil
-}
-
-func (r *runner) advance(ctx context.Context, d time.Duration) error {
-	r.oracle.Advance(d)
-	for _, w := range r.wires {
-		if err := w.Advance(ctx, d); err != nil {
-			return fmt.Errorf("advance the clock of the %s wire: %w", w.Name(), err)
 		}
 	}
 	return nil

@@ -66,7 +66,7 @@ func (r *runner) traceOne(ctx context.Context, t *scenario.Trace, talk conversat
 		answers[i].who = w.Name()
 		answers[i].add(outcome)
 		c := Check{Name: talk.name, Wire: w.Name(), Cell: talk.cell.on(w.Name()), Seen: ways(answers[i].requests)}
-		c.Failures = differences(answers[i], oracle)
+		c.Failures = talk.against(answers[i], oracle)
 		if _, ok := w.(wire.RowReader); ok {
 			c.Failures = append(c.Failures, missed(w.Name(), trace.Of(outcome), t.Meets)...)
 		}

@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/object/strict"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // Load reads a scenario and the files that it names from a file system: the
@@ -92,6 +94,13 @@ type decoder struct {
 	wires []string
 	// underlays are the families that the scenario is run over.
 	underlays []int
+	// conditions are those of hosts at the step that is being read, running the
+	// traffic, passed the time.
+	conditions map[string]wire.Condition
+	running    []string
+	passed     time.Duration
+	// before is how many failures there were before the step that is being read.
+	before int
 	// others are the errors of files that the scenario names, and of its
 	// objects as a whole.
 	others []error
@@ -130,13 +139,14 @@ func flat(err error) []error {
 var wireNames = []string{"testrun", "veth"}
 
 func (d *decoder) scenario(s *Scenario, v strict.Value) {
-	f := v.Fields("title", "wires", "topology", "objects", "steps")
+	f := v.Fields("title", "wires", "seed", "topology", "objects", "steps")
 	s.Title = f.Required("title", "one line that says what is shown").Text()
 	s.Wires = strict.Each(f.Optional("wires"), func(v strict.Value) string { return v.Enum(wireNames...) })
 	if len(s.Wires) == 0 {
 		s.Wires = wireNames
 	}
 	d.wires = s.Wires
+	s.Seed = f.Optional("seed").Int(0, 1<<30)
 	before := d.failures()
 	s.Families, s.Forms, s.Modes = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
 	d.underlays = s.Families
@@ -151,7 +161,9 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	}
 	s.Objects, d.set = set, set
 	d.families(s.Families, f.Optional("topology"))
-	s.Steps = strict.Each(f.Required("steps", "a list of steps"), d.step)
+	steps := f.Required("steps", "a list of steps")
+	s.Steps = strict.Each(steps, d.step)
+	d.ended(steps)
 }
 
 // topology reads the shorthand for objects, the families of the underlay, the

@@ -68,8 +68,8 @@ func (d *decoder) peer(v strict.Value) (endpoint string, addr netip.Addr) {
 // reason reads the name of a drop reason.
 func reason(v strict.Value) string {
 	text := v.Text()
-	if text != "" && !slices.Contains(Reasons(), text) {
-		unknown(v, "drop reason", text, Reasons())
+	if text != "" && !slices.Contains(allReasons(), text) {
+		unknown(v, "drop reason", text, allReasons())
 	}
 	return text
 }

@@ -2,7 +2,10 @@
 
 package scenario
 
-import "github.com/mizar-net/mizar/bpf"
+import (
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/sim/link"
+)
 
 // Reasons returns the names of all drop reasons as people write them.
 func Reasons() []string {
@@ -12,3 +15,6 @@ func Reasons() []string {
 	}
 	return names
 }
+
+// allReasons are those, and the reasons why packets are lost outside of programs.
+func allReasons() []string { return append(Reasons(), link.Reasons()...) }

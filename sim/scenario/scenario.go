@@ -48,6 +48,8 @@ type Scenario struct {
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
+	// Seed chooses what lossy links lose.
+	Seed int
 	// File is where it was read from, in Files.
 	File  string
 	Files fs.FS
@@ -56,6 +58,8 @@ type Scenario struct {
 // Step is one thing done or asserted. Exactly one of the pointers is set, or
 // Forget, or Advance.
 type Step struct {
+	// Key is the one that the step is written with: what it does.
+	Key string
 	// Name is a sentence that says what is shown.
 	Name string
 	// Rows of ACCEPTANCE that the step is evidence for.
@@ -71,30 +75,14 @@ type Step struct {
 	Forget  bool
 	Advance time.Duration
 	Assert  *Assert
+	Fault   *Fault
+	Clock   *Clock
+	Traffic *Traffic
+	Stop    *Stop
 }
 
 // Kind is the key that the step is written with.
-func (s Step) Kind() string {
-	switch {
-	case s.Probe != nil:
-		return "probe"
-	case s.Table != nil:
-		return "table"
-	case s.Trace != nil:
-		return "trace"
-	case s.Send != nil:
-		return "send"
-	case s.Replay != nil:
-		return "replay"
-	case s.Change != nil:
-		return "change"
-	case s.Forget:
-		return "forget"
-	case s.Assert != nil:
-		return "assert"
-	}
-	return "advance"
-}
+func (s Step) Kind() string { return s.Key }
 
 // Probe has one conversation for each protocol and family, and compares what
 // became of its packets.
@@ -284,4 +272,7 @@ type Assert struct {
 	// XDP says that every device must have its program in the mode that was
 	// asked for (veth only).
 	XDP bool
+	// Down are the hosts that each host must believe to be dead, by its name; nil:
+	// whatever they believe.
+	Down map[string][]string
 }

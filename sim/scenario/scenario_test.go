@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/sim/golden"
+	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -119,4 +120,47 @@ steps:
 	g.Expect(err).To(HaveOccurred())
 	_, err = scenario.LoadFileToUpdate(file)
 	g.Expect(err).NotTo(HaveOccurred(), "golden captures are written by the run")
+}
+
+func TestTimeFaultsAndTraffic(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenario.Load(os.DirFS("testdata/good"), "time.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.Seed).To(Equal(7))
+	step := func(i int) scenario.Step { return s.Steps[i] }
+	g.Expect(step(0).Traffic.Every).To(Equal(scenario.DefaultEvery))
+	g.Expect(step(1).Advance).To(Equal(500 * time.Millisecond))
+	g.Expect(step(2).Advance).To(Equal(1500*time.Millisecond), "what is left until 2s")
+	g.Expect(step(2).Kind()).To(Equal("at"))
+
+	before, _ := s.Objects.Endpoint("red-1")
+	moved, _ := step(3).Change.Objects.Endpoint("red-1")
+	g.Expect(moved.Host).To(Equal("h2"))
+	g.Expect(moved.MAC).To(Equal(before.MAC))
+	again, _ := step(4).Change.Objects.Endpoint("red-2")
+	g.Expect(again.MAC).To(Equal([6]byte{2, 5: 3}))
+	g.Expect(again.Host).To(Equal("h1"))
+	labelled, _ := step(5).Change.Objects.Endpoint("red-2")
+	g.Expect(labelled.Labels).To(Equal(map[string]string{"app": "web"}))
+	g.Expect(labelled.Host).To(Equal("h1"), "after what went before")
+	subnet, _ := step(6).Change.Objects.Subnet("red-a")
+	g.Expect(subnet.Bouncers.Count).To(Equal(1))
+	vpc, _ := step(7).Change.Objects.VPC("red")
+	g.Expect(vpc.Dividers.Hosts).To(Equal([]string{"h2"}))
+	unchanged, _ := s.Objects.Endpoint("red-1")
+	g.Expect(unchanged.Host).To(Equal("h1"))
+
+	lossy := link.Link{Out: link.Way{Loss: 20, Delay: 5 * time.Millisecond}}
+	g.Expect(step(8).Fault.Condition.Link).To(Equal(lossy))
+	lossy.Down, lossy.MTU = true, 1400
+	g.Expect(step(9).Fault.Condition.Link).To(Equal(lossy), "what is not named stays")
+	g.Expect(step(10).Fault.Condition.Link).To(Equal(link.Link{}))
+	g.Expect(step(12).Fault.Condition).To(Equal(wire.Condition{Dead: true, Agent: wire.Killed}))
+	g.Expect(*step(13).Clock).To(Equal(scenario.Clock{Host: "h1", Step: 5 * time.Second}))
+	g.Expect(step(14).Assert.Down).To(Equal(map[string][]string{"h1": {"h2"}, "h2": nil}))
+	stop := step(15).Stop
+	g.Expect(*stop.Survived).To(BeTrue())
+	g.Expect(*stop.Gap.Most).To(Equal(time.Second))
+	g.Expect(stop.Lost.Least).To(BeNil())
+	g.Expect(stop.Delay).To(BeNil())
 }

@@ -8,6 +8,7 @@ package scenario
 const specimen = `
 title: specimen
 wires: [testrun, veth]
+seed: 1
 topology:
   underlay: {mtu: 1500, vlan: 7, families: [4, 6]}
   form: FORM
@@ -33,7 +34,20 @@ steps:
 - {change: {apply: [{file: x}], delete: [Endpoint/red-1]}}
 - {forget: true}
 - {advance: 1s}
-- {assert: {drops: {h1: {ttl: 1}}, underlayFrames: 1, only: true, xdp: asked}}
+- {wait: 1s}
+- {at: 1h}
+- {move: {endpoint: red-1, to: h1}}
+- {recreate: {endpoint: red-1, mac: "02:00:00:00:00:01", host: h1}}
+- {relabel: {endpoint: red-1, labels: {app: web}}}
+- {roles: {subnet: red-a, vpc: red, count: 1, hosts: [h1]}}
+- {clock: {host: h1, step: 1s}}
+- {link: {host: h1, state: down, loss: 1, delay: 1ms, rate: 1, mtu: 1400, direction: in}}
+- {host: {name: h1, state: dead}}
+- {agent: {host: h1, state: paused}}
+- {traffic: {name: t, proto: icmp, from: red-1, to: 10.0.0.2, family: 4, port: 1, size: 4, every: 1s}}
+- {traffic: {name: u, proto: icmp, from: red-1, to: red-1}}
+- {stop: {traffic: t, survived: true, lost: {most: 1}, resent: {most: 1}, gap: {most: 1s}, delay: {least: 1ms}}}
+- {assert: {drops: {h1: {ttl: 1}}, underlayFrames: 1, only: true, xdp: asked, down: {h1: [h1]}}}
 `
 
 // specimens of the modes of XDP, which are written in three ways.

@@ -13,7 +13,11 @@ import (
 )
 
 // stepKinds are the keys that say what a step does, one of them in each.
-var stepKinds = []string{"probe", "table", "trace", "send", "replay", "change", "forget", "advance", "assert"}
+var stepKinds = []string{
+	"probe", "table", "trace", "send", "replay", "assert",
+	"change", "move", "recreate", "relabel", "roles", "forget",
+	"advance", "wait", "at", "clock", "link", "host", "agent", "traffic", "stop",
+}
 
 func (d *decoder) step(v strict.Value) Step {
 	f := v.Fields(append([]string{"name", "rows", "expect"}, stepKinds...)...)
@@ -41,6 +45,7 @@ func (d *decoder) step(v strict.Value) Step {
 		expect.FailGot("expect beside "+kinds[0], "expect only beside probe and send")
 		return s
 	}
+	s.Key, d.before = kinds[0], d.failures()
 	d.body(&s, kinds[0], f.Optional(kinds[0]), expect)
 	if s.Name == "" {
 		s.Name = s.Kind()
@@ -52,28 +57,52 @@ func (d *decoder) step(v strict.Value) Step {
 func (d *decoder) body(s *Step, kind string, v, expect strict.Value) {
 	switch kind {
 	case "probe":
+		d.lossy(v, kind)
 		s.Probe = d.probe(v, expect)
 	case "table":
+		d.lossy(v, kind)
 		s.Table = d.table(v)
 	case "trace":
+		d.lossy(v, kind)
 		s.Trace = d.trace(v)
 	case "send":
+		d.alone(v, kind)
 		s.Send = d.send(v, expect)
 	case "replay":
+		d.alone(v, kind)
 		s.Replay = d.replay(v)
-	case "change":
-		s.Change = d.change(v)
+	case "assert":
+		s.Assert = d.assert(v)
 	case "forget":
 		if s.Forget = v.Bool(); !s.Forget {
 			v.Fail("true, or no such step")
 		}
-	case "advance":
-		before := d.failures()
-		if s.Advance = v.Duration(); s.Advance <= 0 && d.failures() == before {
-			v.Fail("a duration above zero, such as 2s")
+	case "change", "move", "recreate", "relabel", "roles":
+		read := map[string]func(strict.Value) *Change{
+			"change": d.change, "move": d.move, "recreate": d.recreate, "relabel": d.relabel, "roles": d.roles,
 		}
-	case "assert":
-		s.Assert = d.assert(v)
+		s.Change = read[kind](v)
+	default:
+		d.timed(s, kind, v)
+	}
+}
+
+// timed reads the steps that have to do with time, and with what goes wrong in it.
+func (d *decoder) timed(s *Step, kind string, v strict.Value) {
+	switch kind {
+	case "advance", "wait":
+		s.Advance = d.positive(v)
+		d.passed += s.Advance
+	case "at":
+		s.Advance = d.until(v)
+	case "clock":
+		s.Clock = d.clock(v)
+	case "link", "host", "agent":
+		s.Fault = d.fault(kind, v)
+	case "traffic":
+		s.Traffic = d.traffic(v)
+	case "stop":
+		s.Stop = d.stop(v)
 	}
 }
 
@@ -207,15 +236,15 @@ func truthRow(v strict.Value, width int) string {
 }
 
 func (d *decoder) assert(v strict.Value) *Assert {
-	f := v.Fields("drops", "underlayFrames", "only", "xdp")
-	a := &Assert{Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp"))}
+	f := v.Fields("drops", "underlayFrames", "only", "xdp", "down")
+	a := &Assert{Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp")), Down: d.down(f.Optional("down"))}
 	if n := f.Optional("underlayFrames"); n.Present() {
 		frames := n.Int(0, 1<<30)
 		a.UnderlayFrames = &frames
 	}
 	drops := f.Optional("drops")
-	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() {
-		v.FailGot("nothing to compare", "drops, underlayFrames or xdp")
+	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() && a.Down == nil {
+		v.FailGot("nothing to compare", "drops, underlayFrames, xdp or down")
 	}
 	for _, host := range drops.Entries() {
 		d.hostKey(host)
@@ -224,8 +253,8 @@ func (d *decoder) assert(v strict.Value) *Assert {
 		}
 		a.Drops[host.Key] = map[string]uint64{}
 		for _, r := range host.Value.Entries() {
-			if !slices.Contains(Reasons(), r.Key) {
-				unknown(r.Value, "drop reason", r.Key, Reasons())
+			if !slices.Contains(allReasons(), r.Key) {
+				unknown(r.Value, "drop reason", r.Key, allReasons())
 			}
 			a.Drops[host.Key][r.Key] = uint64(r.Value.Int(0, 1<<30))
 		}

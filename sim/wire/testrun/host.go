@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/link"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 const (
@@ -22,9 +25,19 @@ type host struct {
 	name    string
 	machine Machine
 	mac     state.MAC
-	state   state.Host
-	// ports are the numbers of the endpoints' ports, by endpoint name.
-	ports map[string]uint32
+	// state is what the host is meant to hold; while it is behind, its machine
+	// holds an earlier one.
+	state state.Host
+	// ports are the numbers of the endpoints' ports, by endpoint name, as the
+	// machine knows them.
+	ports     map[string]uint32
+	condition wire.Condition
+	// in and out are the directions of its link, lost what was lost outside of
+	// programs, by reason.
+	in, out *link.Line
+	lost    map[string]uint64
+	// ahead is how far its clock is before the others'.
+	ahead time.Duration
 }
 
 // endpoint is an endpoint and its stack's configuration.

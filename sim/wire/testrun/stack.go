@@ -24,25 +24,35 @@ type neighbourKey struct {
 // the MACs. The second result is the frame that was sent; nil when nobody
 // answered for the neighbour.
 func (w *Wire) send(e *endpoint, s frame.Spec) (trip, []byte, error) {
+	sent, failed, err := w.compose(e, s)
+	if err != nil || sent == nil {
+		return orEmpty(failed), nil, err
+	}
+	t, err := w.walk(wire.Port{Endpoint: e.Name}, sent)
+	return t, sent, err
+}
+
+// compose makes the frame of a packet. Where nobody answers for the neighbour
+// there is none, and the way of the question is returned.
+func (w *Wire) compose(e *endpoint, s frame.Spec) ([]byte, *trip, error) {
 	neighbour, err := e.neighbour(s.Dst)
 	if err != nil {
-		return trip{}, nil, err
+		return nil, nil, err
 	}
 	mac, failed, err := w.resolve(e, neighbour, s.Src)
 	if err != nil || failed != nil {
-		return orEmpty(failed), nil, err
+		return nil, failed, err
 	}
 	s.SrcMAC, s.DstMAC = e.MAC, mac
 	sent, err := frame.Build(s)
 	if err != nil {
-		return trip{}, nil, fmt.Errorf("endpoint %s: %w", e.Name, err)
+		return nil, nil, fmt.Errorf("endpoint %s: %w", e.Name, err)
 	}
 	if length := len(sent) - kernel.MinFrame; e.MTU > 0 && length > e.MTU {
-		return trip{}, nil, fmt.Errorf("endpoint %s: a packet of %d bytes is more than its MTU of %d, and its stack does not fragment",
+		return nil, nil, fmt.Errorf("endpoint %s: a packet of %d bytes is more than its MTU of %d, and its stack does not fragment",
 			e.Name, length, e.MTU)
 	}
-	t, err := w.walk(wire.Port{Endpoint: e.Name}, sent)
-	return t, sent, err
+	return sent, nil, nil
 }
 
 func orEmpty(t *trip) trip {

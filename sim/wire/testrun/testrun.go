@@ -14,6 +14,7 @@ import (
 
 	"github.com/mizar-net/mizar/dataplane/clock"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -31,6 +32,9 @@ type Wire struct {
 	made      int               // hosts ever made; gives them their MACs
 	nextPort  uint16            // the next source port that a probe gets
 	rows      bool              // steps tell the contents of rows
+	seed      int               // of what links lose
+	events    events
+	traffic   map[string]*stream
 }
 
 var (
@@ -49,6 +53,7 @@ func New(maker Maker) *Wire {
 		neighbour: map[neighbourKey]state.MAC{},
 		frames:    map[string]uint64{},
 		nextPort:  firstSourcePort,
+		traffic:   map[string]*stream{},
 	}
 	_ = w.clock.Follow(w.tell) // there is no host yet that could fail
 	return w
@@ -97,7 +102,10 @@ func (w *Wire) makeHosts(hosts []state.Host) error {
 			continue
 		}
 		w.made++
-		h := &host{name: fresh[i], machine: m, mac: uplinkMAC(w.made)}
+		h := &host{
+			name: fresh[i], machine: m, mac: uplinkMAC(w.made), lost: map[string]uint64{},
+			in: link.NewLine(w.seed, fresh[i], "in"), out: link.NewLine(w.seed, fresh[i], "out"),
+		}
 		w.hosts[h.name], w.byMAC[h.mac] = h, h
 	}
 	return err
@@ -151,6 +159,10 @@ func (w *Wire) nextHops(hosts []state.Host) map[netip.Addr]state.MAC {
 
 func (w *Wire) applyHost(s state.Host, nextHops map[netip.Addr]state.MAC) error {
 	h := w.hosts[s.Name]
+	h.state = s
+	if h.condition.Behind() {
+		return nil
+	}
 	ports := h.renumber(s)
 	_, err := h.machine.Apply(s, state.Local{
 		UplinkIndex: uplinkPort, UplinkMAC: h.mac, Ports: ports, NextHops: nextHops,
@@ -158,8 +170,17 @@ func (w *Wire) applyHost(s state.Host, nextHops map[netip.Addr]state.MAC) error 
 	if err != nil {
 		return fmt.Errorf("apply to host %s: %w", s.Name, err)
 	}
-	h.state, h.ports = s, ports
+	h.ports = ports
 	return nil
+}
+
+// states are those that hosts are meant to hold.
+func (w *Wire) states() []state.Host {
+	all := make([]state.Host, 0, len(w.hosts))
+	for _, h := range w.hosts {
+		all = append(all, h.state)
+	}
+	return all
 }
 
 func (w *Wire) closeAllBut(hosts []state.Host) error {
@@ -203,6 +224,9 @@ func (w *Wire) Drops(context.Context) (wire.Drops, error) {
 		if err != nil {
 			return nil, fmt.Errorf("drops of host %s: %w", name, err)
 		}
+		for reason, n := range h.lost {
+			drops[reason] += n
+		}
 		all[name] = drops
 	}
 	return all, nil
@@ -227,17 +251,20 @@ func (w *Wire) Forget(context.Context) error {
 	return nil
 }
 
-// Advance steps the clock of all hosts.
+// Advance steps the clock of all hosts, and lets happen what happens meanwhile.
 func (w *Wire) Advance(_ context.Context, d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.clock.Advance(d)
+	if d <= 0 {
+		return fmt.Errorf("advance the clock by %v: the step must be more than 0", d)
+	}
+	return w.elapse(d)
 }
 
 func (w *Wire) tell(now time.Duration) error {
-	for name, h := range w.hosts {
-		if err := h.machine.SetNow(now); err != nil {
-			return fmt.Errorf("host %s: %w", name, err)
+	for _, h := range w.hosts {
+		if err := h.tell(now); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -248,5 +275,6 @@ func (w *Wire) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.endpoints)
+	w.events = nil
 	return w.closeAllBut(nil)
 }

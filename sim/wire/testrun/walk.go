@@ -4,9 +4,12 @@ package testrun
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -31,6 +34,8 @@ type place struct {
 	program Program
 	port    string // endpoint's name; "" at an uplink
 	frame   []byte
+	// at is when the frame gets there.
+	at time.Duration
 }
 
 func (p place) arrival() Arrival {
@@ -62,31 +67,83 @@ func (w *Wire) place(at wire.Port, frame []byte) (place, error) {
 	return place{host: e.host, program: Endpoint, port: e.Name, frame: frame}, nil
 }
 
-// walk carries a frame from program to program until it is out.
+// flight is a frame on its way.
+type flight struct {
+	trip
+	here place
+	// landed is told when the way has ended; err is then why it could not be
+	// followed.
+	landed func(f *flight) error
+	over   bool
+	err    error
+}
+
+// walk carries a frame from program to program until it is out. While links delay
+// it, other things happen.
 func (w *Wire) walk(at wire.Port, frame []byte) (trip, error) {
-	var t trip
-	here, err := w.place(at, frame)
+	f, err := w.launch(at, frame, nil)
 	if err != nil {
 		return trip{}, err
 	}
-	for range maxRuns {
-		t.Hosts = append(t.Hosts, here.host.name)
-		t.Hops = len(t.Hosts) - 1
-		next, err := w.run(here, &t)
+	if err := w.until(never, func() bool { return f.over }); err != nil {
+		return trip{}, err
+	}
+	if f.err != nil {
+		return trip{}, f.err
+	}
+	return f.trip, nil
+}
+
+// never is a time that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// launch puts a frame on a port, and returns before it is out when links delay
+// it.
+func (w *Wire) launch(at wire.Port, frame []byte, landed func(*flight) error) (*flight, error) {
+	here, err := w.place(at, frame)
+	if err != nil {
+		return nil, err
+	}
+	f := &flight{here: here, landed: landed}
+	return f, w.fly(f)
+}
+
+// fly goes on from program to program, until the end or a delay.
+func (w *Wire) fly(f *flight) error {
+	for range maxRuns - len(f.Hosts) {
+		f.Hosts = append(f.Hosts, f.here.host.name)
+		f.Hops = len(f.Hosts) - 1
+		next, err := w.run(f.here, &f.trip)
 		if err != nil {
-			return trip{}, fmt.Errorf("host %s, program %s: %w", here.host.name, here.program, err)
+			return w.land(f, fmt.Errorf("host %s, program %s: %w", f.here.host.name, f.here.program, err))
 		}
 		if next == nil {
-			return t, nil
+			return w.land(f, nil)
 		}
-		here = *next
+		f.here = *next
+		if next.at > w.now() {
+			w.events.plan(next.at, func() error { return w.fly(f) })
+			return nil
+		}
 	}
-	return trip{}, fmt.Errorf("the packet goes in circles: it met %d programs, %v", maxRuns, t.Hosts)
+	return w.land(f, fmt.Errorf("the packet goes in circles: it met %d programs, %v", maxRuns, f.Hosts))
+}
+
+func (w *Wire) land(f *flight, err error) error {
+	f.over, f.err = true, err
+	if f.landed != nil {
+		return f.landed(f)
+	}
+	return nil
 }
 
 // run lets a frame meet one program and returns where it goes then; nil when
 // its way ends.
 func (w *Wire) run(here place, t *trip) (*place, error) {
+	if why := w.closed(here); why != "" {
+		t.lose(here.host, why)
+		return nil, nil
+	}
 	arrival := here.arrival()
 	before, err := w.before(here.host)
 	if err != nil {
@@ -108,6 +165,20 @@ func (w *Wire) run(here place, t *trip) (*place, error) {
 	return next, err
 }
 
+// closed says why no program meets a frame: the host died, or its agent does not
+// know the endpoint yet.
+func (w *Wire) closed(here place) string {
+	switch {
+	case here.host.condition.Dead && here.program == Uplink, w.hosts[here.host.name] != here.host:
+		return link.Down
+	case here.host.condition.Dead:
+		return link.Dead
+	case here.program == Endpoint && here.host.ports[here.port] == 0:
+		return link.NoPort
+	}
+	return ""
+}
+
 // follow does with a frame what the program decided.
 func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, error) {
 	switch bpf.RowVerdict(r.Record.Verdict) {
@@ -127,6 +198,10 @@ func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, erro
 		name, ok := here.host.portName(r.Record.Ifindex)
 		if !ok {
 			return nil, fmt.Errorf("it delivers to port %d, which is no endpoint's", r.Record.Ifindex)
+		}
+		if e := w.endpoints[name]; e == nil || e.host != here.host {
+			t.lose(here.host, link.NoPort) // the agent does not know that it is gone
+			return nil, nil
 		}
 		t.Delivered = true
 		t.arrive(name, r.Frame, s)
@@ -158,5 +233,12 @@ func (w *Wire) transmit(from *host, r Result, s *wire.Step, t *trip) (*place, er
 	}
 	e.To, s.To = to.name, to.name
 	t.emissions = append(t.emissions, e)
-	return &place{host: to, program: Uplink, frame: r.Frame}, nil
+	at, by, why := w.carry(from, to, r.Frame)
+	if by != nil {
+		t.Hosts = append(t.Hosts, to.name)
+		t.Hops = len(t.Hosts) - 1
+		t.lose(by, why)
+		return nil, nil
+	}
+	return &place{host: to, program: Uplink, frame: r.Frame, at: at}, nil
 }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// running is traffic that was started.
+type running struct {
+	name  string
+	cell  Cell
+	proto wire.Proto
+	// events is how many there were when it started.
+	events int
+}
+
+// traffic starts a series on every wire.
+func (r *runner) traffic(ctx context.Context, t *scenario.Traffic) error {
+	talks, err := r.conversations(&scenario.Probe{
+		From: t.From, To: t.To, ToAddr: t.ToAddr, Family: t.Family, Port: t.Port, Size: t.Size,
+	}, t.Proto)
+	if err != nil {
+		return fmt.Errorf("start traffic %s: %w", t.Name, err)
+	}
+	talk := talks[0]
+	r.running[t.Name] = running{name: talk.name, cell: talk.cell, proto: t.Proto, events: len(r.events)}
+	for _, w := range r.wires {
+		c, ok := w.(wire.Carrier)
+		if !ok {
+			return fmt.Errorf("start traffic %s: the %s wire carries none in the background", t.Name, w.Name())
+		}
+		if err := c.Start(ctx, wire.Traffic{Name: t.Name, Probe: talk.flows[0], Every: t.Every}); err != nil {
+			return fmt.Errorf("on the %s wire: %w", w.Name(), err)
+		}
+	}
+	return nil
+}
+
+// stop ends a series on every wire and judges it, once for each kind of thing that
+// happened meanwhile.
+func (r *runner) stop(ctx context.Context, s *scenario.Stop) ([]Check, error) {
+	ran := r.running[s.Traffic]
+	during := slices.Compact(slices.Sorted(slices.Values(r.events[ran.events:])))
+	during = slices.DeleteFunc(during, func(kind string) bool { return kind == "mended" })
+	if len(during) == 0 {
+		during = []string{""}
+	}
+	var checks []Check
+	for _, w := range r.wires {
+		series, err := w.(wire.Carrier).Stop(ctx, s.Traffic)
+		if err != nil {
+			return nil, fmt.Errorf("on the %s wire: %w", w.Name(), err)
+		}
+		for _, kind := range during {
+			c := Check{Name: ran.name, Wire: w.Name(), Cell: ran.cell.on(w.Name()), Seen: series.String()}
+			c.Cell.During, c.Cell.Verdict = kind, string(scenario.Deliver)
+			if kind != "" {
+				c.Name += " across " + kind
+			}
+			c.Failures = judgeSeries(w.Name(), s, ran.proto, series)
+			checks = append(checks, c)
+		}
+	}
+	return checks, nil
+}
+
+// judgeSeries holds a series against what the scenario expects of it.
+func judgeSeries(who string, s *scenario.Stop, proto wire.Proto, got wire.Series) []Failure {
+	var all []Failure
+	fail := func(field, got, want string) {
+		all = append(all, Failure{Field: field, Who: who, Got: got, Against: "the scenario", Want: want})
+	}
+	if s.Survived != nil && *s.Survived != got.Survived(proto) {
+		words := map[bool]string{true: "survived", false: "did not survive"}
+		fail("series", words[got.Survived(proto)]+" ("+got.String()+")", words[*s.Survived])
+	}
+	within(fail, "requests lost", got.Lost(), s.Lost)
+	within(fail, "segments sent again", got.Resent, s.Resent)
+	within(fail, "longest gap", got.Gap, s.Gap)
+	within(fail, "shortest time to a reply", got.Shortest, s.Delay)
+	within(fail, "longest time to a reply", got.Longest, s.Delay)
+	return all
+}
+
+// within holds a value against its bounds.
+func within[T int | time.Duration](fail func(field, got, want string), field string, got T, b *scenario.Bounds[T]) {
+	switch {
+	case b == nil:
+	case b.Least != nil && got < *b.Least:
+		fail(field, fmt.Sprint(got), fmt.Sprintf("at least %v", *b.Least))
+	case b.Most != nil && got > *b.Most:
+		fail(field, fmt.Sprint(got), fmt.Sprintf("at most %v", *b.Most))
+	}
+}
