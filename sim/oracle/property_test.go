@@ -67,7 +67,7 @@ func TestEveryConversationArrivesAndBecomesDirect(t *testing.T) {
 			to := netip.AddrFrom4([4]byte{10, 0, byte(rapid.IntRange(0, 2).Draw(t, "subnet")), byte(rapid.IntRange(9, 14).Draw(t, "to"))})
 			out, err := o.Probe(wire.Probe{Proto: wire.UDP, From: from.Key(), To: to, Count: 3})
 			g.Expect(err).NotTo(HaveOccurred())
-			receiver, exists := o.world.endpoints[place{o.world.vpcOf(from), to}]
+			receiver, exists := o.real.endpoints[place{o.real.vpcOf(from), to}]
 			for i, p := range out.Requests {
 				g.Expect(p.Delivered).To(Equal(exists), "%s to %s: %+v", from.Key(), to, p)
 				g.Expect(p.Hosts[0]).To(Equal(from.Host))

@@ -19,27 +19,10 @@ type neighbourKey struct {
 	address  netip.Addr
 }
 
-// send lets an endpoint's stack send a packet: it finds out the MAC of whom to
-// give it to, unless it knows, and hands the frame to its port. s says all but
-// the MACs. The second result is the frame that was sent; nil when nobody
-// answered for the neighbour.
-func (w *Wire) send(e *endpoint, s frame.Spec) (trip, []byte, error) {
-	sent, failed, err := w.compose(e, s)
-	if err != nil || sent == nil {
-		return orEmpty(failed), nil, err
-	}
-	t, err := w.walk(wire.Port{Endpoint: e.Name}, sent)
-	return t, sent, err
-}
-
 // compose makes the frame of a packet. Where nobody answers for the neighbour
 // there is none, and the way of the question is returned.
 func (w *Wire) compose(e *endpoint, s frame.Spec) ([]byte, *trip, error) {
-	neighbour, err := e.neighbour(s.Dst)
-	if err != nil {
-		return nil, nil, err
-	}
-	mac, failed, err := w.resolve(e, neighbour, s.Src)
+	mac, failed, err := w.neighbourOf(e, s)
 	if err != nil || failed != nil {
 		return nil, failed, err
 	}
@@ -53,6 +36,15 @@ func (w *Wire) compose(e *endpoint, s frame.Spec) ([]byte, *trip, error) {
 			e.Name, length, e.MTU)
 	}
 	return sent, nil, nil
+}
+
+// neighbourOf is the MAC of whom an endpoint gives a packet to.
+func (w *Wire) neighbourOf(e *endpoint, s frame.Spec) (state.MAC, *trip, error) {
+	neighbour, err := e.neighbour(s.Dst)
+	if err != nil {
+		return state.MAC{}, nil, err
+	}
+	return w.resolve(e, neighbour, s.Src)
 }
 
 func orEmpty(t *trip) trip {
