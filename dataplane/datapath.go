@@ -23,7 +23,7 @@ type Datapath struct {
 
 	mu      sync.Mutex
 	holder  *Holder
-	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
+	paths   *table.Map[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
 	now     table.Table[uint32, bpf.RowVirtualClock]
 }
@@ -39,7 +39,7 @@ func Load(o Options) (*Datapath, error) {
 	return &Datapath{
 		loaded:  l,
 		holder:  NewHolder(t),
-		paths:   t.Paths,
+		paths:   table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, l.maps[bpf.RowMapPaths]),
 		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
 		now:     table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
@@ -95,16 +95,20 @@ func (d *Datapath) Learn(vni uint32, addr netip.Addr, host string) error {
 func (d *Datapath) Forget() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rows, err := d.paths.All()
-	if err != nil {
-		return fmt.Errorf("read map %s: %w", d.paths.Name(), err)
-	}
-	for key := range rows {
-		if err := d.paths.Delete(key); err != nil {
-			return fmt.Errorf("forget the path to %v: %w", key, err)
-		}
+	all := func(bpf.RowPath) bool { return true }
+	if _, err := sweep(d.paths, all); err != nil {
+		return fmt.Errorf("forget all paths: %w", err)
 	}
 	return nil
+}
+
+// Sweep removes the paths that were learned more than [PathAge] before now, and
+// returns how many. now is of the clock that the programs read. Whoever holds a
+// datapath sweeps it every few minutes.
+func (d *Datapath) Sweep(now time.Duration) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Sweep(d.paths, now)
 }
 
 // Paths returns all that the programs have learned.

@@ -3,10 +3,14 @@
 package dataplane_test
 
 import (
+	"bytes"
+	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/bpf"
@@ -14,6 +18,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/kernel"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/dataplane/table"
 )
 
 func load(t *testing.T) *dataplane.Datapath {
@@ -127,12 +132,13 @@ func TestLimitsAreKeptAndSaid(t *testing.T) {
 	t.Cleanup(func() { d.Close() })
 	s, l := host()
 	_, err = d.Apply(s, l)
-	g.Expect(err).To(MatchError(And(ContainSubstring("directory"), ContainSubstring("room for 1 rows"))))
+	g.Expect(err).To(MatchError(And(
+		ContainSubstring("apply the state of host h1: map directory has room for 1 rows and needs 2"), ContainSubstring(`Options.Limits["directory"]`))))
 
 	s.Directory = s.Directory[:1]
 	report, err := d.Apply(s, l)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(report["hosts"].Puts).To(Equal(3), "the failed Apply was undone")
+	g.Expect(report["hosts"].Puts).To(Equal(3), "the refused Apply had written nothing")
 
 	_, err = dataplane.Load(dataplane.Options{Limits: map[string]uint32{"sessions": 1}})
 	g.Expect(err).To(MatchError(ContainSubstring(`limit of map "sessions": there is no such map`)))
@@ -143,4 +149,96 @@ func TestKeysLieInMemoryAsTheProgramsReadThem(t *testing.T) {
 	k := encode.Prefix(7, netip.MustParsePrefix("10.0.0.0/24"))
 	g.Expect(k.Prefixlen).To(BeEquivalentTo(32 + 96 + 24))
 	g.Expect(k.Vni).To(BeEquivalentTo(7 << 24))
+}
+
+// Each map of a state is made one row too small in turn: nothing is written then,
+// neither of a first state nor of a later one.
+func TestAStateThatDoesNotFitIsRefusedAsAWhole(t *testing.T) {
+	for _, limit := range []struct {
+		name string
+		rows uint32
+	}{
+		{"hosts", 2}, {"peers", 1}, {"subnets", 1}, {"endpoints", 1}, {"ports", 100}, {"directory", 1},
+	} {
+		t.Run(limit.name, func(t *testing.T) {
+			g := NewWithT(t)
+			d, err := dataplane.Load(dataplane.Options{Mode: dataplane.Simulated, Limits: map[string]uint32{limit.name: limit.rows}})
+			g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+			t.Cleanup(func() { d.Close() })
+			s, l := host()
+			_, err = d.Apply(s, l)
+			var small *table.TooSmall
+			g.Expect(errors.As(err, &small)).To(BeTrue(), "%v", err)
+			g.Expect(small.Map).To(Equal(limit.name))
+			g.Expect(small.Room).To(BeEquivalentTo(limit.rows))
+			for name, m := range kernelMaps(t, d) {
+				g.Expect(written(g, m)).To(BeZero(), "rows of map %s", name)
+			}
+		})
+	}
+}
+
+// kernelMaps are the maps that the programs hold, by name.
+func kernelMaps(t *testing.T, d *dataplane.Datapath) map[string]*ebpf.Map {
+	t.Helper()
+	g := NewWithT(t)
+	var all []ebpf.MapID
+	for _, p := range []*ebpf.Program{d.Uplink(), d.Endpoint()} {
+		info, err := p.Info()
+		g.Expect(err).NotTo(HaveOccurred())
+		ids, ok := info.MapIDs()
+		g.Expect(ok).To(BeTrue())
+		all = append(all, ids...)
+	}
+	maps := map[string]*ebpf.Map{}
+	for _, id := range all {
+		m, err := ebpf.NewMapFromID(id)
+		g.Expect(err).NotTo(HaveOccurred())
+		t.Cleanup(func() { m.Close() })
+		info, err := m.Info()
+		g.Expect(err).NotTo(HaveOccurred())
+		maps[info.Name] = m
+	}
+	return maps
+}
+
+// written counts the rows of a map that are not zero. Counters and the data of
+// programs have none to write.
+func written(g Gomega, m *ebpf.Map) int {
+	info, err := m.Info()
+	g.Expect(err).NotTo(HaveOccurred())
+	if m.Type() == ebpf.PerCPUArray || info.Name[0] == '.' || strings.Contains(info.Name, "rodata") {
+		return 0
+	}
+	n := 0
+	rows, key, value := m.Iterate(), []byte(nil), []byte(nil)
+	for rows.Next(&key, &value) {
+		if m.Type() != ebpf.Array || len(bytes.Trim(value, "\x00")) > 0 {
+			n++
+		}
+	}
+	g.Expect(rows.Err()).NotTo(HaveOccurred())
+	return n
+}
+
+func TestWhatAProgramFoundOfAnMTUStaysInTheKernel(t *testing.T) {
+	d := load(t)
+	keepsFoundMTU(t, table.NewMap[uint32, bpf.RowHost]("hosts", kernelMaps(t, d)["hosts"]), d.Apply)
+}
+
+func TestThePathsOfTheKernelAreSwept(t *testing.T) {
+	g := NewWithT(t)
+	d := load(t)
+	s, l := host()
+	s.Subnets[0].Bouncer, s.Directory = state.NoBouncer, nil
+	_, err := d.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	const many = 3000
+	for i := range many {
+		g.Expect(d.Learn(7, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), "h2")).To(Succeed())
+	}
+	g.Expect(d.Sweep(dataplane.PathAge)).To(BeZero(), "not older than an hour")
+	g.Expect(d.Paths()).To(HaveLen(many))
+	g.Expect(d.Sweep(dataplane.PathAge + 1)).To(Equal(many))
+	g.Expect(d.Paths()).To(BeEmpty())
 }

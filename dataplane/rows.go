@@ -4,6 +4,7 @@ package dataplane
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -44,8 +45,10 @@ type Holder struct {
 func NewHolder(t Tables) *Holder { return &Holder{tables: t} }
 
 // Apply makes the tables hold s on the machine l, and removes learned paths that
-// s contradicts. Applied twice, it writes nothing the second time. When it
-// fails, the tables hold what they held before, or the error says which do not.
+// s contradicts. What programs have found out of a host's MTU stays. Applied
+// twice, it writes nothing the second time. When it fails, the tables hold what
+// they held before, or the error says which do not; a state that some table has
+// no room for is refused as a whole, with a [*table.TooSmall].
 func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	rows, index, err := encode.Encode(s, l, h.index)
 	if err != nil {
@@ -53,10 +56,19 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows))...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
 	h.index = index
 	return report, nil
+}
+
+// advised adds to the error of a table that is too small what changes that.
+func advised(err error) error {
+	var small *table.TooSmall
+	if !errors.As(err, &small) {
+		return err
+	}
+	return fmt.Errorf("%w: load the programs with more in Options.Limits[%q], or let Grow do it", err, small.Map)
 }
 
 // Learn makes the programs know that an address is behind another host, as if
@@ -84,7 +96,7 @@ func emptied(t Tables) []table.Job {
 // they refer to go.
 func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) []table.Job {
 	return []table.Job{
-		table.Want(t.Hosts, r.Hosts, cmp.Compare[uint32]),
+		table.WantMerged(t.Hosts, r.Hosts, withFoundMTU, cmp.Compare[uint32]),
 		table.Keep(t.Paths, keep, encode.CompareAddr),
 		table.Want(t.VPCs, r.VPCs, cmp.Compare[uint32]),
 		table.Want(t.Subnets, r.Subnets, cmp.Compare[uint32]),
@@ -99,11 +111,20 @@ func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) 
 	}
 }
 
+// withFoundMTU is a wanted row of a host with the MTU that a program has found to
+// be lower on the way there, as long as it is the same way.
+func withFoundMTU(held, wanted bpf.RowHost) bpf.RowHost {
+	if held.Addr == wanted.Addr && held.LinkMtu == wanted.LinkMtu && held.Mtu < wanted.Mtu {
+		wanted.Mtu, wanted.Lowered = held.Mtu, held.Lowered
+	}
+	return wanted
+}
+
 // uncontradicted returns what says whether a learned path may stay.
 func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPath) bool {
 	complete := map[uint32][]netip.Prefix{}
 	for _, n := range s.Subnets {
-		if n.Bouncer != state.NoBouncer {
+		if n.Bouncer == state.Complete {
 			complete[n.VNI] = append(complete[n.VNI], n.CIDRs...)
 		}
 	}
@@ -120,7 +141,7 @@ func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPat
 			return true
 		}
 		if location, ok := r.Directory[key]; ok {
-			return location.Host == path.Host
+			return location.Host == path.Host && location.Generation == path.Generation
 		}
 		_, exists := r.Hosts[path.Host]
 		return exists && !within(complete[key.Vni], key.Addr)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -80,7 +81,8 @@ func TestAnyFailingWriteIsUndone(t *testing.T) {
 			c.plan(m)
 			s, l := host()
 			_, err := h.Apply(s, l)
-			g.Expect(errors.Is(err, table.ErrInjected) || errors.Is(err, table.ErrFull)).To(BeTrue(), "%v", err)
+			var small *table.TooSmall
+			g.Expect(errors.Is(err, table.ErrInjected) || errors.As(err, &small)).To(BeTrue(), "%v", err)
 			g.Expect(m.hosts.All()).To(BeEmpty())
 			g.Expect(m.peers.All()).To(BeEmpty())
 			g.Expect(m.directory.All()).To(BeEmpty())
@@ -103,8 +105,8 @@ func TestAFailingDeleteBringsEverythingBack(t *testing.T) {
 	_, err := h.Apply(s, l)
 	g.Expect(err).NotTo(HaveOccurred())
 	before, _ := m.directory.All()
-	learned := encode.Addr(7, netip.MustParseAddr("10.0.7.7"))
-	g.Expect(m.paths.Put(learned, path(2))).To(Succeed())
+	known := encode.Addr(7, netip.MustParseAddr("10.0.7.7"))
+	g.Expect(m.paths.Put(known, path(2))).To(Succeed())
 
 	m.hosts.FailDelete = 1
 	smaller := s
@@ -112,15 +114,111 @@ func TestAFailingDeleteBringsEverythingBack(t *testing.T) {
 	_, err = h.Apply(smaller, l)
 	g.Expect(err).To(MatchError(table.ErrInjected))
 	g.Expect(m.directory.All()).To(Equal(before))
-	g.Expect(m.paths.All()).To(HaveKey(learned))
+	g.Expect(m.paths.All()).To(HaveKey(known))
 
 	report, err := h.Apply(s, l)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(report.Rows()).To(BeZero())
 }
 
-func path(host uint32) bpf.RowPath {
-	return bpf.RowPath{Host: host, State: uint8(bpf.RowPathStatePATH_LEARNED)}
+const learned = uint8(bpf.RowPathStatePATH_LEARNED)
+
+func path(host uint32) bpf.RowPath { return bpf.RowPath{Host: host, State: learned} }
+
+// A bouncer that is still filling does not know what is not there.
+func TestAFillingBouncerContradictsOnlyWhatItKnows(t *testing.T) {
+	g := NewWithT(t)
+	m, h := newMemory()
+	s, l := host()
+	s.Subnets[0].Bouncer = state.Filling
+	unknown, moved := encode.Addr(7, netip.MustParseAddr("10.0.0.77")), encode.Addr(7, netip.MustParseAddr("10.0.0.3"))
+	g.Expect(m.paths.Put(unknown, path(1))).To(Succeed())
+	g.Expect(m.paths.Put(moved, path(2))).To(Succeed())
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(m.paths.All()).To(And(HaveKey(unknown), Not(HaveKey(moved))))
+}
+
+func TestADetectorsChangeWritesOneRowOfHosts(t *testing.T) {
+	g := NewWithT(t)
+	m, h := newMemory()
+	s, l := host()
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, down := range []bool{true, false} {
+		s.Peers[1].Down = down
+		report, err := h.Apply(s, l)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(report).To(Equal(dataplane.Report{"hosts": {Puts: 1}}))
+		row, _, err := m.hosts.Lookup(2)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(row.Down == 1).To(Equal(down))
+	}
+}
+
+// hosts is what both sides of the hosts table have in common.
+type hosts interface {
+	Lookup(key uint32) (bpf.RowHost, bool, error)
+	Put(key uint32, row bpf.RowHost) error
+}
+
+// keepsFoundMTU lets a program lower the MTU of host h3, and states follow.
+func keepsFoundMTU(t *testing.T, table hosts, apply func(state.Host, state.Local) (dataplane.Report, error)) {
+	g := NewWithT(t)
+	s, l := host()
+	_, err := apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	lowered, _, err := table.Lookup(2)
+	g.Expect(err).NotTo(HaveOccurred())
+	lowered.Mtu, lowered.Lowered = 1300, 77
+	g.Expect(table.Put(2, lowered)).To(Succeed())
+
+	g.Expect(apply(s, l)).To(BeEmpty(), "nothing to write")
+	s.Peers[1].Down = true
+	g.Expect(apply(s, l)).To(Equal(dataplane.Report{"hosts": {Puts: 1}}))
+	row, _, err := table.Lookup(2)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(row).To(And(HaveField("Mtu", BeEquivalentTo(1300)), HaveField("Lowered", BeEquivalentTo(77)), HaveField("Down", BeEquivalentTo(1))))
+
+	s.MTU = 1400
+	_, err = apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	row, _, err = table.Lookup(2)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(row).To(And(HaveField("Mtu", BeEquivalentTo(1400)), HaveField("Lowered", BeZero())), "another link")
+
+	row.Mtu, row.Lowered = 1300, 78
+	g.Expect(table.Put(2, row)).To(Succeed())
+	moved := netip.MustParseAddr("192.0.2.9")
+	s.Peers[1].Addresses, l.NextHops[moved] = []netip.Addr{moved}, state.MAC{2, 1, 0, 0, 0, 9}
+	_, err = apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	row, _, err = table.Lookup(2)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(row).To(And(HaveField("Mtu", BeEquivalentTo(1400)), HaveField("Lowered", BeZero())), "another way")
+}
+
+func TestWhatAProgramFoundOfAnMTUStays(t *testing.T) {
+	m, h := newMemory()
+	keepsFoundMTU(t, &m.hosts, h.Apply)
+}
+
+func TestPathsAreSweptAfterAnHour(t *testing.T) {
+	g := NewWithT(t)
+	m, _ := newMemory()
+	now := 100 * time.Hour
+	at := func(n byte, row bpf.RowPath, age time.Duration) bpf.RowAddrKey {
+		key := bpf.RowAddrKey{Vni: 7, Addr: netip.AddrFrom4([4]byte{10, 0, 0, n}).As16()}
+		row.Since = uint64(now - age)
+		g.Expect(m.paths.Put(key, row)).To(Succeed())
+		return key
+	}
+	young, old := at(1, path(1), dataplane.PathAge), at(2, path(1), dataplane.PathAge+1)
+	local := at(3, bpf.RowPath{Host: 1, State: uint8(bpf.RowPathStatePATH_LOCAL)}, 50*time.Hour)
+	asked := at(4, bpf.RowPath{State: uint8(bpf.RowPathStatePATH_ASKED)}, 50*time.Hour)
+	g.Expect(dataplane.Sweep(&m.paths, now)).To(Equal(1))
+	g.Expect(m.paths.All()).To(And(HaveLen(3), HaveKey(young), HaveKey(local), HaveKey(asked), Not(HaveKey(old))))
+	g.Expect(dataplane.Sweep(&m.paths, now)).To(BeZero())
 }
 
 func TestApplyRemovesPathsThatTheStateContradicts(t *testing.T) {
@@ -134,6 +232,7 @@ func TestApplyRemovesPathsThatTheStateContradicts(t *testing.T) {
 		{"of another subnet", "10.0.9.9", 7, path(2), true},
 		{"as the directory says", "10.0.0.3", 7, path(1), true},
 		{"the directory says otherwise", "10.0.0.3", 7, path(2), false},
+		{"of the address's last user", "10.0.0.3", 7, bpf.RowPath{Host: 1, State: learned, Generation: 9}, false},
 		{"the directory has no such endpoint", "10.0.0.77", 7, path(1), false},
 		{"asked, not learned", "10.0.0.77", 7, bpf.RowPath{State: uint8(bpf.RowPathStatePATH_ASKED)}, true},
 		{"it lives here", "10.0.0.2", 7, path(1), false},

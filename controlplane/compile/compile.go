@@ -186,6 +186,7 @@ func (n *network) endpoints(host string) []state.Endpoint {
 		out = append(out, state.Endpoint{
 			Name: e.Key(), VNI: n.subnets[e.Subnet].VNI, Subnet: e.Subnet,
 			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, Form: e.Form, XDP: e.XDP,
+			Generation: e.Generation,
 		})
 	}
 	return out
@@ -196,7 +197,7 @@ func (n *network) directory(host string) []state.Location {
 	for _, subnet := range n.bouncedHere[host] {
 		for _, e := range n.inSubnet[subnet] {
 			for _, addr := range e.Addresses {
-				out = append(out, state.Location{VNI: n.subnets[subnet].VNI, Address: addr, Subnet: subnet, Host: e.Host})
+				out = append(out, state.Location{VNI: n.subnets[subnet].VNI, Address: addr, Subnet: subnet, Host: e.Host, Generation: e.Generation})
 			}
 		}
 	}

@@ -77,18 +77,37 @@ func hostNames(set object.Set) (names []string) {
 	return names
 }
 
+// generationsOf are those of a set, by address and VNI.
+func generationsOf(set object.Set) map[netip.Addr]map[uint32]uint8 {
+	all := map[netip.Addr]map[uint32]uint8{}
+	for _, e := range set.Endpoints {
+		s, _ := set.Subnet(e.Subnet)
+		v, _ := set.VPC(s.VPC)
+		for _, a := range e.Addresses {
+			if all[a] == nil {
+				all[a] = map[uint32]uint8{}
+			}
+			all[a][v.VNI] = e.Generation
+		}
+	}
+	return all
+}
+
 // An endpoint is in the directory of its subnet's bouncers and nowhere else,
 // and among the endpoints of its own host and nowhere else.
 func TestTheNetworkIsPartitioned(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		set := valid(t, network(t))
+		generations := generationsOf(set)
 		for _, h := range compile.Hosts(set) {
 			here, listed := map[string]bool{}, map[string]bool{}
 			for _, e := range h.Endpoints {
 				here[e.Name] = true
+				g.Expect(e.Generation).To(Equal(generations[e.Addresses[0]][e.VNI]))
 			}
 			for _, l := range h.Directory {
+				g.Expect(l.Generation).To(And(Not(BeZero()), Equal(generations[l.Address][l.VNI])))
 				listed[fmt.Sprint(l.Subnet, l.Address, l.Host, l.VNI)] = true
 			}
 			total := 0

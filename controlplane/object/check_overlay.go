@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -146,6 +147,9 @@ func (c *checker) checkEndpoints() {
 		if v, ok := c.vpcs[s.VPC]; ok {
 			c.checkMAC(e, v)
 		}
+		if e.Generation == 0 {
+			e.Generation = defaultGeneration(*e)
+		}
 	}
 }
 
@@ -202,6 +206,23 @@ func defaultMAC(vni uint32, first netip.Addr) [6]byte {
 	mac := [6]byte{0x02}
 	binary.BigEndian.PutUint32(mac[2:], h.Sum32())
 	return mac
+}
+
+// User names what is told apart by generations: an endpoint's name, MAC and
+// labels, as one text. Where it lives is no part of it.
+func (e Endpoint) User() string {
+	text := fmt.Sprintf("%s %x", e.Key(), e.MAC)
+	for _, key := range slices.Sorted(maps.Keys(e.Labels)) {
+		text += fmt.Sprintf(" %q=%q", key, e.Labels[key])
+	}
+	return text
+}
+
+// defaultGeneration is 1 to 255.
+func defaultGeneration(e Endpoint) uint8 {
+	h := fnv.New32a()
+	fmt.Fprint(h, e.User())
+	return uint8(1 + h.Sum32()%math.MaxUint8)
 }
 
 // reserved says that an address of a prefix is not for endpoints: the first

@@ -3,6 +3,7 @@
 package object
 
 import (
+	"math"
 	"regexp"
 	"strings"
 
@@ -148,7 +149,7 @@ func decodePlacement(v strict.Value) Placement {
 }
 
 func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
-	f := v.Fields("subnet", "host", "addresses", "mac", "form", "xdp")
+	f := v.Fields("subnet", "host", "addresses", "mac", "form", "xdp", "generation")
 	e := Endpoint{
 		Meta:      meta,
 		Subnet:    f.Required("subnet", "the name of a subnet").Text(),
@@ -157,6 +158,8 @@ func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
 		MAC:       f.Optional("mac").MAC(),
 		Form:      DecodeForm(f.Optional("form")),
 		XDP:       DecodeXDP(f.Optional("xdp")),
+
+		Generation: uint8(f.Optional("generation").Int(1, math.MaxUint8)),
 	}
 	if e.Form == state.FormTCX && e.XDP != "" {
 		f.Optional("xdp").FailGot("a mode of XDP for a program of the form tcx", "no mode, or form: xdp")

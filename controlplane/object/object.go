@@ -107,6 +107,10 @@ type Endpoint struct {
 	// XDP is where at the port a program of the form xdp sits: native,
 	// generic or auto; default: native.
 	XDP state.XDP
+	// Generation tells successive users of an address apart, 1 to 255; default:
+	// derived from what tells them apart, so that two users may have the same
+	// by chance. controlplane/ledger gives ones that differ for certain.
+	Generation uint8
 }
 
 // Set is a valid collection of objects, each slice sorted by name.

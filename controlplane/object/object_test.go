@@ -4,6 +4,7 @@ package object_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -170,4 +171,40 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("a valid set is not valid again: %v", err)
 		}
 	})
+}
+
+func TestGenerationsAreOfTheUser(t *testing.T) {
+	g := NewWithT(t)
+	generation := func(change func(*object.Endpoint)) uint8 {
+		e := object.Endpoint{Meta: object.Meta{Name: "a", Namespace: "default"}, Subnet: "s", Host: "h1", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.10")}}
+		change(&e)
+		host := func(name, addr string) object.Host {
+			return object.Host{Meta: object.Meta{Name: name}, Addresses: []netip.Addr{netip.MustParseAddr(addr)}}
+		}
+		set, err := object.New(object.Draft{
+			Hosts:     []object.Host{host("h1", "192.0.2.1"), host("h2", "192.0.2.2")},
+			VPCs:      []object.VPC{{Meta: object.Meta{Name: "red"}, VNI: 7}},
+			Subnets:   []object.Subnet{{Meta: object.Meta{Name: "s"}, VPC: "red", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}},
+			Endpoints: []object.Endpoint{e},
+		})
+		g.Expect(err).NotTo(HaveOccurred())
+		return set.Endpoints[0].Generation
+	}
+	was := generation(func(*object.Endpoint) {})
+	g.Expect(was).NotTo(BeZero())
+	g.Expect(generation(func(e *object.Endpoint) { e.Host = "h2" })).To(Equal(was))
+	g.Expect(generation(func(e *object.Endpoint) { e.Generation = 77 })).To(BeEquivalentTo(77))
+	for name, change := range map[string]func(*object.Endpoint){
+		"name":   func(e *object.Endpoint) { e.Name = "b" },
+		"MAC":    func(e *object.Endpoint) { e.MAC = [6]byte{2, 1, 1, 1, 1, 1} },
+		"labels": func(e *object.Endpoint) { e.Labels = map[string]string{"app": "web"} },
+	} {
+		g.Expect(generation(change)).NotTo(Equal(was), "another "+name)
+	}
+	seen := map[uint8]bool{}
+	for i := range 5000 {
+		seen[generation(func(e *object.Endpoint) { e.Name = fmt.Sprintf("e%d", i) })] = true
+	}
+	g.Expect(seen).To(HaveLen(255))
+	g.Expect(seen).NotTo(HaveKey(uint8(0)))
 }

@@ -96,4 +96,25 @@ func (t *Map[K, V]) collect(rows map[K]V, keys []K, values []V) {
 	}
 }
 
+// Room is the map's size.
+func (t *Map[K, V]) Room() Room { return Room{Rows: int(t.m.MaxEntries()), Indexed: t.array()} }
+
+// Remove removes rows in batches; those that have gone meanwhile are no error.
+// It returns how many were there. Arrays have no such call.
+func (t *Map[K, V]) Remove(keys []K) (int, error) {
+	removed := 0
+	for len(keys) > 0 {
+		n, err := t.m.BatchDelete(keys[:min(batch, len(keys))], nil)
+		removed += n
+		keys = keys[n:]
+		switch {
+		case errors.Is(err, ebpf.ErrKeyNotExist) && len(keys) > 0:
+			keys = keys[1:] // the program, or the LRU, was there first
+		case err != nil:
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
 func (t *Map[K, V]) array() bool { return t.m.Type() == ebpf.Array }

@@ -67,6 +67,24 @@ func (m *Memory[K, V]) Delete(key K) error {
 	return nil
 }
 
+// Remove removes rows, and returns how many were there; it fails as Delete does.
+func (m *Memory[K, V]) Remove(keys []K) (int, error) {
+	removed := 0
+	for _, key := range keys {
+		_, there := m.rows[key]
+		if err := m.Delete(key); err != nil {
+			return removed, err
+		}
+		if there {
+			removed++
+		}
+	}
+	return removed, nil
+}
+
+// Room is the capacity.
+func (m *Memory[K, V]) Room() Room { return Room{Rows: m.Capacity} }
+
 // All returns a copy of every row.
 func (m *Memory[K, V]) All() (map[K]V, error) {
 	if m.rows == nil {

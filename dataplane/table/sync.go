@@ -12,6 +12,7 @@ import (
 type Job interface {
 	name() string
 	plan() error
+	fit() error
 	put() error
 	remove() error
 	undoPut() error
@@ -43,8 +44,15 @@ func Want[K, V comparable](t Table[K, V], rows map[K]V, compare func(a, b K) int
 	return &job[K, V]{table: t, want: rows, compare: compare}
 }
 
+// WantMerged is [Want] for rows of which others write a part: what is wanted of a
+// row that the table holds already is what merge says.
+func WantMerged[K, V comparable](t Table[K, V], rows map[K]V, merge func(held, wanted V) V, compare func(a, b K) int) Job {
+	return &job[K, V]{table: t, want: rows, merge: merge, compare: compare}
+}
+
 // Sync makes every job's table hold its rows. All tables are read and compared
-// first; then rows are put from the first job to the last, then deleted from
+// first; when one of them has no room, nothing is written, and the error joins a
+// [*TooSmall] for each such table. Then rows are put from the first job to the last, then deleted from
 // the last to the first, so that jobs stand in the order referents, referrers.
 // When a write fails, what was written is undone, and the error says so; tables
 // that could not be restored are named in it, and another Sync repairs them.
@@ -53,6 +61,13 @@ func Sync(jobs ...Job) (Report, error) {
 		if err := j.plan(); err != nil {
 			return nil, err
 		}
+	}
+	var full error
+	for _, j := range jobs {
+		full = errors.Join(full, j.fit())
+	}
+	if full != nil {
+		return nil, full
 	}
 	if err := write(jobs); err != nil {
 		return nil, errors.Join(err, undo(jobs))
@@ -97,6 +112,7 @@ func undo(jobs []Job) error {
 type job[K, V comparable] struct {
 	table   Table[K, V]
 	want    map[K]V
+	merge   func(held, wanted V) V // nil: what is wanted
 	compare func(a, b K) int
 
 	changes Changes[K, V]
@@ -114,8 +130,42 @@ func (j *job[K, V]) plan() error {
 		return fmt.Errorf("read map %s: %w", j.name(), err)
 	}
 	j.have = have
-	j.changes = Plan(have, j.want, j.compare)
+	j.changes = Plan(have, j.merged(), j.compare)
 	return nil
+}
+
+func (j *job[K, V]) merged() map[K]V {
+	if j.merge == nil {
+		return j.want
+	}
+	merged := make(map[K]V, len(j.want))
+	for k, wanted := range j.want {
+		merged[k] = wanted
+		if held, ok := j.have[k]; ok {
+			merged[k] = j.merge(held, wanted)
+		}
+	}
+	return merged
+}
+
+// fit says whether the table has room for all rows that it holds at once: those
+// that are wanted and, until the last of them is written, those that go.
+func (j *job[K, V]) fit() error {
+	room, needs := j.table.Room(), len(j.have)
+	if room.Rows == 0 {
+		return nil
+	}
+	for _, r := range j.changes.Puts {
+		if room.Indexed {
+			needs = max(needs, index(r.Key)+1)
+		} else if _, there := j.have[r.Key]; !there {
+			needs++
+		}
+	}
+	if needs <= room.Rows {
+		return nil
+	}
+	return &TooSmall{Map: j.name(), Needs: needs, Room: room.Rows, Going: len(j.changes.Deletes)}
 }
 
 func (j *job[K, V]) put() error {

@@ -10,6 +10,9 @@
 //	       ├─► Plan (pure) ─► puts, first table to last
 //	have ──┘                  deletes, last table to first
 //	                          any failure: all of it is undone
+//
+// Rows that some table has no room for are refused before anything is written:
+// see [TooSmall].
 package table
 
 // Table is a map of fixed-size rows. Its one writer is the caller; programs in
@@ -25,4 +28,6 @@ type Table[K, V comparable] interface {
 	Delete(key K) error
 	// All returns every row. An array's rows of zeros are not there.
 	All() (map[K]V, error)
+	// Room is what the table has room for.
+	Room() Room
 }

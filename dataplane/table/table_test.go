@@ -136,11 +136,19 @@ func TestReferentsComeFirstAndGoLast(t *testing.T) {
 	}), "undone in the opposite order")
 }
 
+// unsized is a table that turns out to be full only when it is.
+type unsized struct {
+	*table.Memory[uint32, uint64]
+}
+
+func (unsized) Room() table.Room { return table.Room{} }
+
 func TestFullTableIsUndone(t *testing.T) {
 	g := NewWithT(t)
 	first, second := filled("first", nil), filled("second", nil)
 	second.Capacity = 1
-	_, err := table.Sync(want(first, rows{1: 1}), want(second, rows{1: 1, 2: 2}))
+	unsaid := unsized{second}
+	_, err := table.Sync(want(first, rows{1: 1}), want(unsaid, rows{1: 1, 2: 2}))
 	g.Expect(err).To(MatchError(table.ErrFull))
 	g.Expect(first.All()).To(BeEmpty())
 	g.Expect(second.All()).To(BeEmpty())
@@ -189,4 +197,68 @@ func TestMapIsLikeMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhatDoesNotFitIsRefusedBeforeAnythingIsWritten lets tables be too small for
+// what they hold and shall hold, and any write fail besides.
+func TestWhatDoesNotFitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		gen := rapid.MapOf(rapid.Uint32Range(0, 9), rapid.Uint64Range(1, 3))
+		haveA, haveB := gen.Draw(t, "have a"), gen.Draw(t, "have b")
+		wantA, wantB := gen.Draw(t, "want a"), gen.Draw(t, "want b")
+		a, b := filled("a", haveA), filled("b", haveB)
+		b.Capacity = rapid.IntRange(max(1, len(haveB)), 12).Draw(t, "capacity")
+		a.FailPut = failing(t, "put of a", len(haveA))
+		a.Writes, b.Writes = 0, 0
+		needs := len(haveB)
+		for k := range wantB {
+			if _, ok := haveB[k]; !ok {
+				needs++
+			}
+		}
+
+		_, err := table.Sync(want(a, wantA), want(b, wantB))
+		var small *table.TooSmall
+		g.Expect(errors.As(err, &small)).To(Equal(needs > b.Capacity), "%v", err)
+		if small == nil {
+			g.Expect(errors.Is(err, table.ErrFull)).To(BeFalse())
+			return
+		}
+		g.Expect(*small).To(And(HaveField("Map", "b"), HaveField("Needs", needs), HaveField("Room", b.Capacity)))
+		g.Expect(a.Writes + b.Writes).To(BeZero())
+	})
+}
+
+func TestAllTablesThatAreTooSmallAreNamed(t *testing.T) {
+	g := NewWithT(t)
+	first, second := filled("first", nil), filled("second", rows{7: 7})
+	first.Capacity, second.Capacity = 1, 1
+	_, err := table.Sync(want(first, rows{1: 1, 2: 2}), want(second, rows{8: 8}))
+	g.Expect(err).To(MatchError(And(
+		ContainSubstring("map first has room for 1 rows and needs 2;"),
+		ContainSubstring("map second has room for 1 rows and needs 2 (1 of them until the others are written);"))))
+}
+
+func TestAnArrayHasRoomForIndexesBelowItsSize(t *testing.T) {
+	g := NewWithT(t)
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "rows", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 4})
+	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+	defer m.Close()
+	array := table.NewMap[uint32, uint64]("rows", m)
+	_, err = table.Sync(want(array, rows{3: 3}))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = table.Sync(want(array, rows{1: 1, 4: 4}))
+	g.Expect(err).To(MatchError(ContainSubstring("room for 4 rows and needs 5")))
+	g.Expect(array.All()).To(Equal(rows{3: 3}))
+}
+
+func TestMergedRowsKeepWhatOthersWrote(t *testing.T) {
+	g := NewWithT(t)
+	m := filled("hosts", rows{1: 100, 2: 5})
+	least := func(held, wanted uint64) uint64 { return min(held, wanted) }
+	report, err := table.Sync(table.WantMerged(m, rows{1: 200, 2: 3, 3: 300}, least, cmp.Compare[uint32]))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(report).To(Equal(table.Report{"hosts": {Puts: 2}}))
+	g.Expect(m.All()).To(Equal(rows{1: 100, 2: 3, 3: 300}))
 }

@@ -68,7 +68,7 @@ func holds(s object.Subnet, addr netip.Addr) bool {
 }
 
 // generation tells successive users of an address apart.
-func generation(object.Endpoint) uint8 { return 0 }
+func generation(e object.Endpoint) uint8 { return e.Generation }
 
 func (w world) bounces(host, subnet string) bool { return slices.Contains(w.bouncers[subnet], host) }
 func (w world) divides(host, vpc string) bool    { return slices.Contains(w.dividers[vpc], host) }
