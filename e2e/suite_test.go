@@ -128,7 +128,7 @@ func underlayOf(variant *scenario.Scenario) string {
 // wiresOf are the wires that a step is checked on; "both" where it is compared.
 func wiresOf(script *scenario.Scenario, step *scenario.Step) []string {
 	switch {
-	case step.Probe == nil && step.Table == nil && step.Trace == nil && step.Send == nil && step.Replay == nil && step.Assert == nil:
+	case step.Probe == nil && step.Table == nil && step.Trace == nil && step.Send == nil && step.Replay == nil && step.Assert == nil && step.Fault == nil && step.Stop == nil:
 		return nil // it checks nothing
 	case len(script.Wires) > 1 && (step.Probe != nil || step.Table != nil || step.Trace != nil || step.Send != nil):
 		return append([]string{run.BothWires}, script.Wires...)

@@ -254,3 +254,30 @@ func TestCompilingAnUnknownHostSaysSo(t *testing.T) {
 	_, err := compile.Host(object.Set{}, "h9")
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring(`host "h9": there is no such host`)))
 }
+
+func TestPeersThatAHostBelievesDeadAreMarkedForItAlone(t *testing.T) {
+	g := NewWithT(t)
+	set := valid(t, object.Draft{Hosts: []object.Host{
+		{Meta: object.Meta{Name: "h1"}, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}},
+		{Meta: object.Meta{Name: "h2"}, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.2")}},
+		{Meta: object.Meta{Name: "h3"}, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.3")}},
+	}})
+	hosts := compile.Hosts(set)
+	compile.Mark(hosts, nil)
+	g.Expect(hosts).To(Equal(compile.Hosts(set)), "nobody says that anybody is dead")
+	compile.Mark(hosts, func(host, peer string) bool { return host != "h1" || peer != "h3" })
+	down := map[string][]string{}
+	for _, h := range hosts {
+		for _, p := range h.Peers {
+			if p.Down {
+				down[h.Name] = append(down[h.Name], p.Name)
+			}
+		}
+	}
+	g.Expect(down).To(Equal(map[string][]string{"h1": {"h3"}}))
+	one, err := compile.HostLive(set, "h1", func(peer string) bool { return peer != "h3" })
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(one).To(Equal(hosts[0]))
+	_, err = compile.HostLive(set, "h9", nil)
+	g.Expect(err).To(MatchError(ContainSubstring("no such host")))
+}

@@ -53,8 +53,8 @@ type Host struct {
 type Peer struct {
 	Name      string
 	Addresses []netip.Addr
-	// Down says that this host has not heard of it for too long. Another host
-	// may believe otherwise.
+	// Down says that nothing is heard of the host: its roles are asked last.
+	// Another host may hear of it.
 	Down bool
 }
 

@@ -39,6 +39,8 @@ func All() []Fault {
 			Rows: []string{"J1"}, Wire: "testrun", packet: lose},
 		{Name: "blind-trace", Says: "traces tell of every row that it is unused",
 			Rows: []string{"J4"}, packet: blind},
+		{Name: "unbreakable", Says: "nothing that a scenario breaks is broken, and the wire says that it is",
+			Rows: []string{"J6"}, unbreakable: true},
 		{Name: "altered-frames", Says: "a byte of the payload is changed on the way",
 			Rows: []string{"J2"}, emissions: alterFrames},
 	}

@@ -37,6 +37,8 @@ type Fault struct {
 	emissions func(at wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission
 	// drops changes the counters.
 	drops func(wire.Drops)
+	// unbreakable keeps the conditions of hosts from the wire.
+	unbreakable bool
 }
 
 // Of returns the faults that must turn a row red.
@@ -64,13 +66,15 @@ func (f Fault) Plant(w wire.Wire) wire.Wire {
 	if f.Wire != "" && f.Wire != w.Name() {
 		return w
 	}
-	return &planted{Wire: w, fault: f}
+	return &planted{Wire: w, fault: f, said: map[string]wire.Condition{}}
 }
 
 // planted is a wire with a fault in it.
 type planted struct {
 	wire.Wire
 	fault Fault
+	// said are the conditions that the wire was not told of.
+	said map[string]wire.Condition
 }
 
 // Apply gives the hosts states that the fault has changed.

@@ -75,7 +75,7 @@ func (n *node) hold(v view) {
 		if known.state == learned {
 			location, found := n.directory(at)
 			subnet, some := n.subnet(at)
-			wrong = wrong || (found && location.Host != known.host) || !n.knows(known.host) ||
+			wrong = wrong || (found && (location.Host != known.host || generation(location) != known.generation)) || !n.knows(known.host) ||
 				(!found && some && n.bounces(n.name, subnet.Name) && !slices.Contains(n.filling, subnet.Name))
 		}
 		if wrong {

@@ -48,6 +48,9 @@ type recording struct {
 // Record runs a scenario on the testrun wire and writes what happened as new
 // ones, one for each family of the underlay. It returns their files.
 func Record(ctx context.Context, s *scenario.Scenario, o Options) ([]string, error) {
+	if err := recordable(s); err != nil {
+		return nil, fmt.Errorf("record %s: %w", s.Name, err)
+	}
 	root, err := source(s)
 	if err != nil {
 		return nil, err
@@ -68,6 +71,17 @@ func Record(ctx context.Context, s *scenario.Scenario, o Options) ([]string, err
 		files = append(files, file)
 	}
 	return files, nil
+}
+
+// recordable refuses scenarios whose steps say what cannot be read off packets.
+func recordable(s *scenario.Scenario) error {
+	for i, step := range s.Steps {
+		if step.Fault != nil || step.Clock != nil || step.Traffic != nil || (step.Change != nil && step.Kind() != "change") {
+			return fmt.Errorf("step %d (%s:%d) is a %s, which is not recorded; leave it out, or write changes as change",
+				i+1, step.At.File, step.At.Line, step.Kind())
+		}
+	}
+	return nil
 }
 
 // byFamily are the variants of a scenario, one for each family.

@@ -17,8 +17,9 @@ type running struct {
 	name  string
 	cell  Cell
 	proto wire.Proto
-	// events is how many there were when it started.
-	events int
+	// standing is what was wrong when it started, events how much had happened.
+	standing []string
+	events   int
 }
 
 // traffic starts a series on every wire.
@@ -30,7 +31,11 @@ func (r *runner) traffic(ctx context.Context, t *scenario.Traffic) error {
 		return fmt.Errorf("start traffic %s: %w", t.Name, err)
 	}
 	talk := talks[0]
-	r.running[t.Name] = running{name: talk.name, cell: talk.cell, proto: t.Proto, events: len(r.events)}
+	ran := running{name: talk.name, cell: talk.cell, proto: t.Proto, events: len(r.events)}
+	for _, c := range r.conditions {
+		ran.standing = append(ran.standing, kindsOf(wire.Condition{}, c)...)
+	}
+	r.running[t.Name] = ran
 	for _, w := range r.wires {
 		c, ok := w.(wire.Carrier)
 		if !ok {
@@ -47,7 +52,8 @@ func (r *runner) traffic(ctx context.Context, t *scenario.Traffic) error {
 // happened meanwhile.
 func (r *runner) stop(ctx context.Context, s *scenario.Stop) ([]Check, error) {
 	ran := r.running[s.Traffic]
-	during := slices.Compact(slices.Sorted(slices.Values(r.events[ran.events:])))
+	during := slices.Sorted(slices.Values(slices.Concat(ran.standing, r.events[ran.events:])))
+	during = slices.Compact(during)
 	during = slices.DeleteFunc(during, func(kind string) bool { return kind == "mended" })
 	if len(during) == 0 {
 		during = []string{""}

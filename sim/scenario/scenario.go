@@ -14,6 +14,38 @@
 //	  rows: [B1]
 //	  probe: {proto: icmp, from: red-1, to: red-2, count: 2}
 //	  expect: {verdict: deliver, hops: [2, 1]}
+//
+// # Steps
+//
+// Each step has one of these keys, beside name, rows and expect.
+//
+//	probe, table     conversations, and what becomes of them
+//	trace            one packet's way, and the rows that it met
+//	send, replay     frames on a port
+//	assert           counters, modes, and down: who is believed to be dead by whom
+//
+//	change           apply: and delete: objects
+//	move             {endpoint: red-1, to: h3}: all but the host stays, sockets too
+//	recreate         {endpoint: red-1, mac: …, host: h3}: nothing but the addresses stays
+//	relabel          {endpoint: red-1, labels: {app: web}}
+//	roles            {subnet: red-a, count: 2}, {vpc: red, hosts: [h1]}: bouncers, dividers
+//	forget           all that hosts have learned
+//
+//	wait, advance    500ms: time passes; on testrun it is virtual
+//	at               2s: wait until so much has been waited for since the start
+//	clock            {host: h1, step: 5s}: one host's clock, at once (testrun only)
+//	link             {host: h2, state: down, loss: 20, delay: 5ms, rate: 1000, mtu: 1400, direction: in}
+//	host             {name: h2, state: dead}
+//	agent            {host: h1, state: paused}: changes do not reach h1 until it is running;
+//	                 killed: nor does it send heartbeats
+//	traffic          {name: t, proto: tcp, from: red-1, to: red-2, every: 10ms}: goes on
+//	                 while the next steps are done
+//	stop             {traffic: t, survived: true, lost: {most: 20}, gap: {most: 1s}}
+//
+// What a link step does not name stays; state: repaired makes all of it perfect
+// again. Loss is in percent and chosen by the scenario's seed, a number at its
+// top; rate in kilobits a second. Probes, which are compared packet by packet, are
+// refused while a link loses at random; send and replay while traffic runs.
 package scenario
 
 import (

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -163,4 +164,12 @@ func TestTimeFaultsAndTraffic(t *testing.T) {
 	g.Expect(*stop.Gap.Most).To(Equal(time.Second))
 	g.Expect(stop.Lost.Least).To(BeNil())
 	g.Expect(stop.Delay).To(BeNil())
+}
+
+func TestASelectionKeepsWhatItsStepsDependOn(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenario.Load(os.DirFS("testdata/good"), "time.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	one := s.Select(scenario.Selection{Name: regexp.MustCompile("^stop$")})
+	g.Expect(one.Steps).To(HaveLen(len(s.Steps)-1), "all but the assert")
 }

@@ -28,10 +28,12 @@ func (c Selection) chooses(s Step) bool {
 }
 
 // changes says whether later steps find another network because of the step.
-func (s Step) changes() bool { return s.Change != nil || s.Forget || s.Advance > 0 }
+func (s Step) changes() bool {
+	return s.Change != nil || s.Forget || s.Advance > 0 || s.Fault != nil || s.Clock != nil || s.Traffic != nil || s.Stop != nil
+}
 
 // Select returns the scenario with the chosen steps, and those before them that
-// change the network: objects, what is learned, the clock. It is nil when no step
+// change the network: objects, what is learned, the clock, what is broken, traffic. It is nil when no step
 // is chosen.
 func (s *Scenario) Select(c Selection) *Scenario {
 	chosen := *s

@@ -31,6 +31,8 @@ type host struct {
 	met map[netip.Addr]state.MAC
 	// attached is at the uplink.
 	attached attachment
+	// dead hosts have their endpoints' ports down.
+	dead bool
 }
 
 // newHost makes a host and plugs it into the fabric.

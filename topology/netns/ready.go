@@ -16,12 +16,15 @@ const (
 	longest = 5 * time.Second
 )
 
-// Ready waits until every endpoint's device sends. The kernel activates a queue
+// Ready waits until every endpoint's device sends, but for those of dead hosts. The kernel activates a queue
 // some time after its device is up; until then it loses what a stack sends.
 func (n *Net) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	for _, e := range n.endpoints {
+		if e.host.dead {
+			continue
+		}
 		if err := e.ready(ctx); err != nil {
 			return fmt.Errorf("endpoint %s: %w", e.Name, err)
 		}

@@ -10,6 +10,9 @@
 //	                        ▼
 //	                     program uplink there ─► … ─► delivered, answered or dropped
 //
+// Where links delay, a packet's way is a chain of events in virtual time, and
+// other packets, those of traffic, are on their ways meanwhile.
+//
 // The programs, the maps and what is written to them are those of production;
 // the underlay (one Ethernet) and the endpoints' stacks are simulated here.
 package testrun

@@ -36,6 +36,7 @@ type Wire struct {
 	seed      int               // of what links lose
 	events    events
 	traffic   map[string]*stream
+	watch     func(at time.Duration, from string, frame []byte)
 }
 
 var (
@@ -58,6 +59,14 @@ func New(maker Maker) *Wire {
 	}
 	_ = w.clock.Follow(w.tell) // there is no host yet that could fail
 	return w
+}
+
+// Watch tells of every frame that a host puts on the underlay, whatever then
+// becomes of it, and when.
+func (w *Wire) Watch(seen func(at time.Duration, from string, frame []byte)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watch = seen
 }
 
 // Name is "testrun".

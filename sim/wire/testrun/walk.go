@@ -232,6 +232,9 @@ func (t *trip) arrive(name string, frame []byte, s *wire.Step) {
 // its destination MAC. A frame that nobody takes is lost there.
 func (w *Wire) transmit(from *host, r Result, s *wire.Step, t *trip) (*place, error) {
 	w.frames[from.name]++
+	if w.watch != nil {
+		w.watch(w.now(), from.name, r.Frame)
+	}
 	t.Frames = append(t.Frames, r.Frame)
 	to := w.byMAC[state.MAC(r.Frame[:6])]
 	e := wire.Emission{At: wire.Port{Uplink: from.name}, Frame: r.Frame}

@@ -71,7 +71,7 @@ func (t *connection) ask(i int) error {
 	t.group.Go(func() {
 		err := t.room.InEndpoint(t.From, func() error { return t.exchange(i) })
 		if err == nil {
-			t.told()
+			t.told(i)
 		}
 	})
 	return nil

@@ -4,6 +4,7 @@ package veth
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -90,9 +91,18 @@ func (d *datagrams) read() {
 			return
 		}
 		if err == nil && n == d.Size {
-			d.told()
+			d.told(number16(buf[:n]))
 		}
 	}
+}
+
+// number16 is the number of the request that a payload is of; 0 when the payload
+// has no room for it.
+func number16(payload []byte) int {
+	if len(payload) < 4 {
+		return 0
+	}
+	return int(binary.BigEndian.Uint16(payload[2:]))
 }
 
 func (d *datagrams) request(i int) match {

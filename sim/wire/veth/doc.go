@@ -12,6 +12,9 @@
 //	  eth0 ────── ep-a1      uplink ──── to-h1 ─ bridge ─ to-h2 ──── uplink
 //	   ear                                ear              ear
 //
+// A link that loses or delays has a relay of this process in it, between to-h1 and
+// the bridge, because the kernel has no netem.
+//
 // The endpoints' own group announcements (MLD) are held back, so that nothing
 // is counted that nobody sent; during [Wire.Inject] no stack hears anything, so
 // that nothing answers a frame but the programs.

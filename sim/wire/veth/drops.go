@@ -23,6 +23,9 @@ func (w *Wire) Drops(ctx context.Context) (wire.Drops, error) {
 		}
 		all[name] = some
 	}
+	if err := w.addLost(all); err != nil {
+		return nil, err
+	}
 	return all, ctx.Err()
 }
 

@@ -50,6 +50,11 @@ func newEar(device string, room int) (*ear, error) {
 		}
 		index = dev.Index
 	}
+	return newEarAt(index, room)
+}
+
+// newEarAt is newEar by the device's index; 0: all.
+func newEarAt(index, room int) (*ear, error) {
 	// Protocol 0 hears nothing until the socket is set up and bound.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

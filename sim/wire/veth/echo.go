@@ -102,7 +102,7 @@ func (e *echo) read() {
 			return
 		}
 		if err == nil && n >= echoHeader && buf[0] == reply && binary.BigEndian.Uint16(buf[4:]) == e.nonce {
-			e.told()
+			e.told(int(binary.BigEndian.Uint16(buf[6:])) - 1)
 		}
 	}
 }

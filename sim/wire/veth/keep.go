@@ -15,7 +15,7 @@ func OpenNamed(name string) (*Wire, error) { return open(netns.Options{Name: nam
 // Keep lets go of the wire and leaves the machine room as it is: links, programs
 // and all that they have learned, until somebody takes it down by its name.
 func (w *Wire) Keep() error {
-	errs := []error{w.hush.listen(), w.hush.close(), w.ears.close(), w.room.Release()}
+	errs := []error{w.endTraffic(), w.closeRelays(), w.hush.listen(), w.hush.close(), w.ears.close(), w.room.Release()}
 	for _, d := range w.paths {
 		errs = append(errs, d.Close())
 	}

@@ -35,6 +35,8 @@ type call struct {
 	to *placed
 	// nonce tells the packets of one call from those of any other.
 	nonce uint16
+	// tell, when set, is told each reply.
+	tell func(i int)
 }
 
 // Probe implements wire.Wire: the sender's and the receiver's stacks talk, and
@@ -46,6 +48,9 @@ func (w *Wire) Probe(ctx context.Context, p wire.Probe) (wire.Outcome, error) {
 	}
 	if c.to != nil && c.to.Name == c.from.Name {
 		return selfOutcome(c), nil
+	}
+	if out, ok := w.silent(c); ok {
+		return out, nil
 	}
 	t, err := w.talk(ctx, c)
 	if err != nil {
@@ -137,6 +142,10 @@ func (w *Wire) converse(ctx context.Context, c call, t talk) (wire.Outcome, erro
 		x := exchange{seen: seen, took: took, drops: newDrops(before, after)}
 		if err := x.read(w.know, c, t.request(i), t.reply(i), &out); err != nil {
 			return out, fmt.Errorf("packet %d: %w", i, err)
+		}
+		w.orphan(&out.Requests[len(out.Requests)-1])
+		if len(out.Replies) > 0 {
+			w.orphan(&out.Replies[len(out.Replies)-1])
 		}
 	}
 	return out, nil

@@ -108,15 +108,21 @@ type crew struct {
 	group   sync.WaitGroup
 	replies chan struct{}
 	closers []func() error
+	// tell, when set, is told each reply instead.
+	tell func(i int)
 }
 
 // newCrew has room for all replies, so that nobody waits to tell one.
-func newCrew(c call) *crew { return &crew{replies: make(chan struct{}, c.Count)} }
+func newCrew(c call) *crew { return &crew{replies: make(chan struct{}, c.Count), tell: c.tell} }
 
 func (r *crew) answered() <-chan struct{} { return r.replies }
 
-// told tells a reply.
-func (r *crew) told() {
+// told tells the reply to a request.
+func (r *crew) told(i int) {
+	if r.tell != nil {
+		r.tell(i)
+		return
+	}
 	select {
 	case r.replies <- struct{}{}:
 	default: // more than were asked for
@@ -140,7 +146,7 @@ func (r *crew) close() error {
 func refused(err error) bool {
 	for _, e := range []error{
 		unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ETIMEDOUT, unix.ECONNRESET, unix.EPIPE,
-		unix.EHOSTDOWN, unix.EACCES, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled, net.ErrClosed,
+		unix.EHOSTDOWN, unix.ENETDOWN, unix.EACCES, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled, net.ErrClosed,
 	} {
 		if errors.Is(err, e) {
 			return true

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,14 @@ type Wire struct {
 	know  knowledge
 	// port and nonce are the last that a probe took.
 	port, nonce uint16
+	// states are those that hosts are meant to hold, held has the endpoints of
+	// those that they do.
+	states     map[string]state.Host
+	held       map[string]map[string]bool
+	conditions map[string]wire.Condition
+	relays     map[string]*relay
+	seed       int
+	traffic    map[string]*series
 }
 
 var (
@@ -46,7 +55,11 @@ func open(o netns.Options) (*Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Wire{room: room, paths: map[string]*dataplane.Datapath{}}
+	w := &Wire{
+		room: room, paths: map[string]*dataplane.Datapath{},
+		states: map[string]state.Host{}, held: map[string]map[string]bool{},
+		conditions: map[string]wire.Condition{}, relays: map[string]*relay{}, traffic: map[string]*series{},
+	}
 	if w.ears, err = newEars(room); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -67,7 +80,9 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 	}
 	next := topology.FromStates(hosts)
 	change := topology.Compare(w.topo, next)
-	w.forgetPorts(change)
+	if err := w.forgetPorts(change); err != nil {
+		return err
+	}
 	if err := w.room.Apply(ctx, next); err != nil {
 		return err
 	}
@@ -83,13 +98,27 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 }
 
 // forgetPorts lets go of what is about to be unplugged.
-func (w *Wire) forgetPorts(c topology.Change) {
+func (w *Wire) forgetPorts(c topology.Change) error {
 	for _, e := range c.Unplug {
 		w.hush.forget(e.Name)
 	}
 	for _, h := range c.RemoveHosts {
 		w.hush.forget("host " + h.Name)
+		delete(w.conditions, h.Name)
+		if r := w.relays[h.Name]; r != nil {
+			delete(w.relays, h.Name)
+			if err := r.close(); err != nil {
+				return fmt.Errorf("host %s: %w", h.Name, err)
+			}
+		}
 	}
+	return nil
+}
+
+// topoHost is a host of the machine room.
+func (w *Wire) topoHost(name string) topology.Host {
+	i := slices.IndexFunc(w.topo.Hosts, func(h topology.Host) bool { return h.Name == name })
+	return w.topo.Hosts[i]
 }
 
 // quieten listens at what was plugged, and hushes it.
@@ -116,7 +145,8 @@ func (w *Wire) quieten(c topology.Change) error {
 
 // program makes every host hold its state and puts programs at its ports.
 func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
-	here := map[string]state.Host{}
+	here := w.states
+	clear(here)
 	var fresh []string
 	for _, h := range hosts {
 		here[h.Name] = h
@@ -133,6 +163,9 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if w.conditions[h.Name].Behind() {
+			continue
+		}
 		if err := w.hold(h); err != nil {
 			return fmt.Errorf("host %s: %w", h.Name, err)
 		}
@@ -147,6 +180,9 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 		delete(w.paths, name)
 	}
 	for _, h := range hosts {
+		if w.conditions[h.Name].Behind() {
+			continue
+		}
 		if err := AttachAll(w.room, h, w.paths[h.Name]); err != nil {
 			return err
 		}
@@ -160,8 +196,14 @@ func (w *Wire) hold(h state.Host) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.paths[h.Name].Apply(h, local)
-	return err
+	if _, err = w.paths[h.Name].Apply(h, local); err != nil {
+		return err
+	}
+	w.held[h.Name] = map[string]bool{}
+	for _, e := range h.Endpoints {
+		w.held[h.Name][e.Name] = true
+	}
+	return nil
 }
 
 // Forget implements wire.Wire.
@@ -214,7 +256,7 @@ func (w *Wire) Datapath(host string) *dataplane.Datapath { return w.paths[host] 
 
 // Close implements wire.Wire.
 func (w *Wire) Close() error {
-	var errs []error
+	errs := []error{w.endTraffic(), w.closeRelays()}
 	if w.hush != nil {
 		errs = append(errs, w.hush.close())
 	}
