@@ -142,10 +142,6 @@ func (n *node) vouches(w *walk, previous string, to object.Endpoint, claimed str
 
 // relay is what a bouncer or divider does with a question.
 func (o *Oracle) relay(w *walk, n *node, opt option) {
-	if opt.limit == 0 {
-		w.drop(relayLimit)
-		return
-	}
 	next := opt
 	next.limit--
 	s, ok := n.subnet(w.to())
@@ -170,6 +166,8 @@ func (o *Oracle) relay(w *walk, n *node, opt option) {
 		w.drop(reason)
 	case host == to.Host && opt.kind == asksBack:
 		o.pass(w, n, opt.host, option{kind: located, generation: generation(to), token: opt.token, host: host})
+	case opt.limit == 0:
+		w.drop(relayLimit)
 	default:
 		if host == to.Host {
 			next.generation = generation(to)

@@ -23,11 +23,19 @@ type path struct {
 	// host is the one that the address was learned to be behind.
 	host       string
 	generation uint8
-	token      int
+	token      token
 	// tell says that the next packet there quotes the token, so that the
 	// other side learns too.
 	tell  bool
 	since time.Duration
+}
+
+// token is what an answer must quote: one pair of addresses has one at a time.
+// The zero token is that of a question that nobody remembers.
+type token struct {
+	pair overlay.Pair
+	at   time.Duration
+	real bool
 }
 
 type pathState int

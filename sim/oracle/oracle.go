@@ -36,7 +36,6 @@ type Oracle struct {
 	filling    map[string][]string
 	ahead      map[string]time.Duration
 	time       time.Duration
-	token      int
 }
 
 // New returns an oracle for a network without objects.
@@ -95,8 +94,3 @@ func (o *Oracle) Advance(d time.Duration) { o.time += d }
 
 // now is the time at a host.
 func (o *Oracle) now(host string) time.Duration { return o.time + o.ahead[host] }
-
-func (o *Oracle) newToken() int {
-	o.token++
-	return o.token
-}

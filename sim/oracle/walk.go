@@ -28,6 +28,7 @@ const (
 	refusal      = "refusal"
 	gateway      = "gateway"
 	budget       = "budget"
+	guardMAC     = "guard_mac"
 	fragment     = "fragment"
 	ttl          = "ttl"
 	mtu          = "mtu"
@@ -80,6 +81,10 @@ func (o *Oracle) put(w *walk, e object.Endpoint) {
 	if now, ok := o.real.set.Endpoint(e.Key()); !ok || now.Host != w.host() {
 		w.drop(link.NoPort)
 		return
+	} else if now.MAC != e.MAC {
+		w.drop(wire.OtherMAC)
+		w.out.To = e.Key()
+		return
 	}
 	w.out.Delivered, w.out.To = true, e.Key()
 }
@@ -89,7 +94,7 @@ type option struct {
 	kind optionKind
 	// generation is the destination's, as the sender knows it; 0: not known.
 	generation uint8
-	token      int
+	token      token
 	// host is who asks, who answers, or where the destination is; source is the
 	// generation of who sent the packet.
 	host   string
@@ -139,7 +144,11 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 	n := o.nodes[w.host()]
 	e, _ := n.set.Endpoint(endpoint)
 	own, _ := n.set.Subnet(e.Subnet)
+	sender, _ := o.real.set.Endpoint(endpoint)
 	switch {
+	case sender.MAC != e.MAC:
+		w.drop(guardMAC) // the host knows an earlier endpoint of that name
+		return
 	case w.later != nil && w.later.reaches(w.dst.Is6()):
 		w.drop(fragment)
 		return
@@ -224,7 +233,7 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 		w.drop(noHost)
 		return
 	case spend(n.questions, e.Key(), now, questionEvery, questionAhead):
-		opt.token = o.newToken()
+		opt.token = token{w.pair(), now, true}
 		row = path{state: asked, token: opt.token, since: now}
 		if next == to.Host {
 			row.state, row.host, row.generation = learned, to.Host, generation(to)

@@ -210,6 +210,10 @@ func (r Refusal) String() string {
 // cut and is larger than the endpoint's own MTU.
 const StackMTU = "stack_mtu"
 
+// OtherMAC is the reason why a stack takes no notice of a packet that comes out
+// at its endpoint: it is for another MAC address, that of an earlier endpoint.
+const OtherMAC = "other_mac"
+
 // Step is one run of one program over one packet.
 type Step struct {
 	Host    string

@@ -4,6 +4,7 @@ package testrun
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -54,8 +55,10 @@ func (w *Wire) part(from *endpoint, sent []byte) (wire.Packet, error) {
 			return wire.Packet{}, fmt.Errorf("the answer at the port of endpoint %s: %w", from.Name, err)
 		}
 	case t.Delivered:
-		if _, err := w.receive(t, sent); err != nil {
-			t.Delivered = false
+		_, err := w.receive(t, sent)
+		if t.Delivered = err == nil; errors.Is(err, errOtherMAC) {
+			t.Reason, t.Dropper = wire.OtherMAC, w.endpoints[t.To].host.name
+		} else if err != nil {
 			t.Reason, t.Dropper = fmt.Sprintf("endpoint %s discards it: %v", t.To, err), w.endpoints[t.To].host.name
 		}
 	case t.frame != nil:

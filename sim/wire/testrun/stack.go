@@ -4,6 +4,7 @@ package testrun
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -99,6 +100,9 @@ func answer(t trip, neighbour netip.Addr) (state.MAC, bool) {
 	return state.MAC{}, false
 }
 
+// errOtherMAC says that a frame is for another MAC address than the endpoint's.
+var errOtherMAC = errors.New(wire.OtherMAC)
+
 // receive says what the stack of the endpoint that a packet came out at makes of
 // it: the decoded packet, or why it throws it away.
 func (w *Wire) receive(t trip, sent []byte) (frame.Layer, error) {
@@ -116,7 +120,7 @@ func (w *Wire) receive(t trip, sent []byte) (frame.Layer, error) {
 	}
 	switch {
 	case got.Inner.DstMAC != e.MAC:
-		return frame.Layer{}, fmt.Errorf("destination MAC %x, its own is %x", got.Inner.DstMAC, e.MAC)
+		return frame.Layer{}, errOtherMAC
 	case got.Key() != want.Key():
 		return frame.Layer{}, fmt.Errorf("it is another packet than was sent: %s", got)
 	case !bytes.Equal(got.Inner.Payload, want.Inner.Payload):

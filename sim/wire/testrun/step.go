@@ -65,7 +65,7 @@ func check(r Result) error {
 	}
 	lost := verdict == bpf.RowVerdictVERDICT_DROP || verdict == bpf.RowVerdictVERDICT_REFUSE
 	if lost && r.Record.Reason == 0 {
-		return fmt.Errorf("it dropped or refused the packet and recorded no reason")
+		return fmt.Errorf("it dropped the packet and recorded no reason")
 	}
 	return nil
 }
