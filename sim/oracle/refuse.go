@@ -30,7 +30,7 @@ func (o *Oracle) refuse(w *walk, n *node, e object.Endpoint, reason string, most
 // turnDown sends a question back to the host that asks: it goes nowhere.
 func (o *Oracle) turnDown(w *walk, n *node, opt option, reason string, most int) {
 	if !n.knows(opt.host) {
-		w.drop(noHost)
+		w.drop(reason)
 		return
 	}
 	answer := option{kind: refused, token: opt.token, reason: reason, mtu: most}

@@ -243,22 +243,26 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 	o.depart(w, n, e, next, opt)
 }
 
-// first is whom an endpoint's host asks; the endpoint, if it is located.
+// first is whom an endpoint's host asks; the endpoint, if it is located. A host
+// that bounces the destination's subnet reads its own directory, whichever subnet
+// the endpoint is in.
 func (n *node) first(w *walk, e object.Endpoint) (next string, to object.Endpoint, reason string) {
-	target, known := n.set.Subnet(e.Subnet)
-	if !holds(target, w.dst) {
-		if !n.divides(n.name, w.vpc.Name) {
-			if next = n.choose(n.dividers[w.vpc.Name], w.pair()); next == "" {
-				reason = noBouncer
-			}
-			return next, to, reason
-		}
-		target, known = n.subnet(w.to())
+	target, _ := n.set.Subnet(e.Subnet)
+	if holds(target, w.dst) {
+		return n.whom(target, w)
 	}
-	if !known {
+	target, known := n.subnet(w.to())
+	divides := n.divides(n.name, w.vpc.Name)
+	switch {
+	case known && (divides || n.bounces(n.name, target.Name)):
+		return n.whom(target, w)
+	case divides:
 		return "", to, noSubnet
 	}
-	return n.whom(target, w)
+	if next = n.choose(n.dividers[w.vpc.Name], w.pair()); next == "" {
+		reason = noBouncer
+	}
+	return next, to, reason
 }
 
 // reaches says whether a later fragment begins inside its transport header, or
