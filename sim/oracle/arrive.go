@@ -51,21 +51,20 @@ func (o *Oracle) receive(w *walk, n *node, previous string, opt option) {
 	}
 }
 
-// pass sends a packet on that is not of an endpoint here.
+// pass sends a packet on that is not of an endpoint here. Only questions are held
+// against the MTU: what goes back came the same way.
 func (o *Oracle) pass(w *walk, n *node, next string, opt option) {
 	if !n.knows(next) {
 		w.drop(noHost)
 		return
 	}
-	most, ok := o.fits(n, next, w.length, opt)
-	switch {
-	case ok:
-		o.arrive(w, next, opt)
-	case opt.question():
-		o.turnDown(w, n, opt, mtu, most)
-	default:
-		w.drop(mtu)
+	if opt.question() {
+		if most, ok := o.fits(n, next, w.length, opt); !ok {
+			o.turnDown(w, n, opt, mtu, most)
+			return
+		}
 	}
+	o.arrive(w, next, opt)
 }
 
 // resend goes where a bouncer says, if it answers an open question.

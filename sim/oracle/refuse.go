@@ -34,10 +34,6 @@ func (o *Oracle) turnDown(w *walk, n *node, opt option, reason string, most int)
 		return
 	}
 	answer := option{kind: refused, token: opt.token, reason: reason, mtu: most}
-	if _, ok := o.fits(n, opt.host, w.length, answer); !ok {
-		w.drop(mtu)
-		return
-	}
 	w.drop(reason)
 	o.arrive(w, opt.host, answer)
 }
