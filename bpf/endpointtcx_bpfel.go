@@ -20,12 +20,14 @@ const (
 	EndpointTCXMapDirectory    = "directory"
 	EndpointTCXMapDrops        = "drops"
 	EndpointTCXMapEndpoints    = "endpoints"
+	EndpointTCXMapHanded       = "handed"
 	EndpointTCXMapHosts        = "hosts"
 	EndpointTCXMapLocals       = "locals"
 	EndpointTCXMapPaths        = "paths"
 	EndpointTCXMapPeerSlots    = "peer_slots"
 	EndpointTCXMapPeers        = "peers"
 	EndpointTCXMapPorts        = "ports"
+	EndpointTCXMapPrograms     = "programs"
 	EndpointTCXMapRecords      = "records"
 	EndpointTCXMapRoutes       = "routes"
 	EndpointTCXMapSubnets      = "subnets"
@@ -34,6 +36,7 @@ const (
 	EndpointTCXMapVirtuals     = "virtuals"
 	EndpointTCXMapVpcs         = "vpcs"
 	EndpointTCXProgEndpointTcx = "endpoint_tcx"
+	EndpointTCXVarRepeatable   = "repeatable"
 	EndpointTCXVarSimulated    = "simulated"
 	EndpointTCXVarTokenSecret  = "token_secret"
 )
@@ -91,12 +94,14 @@ type EndpointTCXMapSpecs struct {
 	Directory *ebpf.MapSpec `ebpf:"directory"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
+	Handed    *ebpf.MapSpec `ebpf:"handed"`
 	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
 	Locals    *ebpf.MapSpec `ebpf:"locals"`
 	Paths     *ebpf.MapSpec `ebpf:"paths"`
 	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
 	Peers     *ebpf.MapSpec `ebpf:"peers"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
+	Programs  *ebpf.MapSpec `ebpf:"programs"`
 	Records   *ebpf.MapSpec `ebpf:"records"`
 	Routes    *ebpf.MapSpec `ebpf:"routes"`
 	Subnets   *ebpf.MapSpec `ebpf:"subnets"`
@@ -110,6 +115,7 @@ type EndpointTCXMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXVariableSpecs struct {
+	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
 }
@@ -138,12 +144,14 @@ type EndpointTCXMaps struct {
 	Directory *ebpf.Map `ebpf:"directory"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Endpoints *ebpf.Map `ebpf:"endpoints"`
+	Handed    *ebpf.Map `ebpf:"handed"`
 	Hosts     *ebpf.Map `ebpf:"hosts"`
 	Locals    *ebpf.Map `ebpf:"locals"`
 	Paths     *ebpf.Map `ebpf:"paths"`
 	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
 	Peers     *ebpf.Map `ebpf:"peers"`
 	Ports     *ebpf.Map `ebpf:"ports"`
+	Programs  *ebpf.Map `ebpf:"programs"`
 	Records   *ebpf.Map `ebpf:"records"`
 	Routes    *ebpf.Map `ebpf:"routes"`
 	Subnets   *ebpf.Map `ebpf:"subnets"`
@@ -159,12 +167,14 @@ func (m *EndpointTCXMaps) Close() error {
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
+		m.Handed,
 		m.Hosts,
 		m.Locals,
 		m.Paths,
 		m.PeerSlots,
 		m.Peers,
 		m.Ports,
+		m.Programs,
 		m.Records,
 		m.Routes,
 		m.Subnets,
@@ -179,6 +189,7 @@ func (m *EndpointTCXMaps) Close() error {
 //
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXVariables struct {
+	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
 }

@@ -48,6 +48,9 @@ func (a RowAccess) String() string { return name("access", "ACCESS_", uint64(a))
 // String is the state as people see it: "learned".
 func (s RowPathState) String() string { return name("path_state", "PATH_", uint64(s)) }
 
+// String is the program as people see it, and as its object names it: "turn".
+func (p RowProgram) String() string { return name("program", "PROGRAM_", uint64(p)) }
+
 // name looks a value of an enum up in the type information of the object, where
 // the C compiler wrote it down. A value without a name is shown as its number.
 func name(enum, prefix string, value uint64) string {

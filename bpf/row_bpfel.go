@@ -28,6 +28,14 @@ type RowAddrKey struct {
 	Addr [16]uint8
 }
 
+type RowBouncer uint32
+
+const (
+	RowBouncerBOUNCER_NONE     RowBouncer = 0
+	RowBouncerBOUNCER_FILLING  RowBouncer = 1
+	RowBouncerBOUNCER_COMPLETE RowBouncer = 2
+)
+
 type RowBudget struct {
 	_        structs.HostLayout
 	Icmp     uint64
@@ -84,8 +92,9 @@ const (
 	RowDropReasonDROP_REFUSAL         RowDropReason = 38
 	RowDropReasonDROP_GATEWAY         RowDropReason = 39
 	RowDropReasonDROP_FRAGMENT        RowDropReason = 40
-	RowDropReasonDROP_BUDGET          RowDropReason = 41
-	RowDropReasonDROP_MAX             RowDropReason = 42
+	RowDropReasonDROP_NO_PROGRAM      RowDropReason = 41
+	RowDropReasonDROP_BUDGET          RowDropReason = 42
+	RowDropReasonDROP_MAX             RowDropReason = 43
 )
 
 type RowEndpoint struct {
@@ -111,6 +120,34 @@ type RowEndpoint struct {
 	}
 	Generation uint8
 	Pad        [3]uint8
+}
+
+type RowHanded struct {
+	_                structs.HostLayout
+	Source           RowAddrKey
+	Destination      RowAddrKey
+	Sport            uint16
+	Dport            uint16
+	L3Length         uint16
+	Ethertype        uint16
+	L4               uint16
+	Length           uint16
+	Protocol         uint8
+	Fragment         uint8
+	Tos              uint8
+	Ttl              uint8
+	Identity         uint32
+	Peer             uint32
+	Generation       uint8
+	OuterTos         uint8
+	Type             uint8
+	Flags            uint8
+	Limit            uint8
+	SourceGeneration uint8
+	Pad              [2]uint8
+	Found            uint32
+	Token            uint32
+	Host             [16]uint8
 }
 
 type RowHost struct {
@@ -208,6 +245,15 @@ type RowPrefixKey struct {
 	Vni       uint32
 	Addr      [16]uint8
 }
+
+type RowProgram uint32
+
+const (
+	RowProgramPROGRAM_TURN  RowProgram = 0
+	RowProgramPROGRAM_RETRY RowProgram = 1
+	RowProgramPROGRAM_TELL  RowProgram = 2
+	RowProgramPROGRAM_MAX   RowProgram = 3
+)
 
 type RowRecord struct {
 	_            structs.HostLayout
@@ -346,12 +392,14 @@ const (
 	RowMapDirectory      = "directory"
 	RowMapDrops          = "drops"
 	RowMapEndpoints      = "endpoints"
+	RowMapHanded         = "handed"
 	RowMapHosts          = "hosts"
 	RowMapLocals         = "locals"
 	RowMapPaths          = "paths"
 	RowMapPeerSlots      = "peer_slots"
 	RowMapPeers          = "peers"
 	RowMapPorts          = "ports"
+	RowMapPrograms       = "programs"
 	RowMapRecords        = "records"
 	RowMapRoutes         = "routes"
 	RowMapSubnets        = "subnets"
@@ -360,8 +408,10 @@ const (
 	RowMapVirtuals       = "virtuals"
 	RowMapVpcs           = "vpcs"
 	RowVarAccessType     = "access_type"
+	RowVarBouncerType    = "bouncer_type"
 	RowVarDropReasonType = "drop_reason_type"
 	RowVarPathStateType  = "path_state_type"
+	RowVarProgramType    = "program_type"
 	RowVarStageType      = "stage_type"
 	RowVarTableType      = "table_type"
 	RowVarVerdictType    = "verdict_type"
@@ -419,12 +469,14 @@ type RowMapSpecs struct {
 	Directory *ebpf.MapSpec `ebpf:"directory"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
+	Handed    *ebpf.MapSpec `ebpf:"handed"`
 	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
 	Locals    *ebpf.MapSpec `ebpf:"locals"`
 	Paths     *ebpf.MapSpec `ebpf:"paths"`
 	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
 	Peers     *ebpf.MapSpec `ebpf:"peers"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
+	Programs  *ebpf.MapSpec `ebpf:"programs"`
 	Records   *ebpf.MapSpec `ebpf:"records"`
 	Routes    *ebpf.MapSpec `ebpf:"routes"`
 	Subnets   *ebpf.MapSpec `ebpf:"subnets"`
@@ -439,8 +491,10 @@ type RowMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type RowVariableSpecs struct {
 	AccessType     *ebpf.VariableSpec `ebpf:"access_type"`
+	BouncerType    *ebpf.VariableSpec `ebpf:"bouncer_type"`
 	DropReasonType *ebpf.VariableSpec `ebpf:"drop_reason_type"`
 	PathStateType  *ebpf.VariableSpec `ebpf:"path_state_type"`
+	ProgramType    *ebpf.VariableSpec `ebpf:"program_type"`
 	StageType      *ebpf.VariableSpec `ebpf:"stage_type"`
 	TableType      *ebpf.VariableSpec `ebpf:"table_type"`
 	VerdictType    *ebpf.VariableSpec `ebpf:"verdict_type"`
@@ -470,12 +524,14 @@ type RowMaps struct {
 	Directory *ebpf.Map `ebpf:"directory"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Endpoints *ebpf.Map `ebpf:"endpoints"`
+	Handed    *ebpf.Map `ebpf:"handed"`
 	Hosts     *ebpf.Map `ebpf:"hosts"`
 	Locals    *ebpf.Map `ebpf:"locals"`
 	Paths     *ebpf.Map `ebpf:"paths"`
 	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
 	Peers     *ebpf.Map `ebpf:"peers"`
 	Ports     *ebpf.Map `ebpf:"ports"`
+	Programs  *ebpf.Map `ebpf:"programs"`
 	Records   *ebpf.Map `ebpf:"records"`
 	Routes    *ebpf.Map `ebpf:"routes"`
 	Subnets   *ebpf.Map `ebpf:"subnets"`
@@ -491,12 +547,14 @@ func (m *RowMaps) Close() error {
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
+		m.Handed,
 		m.Hosts,
 		m.Locals,
 		m.Paths,
 		m.PeerSlots,
 		m.Peers,
 		m.Ports,
+		m.Programs,
 		m.Records,
 		m.Routes,
 		m.Subnets,
@@ -512,8 +570,10 @@ func (m *RowMaps) Close() error {
 // It can be passed to LoadRowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RowVariables struct {
 	AccessType     *ebpf.Variable `ebpf:"access_type"`
+	BouncerType    *ebpf.Variable `ebpf:"bouncer_type"`
 	DropReasonType *ebpf.Variable `ebpf:"drop_reason_type"`
 	PathStateType  *ebpf.Variable `ebpf:"path_state_type"`
+	ProgramType    *ebpf.Variable `ebpf:"program_type"`
 	StageType      *ebpf.Variable `ebpf:"stage_type"`
 	TableType      *ebpf.Variable `ebpf:"table_type"`
 	VerdictType    *ebpf.Variable `ebpf:"verdict_type"`

@@ -16,5 +16,7 @@ const enum stage stage_type SEC(".rodata.types");
 const enum table table_type SEC(".rodata.types");
 const enum access access_type SEC(".rodata.types");
 const enum path_state path_state_type SEC(".rodata.types");
+const enum program program_type SEC(".rodata.types");
+const enum bouncer bouncer_type SEC(".rodata.types");
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -5,12 +5,50 @@
 /* uplink: everything that arrives from the underlay.
  *
  *   ours? else pass → tunnel and source checked → inner frame parsed
- *                   → sent back?  learn, go there directly
- *                   → local?      learn what it tells, deliver
- *                   → else        relay, as bouncer or divider
+ *      → a question for an endpoint that is known to be elsewhere?  relay it
+ *      → local?   learn what it tells, deliver
+ *      → else     turn
+ *
+ * Packets that come back, or have to go back, are few; the programs for them are
+ * verified on their own:
+ *
+ * turn     a question  → relay, send back or refuse it, as bouncer or divider
+ *          else        → not here: back to where it came from
+ * retry    a packet that came back with the location, or because its endpoint is
+ *          not there   → learn from it and try again
+ * tell     one that was refused → its endpoint is told
  */
-#include "include/deliver.h"
+#include "include/handover.h"
 #include "include/relay.h"
+#include "include/retry.h"
+#include "include/toobig.h"
+
+/* Ours is a packet of the tunnel; `other` says so when it passes to the stack. */
+static __always_inline enum drop_reason parse(struct pkt *p, struct tunnel *t, bool *other)
+{
+	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	enum drop_reason reason;
+
+	stage(p, STAGE_PARSE);
+	switch (parse_outer(p, t, &c)) {
+	case OUTER_ICMP:
+		hear_too_big(p, t, &c);
+		*other = true;
+		return DROP_NONE;
+	case OUTER_OTHER:
+		*other = true;
+		return DROP_NONE;
+	case OUTER_FRAGMENT:
+		return DROP_TUNNEL_FRAGMENT;
+	case OUTER_TUNNEL:
+		break;
+	}
+	reason = parse_tunnel(p, t, &c);
+	if (reason)
+		return reason;
+	/* Neighbour discovery never leaves the port it was said at. */
+	return is_link_message(p) ? DROP_ND_OTHER : DROP_NONE;
+}
 
 static __always_inline enum drop_reason receive(struct pkt *p, const struct tunnel *t,
 						const struct local *to)
@@ -19,38 +57,73 @@ static __always_inline enum drop_reason receive(struct pkt *p, const struct tunn
 
 	if (reason)
 		return reason;
-	if (t->option.type)
+	if (t->option.type == GENEVE_RETURN)
 		learn(p, t, to);
 	return deliver(p, &to->door, t->length);
 }
 
-static __always_inline enum drop_reason process(struct pkt *p)
+/* Onto the underlay again, the headers as they are but for addresses. */
+static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel *t,
+					      const struct location *l)
 {
-	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
-	struct tunnel t;
+	struct outgoing out = {};
+	struct next n = {};
 	enum drop_reason reason;
+
+	reason = located(l, &n);
+	if (!reason)
+		reason = prepare_relay(p, t, &n, &out);
+	if (!reason && is_same_shape(t, out.host)) {
+		reason = readdress(p, t, out.host, out.label.generation);
+		return reason ? reason
+			      : decide(p, VERDICT_RELAY, hook_bounce(p->ctx), out.host->ifindex);
+	}
+	return !reason || is_final(reason) ? hand_over(p, t, PROGRAM_TURN) : reason;
+}
+
+static __always_inline enum drop_reason take_in(struct pkt *p, const struct tunnel *t)
+{
+	bool question = is_question(t);
 	struct local *local;
 
-	stage(p, STAGE_PARSE);
-	switch (parse_outer(p, &t, &c)) {
-	case OUTER_OTHER:
-		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
-	case OUTER_FRAGMENT:
-		return DROP_TUNNEL_FRAGMENT;
-	case OUTER_TUNNEL:
-		break;
+	if (question) {
+		struct location *l;
+
+		stage(p, STAGE_RELAY);
+		l = directory_row(p, &p->destination);
+		if (l && l->host)
+			return t->option.flags & RETURN_SEND_BACK ? hand_over(p, t, PROGRAM_TURN)
+								  : relay(p, t, l);
 	}
-	reason = parse_tunnel(p, &t, &c);
+	stage(p, STAGE_LOCAL);
+	local = locals_row(p, &p->destination);
+	if (!local)
+		return hand_over(p, t, PROGRAM_TURN);
+	if (local->generation == t->generation || (question && !t->generation))
+		return receive(p, t, local);
+	return question ? DROP_STALE : hand_over(p, t, PROGRAM_TURN);
+}
+
+static __always_inline enum drop_reason process(struct pkt *p)
+{
+	bool other = false;
+	struct tunnel t;
+	enum drop_reason reason;
+
+	reason = parse(p, &t, &other);
 	if (reason)
 		return reason;
-	/* Neighbour discovery never leaves the port it was said at. */
-	if (is_link_message(p))
-		return DROP_ND_OTHER;
-	stage(p, STAGE_LOCAL);
-	local = t.option.type == GENEVE_SEND_BACK ? NULL : locals_row(p, &p->destination);
-	if (!local)
-		return bounce(p, &t);
-	return receive(p, &t, local);
+	if (other)
+		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	switch (t.option.type) {
+	case 0:
+	case GENEVE_RETURN:
+		return take_in(p, &t);
+	case GENEVE_REFUSAL:
+		return hand_over(p, &t, PROGRAM_TELL);
+	default:
+		return hand_over(p, &t, PROGRAM_RETRY);
+	}
 }
 
 SEC("xdp.frags")
@@ -60,6 +133,89 @@ int uplink(struct xdp_md *ctx)
 
 	begin(&p, ctx);
 	return finish(&p, process(&p));
+}
+
+/* Back onto the underlay, under new outer headers. */
+static __always_inline enum drop_reason bounce(struct pkt *p, const struct tunnel *t,
+					       struct outgoing *out)
+{
+	__u32 ifindex = out->host->ifindex;
+	enum drop_reason reason;
+
+	reason = carry_congestion(p, t->tos);
+	if (!reason)
+		reason = encapsulate(p, out->host, &out->label, t->length);
+	if (reason)
+		return reason;
+	decide(p, out->verdict, hook_bounce(p->ctx), ifindex);
+	return out->refused;
+}
+
+static __always_inline enum drop_reason process_turn(struct pkt *p)
+{
+	struct outgoing out = {};
+	struct tunnel t;
+	enum drop_reason reason;
+
+	if (!take_over(p, &t))
+		return DROP_TRUNCATED;
+	out.label.identity = t.identity;
+	reason = is_question(&t) ? prepare_question(p, &t, &out) : prepare_not_here(p, &t, &out);
+	return reason ? reason : bounce(p, &t, &out);
+}
+
+SEC("xdp.frags")
+int turn(struct xdp_md *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_turn(&p));
+}
+
+static __always_inline enum drop_reason process_retry(struct pkt *p)
+{
+	struct outgoing out = {};
+	struct local *to = NULL;
+	struct tunnel t;
+	enum drop_reason reason;
+
+	if (!take_over(p, &t))
+		return DROP_TRUNCATED;
+	out.label.identity = t.identity;
+	reason = t.option.type == GENEVE_SEND_BACK ? prepare_resend(p, &t, &out)
+						   : prepare_retry(p, &t, &out, &to);
+	if (reason)
+		return reason;
+	if (!to)
+		return bounce(p, &t, &out);
+	reason = carry_congestion(p, t.tos);
+	return reason ? reason : deliver(p, &to->door, t.length);
+}
+
+SEC("xdp.frags")
+int retry(struct xdp_md *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_retry(&p));
+}
+
+static __always_inline enum drop_reason process_report(struct pkt *p)
+{
+	struct tunnel t;
+
+	return take_over(p, &t) ? report(p, &t) : DROP_TRUNCATED;
+}
+
+SEC("xdp.frags")
+int tell(struct xdp_md *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_report(&p));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

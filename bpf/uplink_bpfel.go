@@ -20,12 +20,14 @@ const (
 	UplinkMapDirectory   = "directory"
 	UplinkMapDrops       = "drops"
 	UplinkMapEndpoints   = "endpoints"
+	UplinkMapHanded      = "handed"
 	UplinkMapHosts       = "hosts"
 	UplinkMapLocals      = "locals"
 	UplinkMapPaths       = "paths"
 	UplinkMapPeerSlots   = "peer_slots"
 	UplinkMapPeers       = "peers"
 	UplinkMapPorts       = "ports"
+	UplinkMapPrograms    = "programs"
 	UplinkMapRecords     = "records"
 	UplinkMapRoutes      = "routes"
 	UplinkMapSubnets     = "subnets"
@@ -33,7 +35,11 @@ const (
 	UplinkMapVerdicts    = "verdicts"
 	UplinkMapVirtuals    = "virtuals"
 	UplinkMapVpcs        = "vpcs"
+	UplinkProgRetry      = "retry"
+	UplinkProgTell       = "tell"
+	UplinkProgTurn       = "turn"
 	UplinkProgUplink     = "uplink"
+	UplinkVarRepeatable  = "repeatable"
 	UplinkVarSimulated   = "simulated"
 	UplinkVarTokenSecret = "token_secret"
 )
@@ -80,6 +86,9 @@ type UplinkSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkProgramSpecs struct {
+	Retry  *ebpf.ProgramSpec `ebpf:"retry"`
+	Tell   *ebpf.ProgramSpec `ebpf:"tell"`
+	Turn   *ebpf.ProgramSpec `ebpf:"turn"`
 	Uplink *ebpf.ProgramSpec `ebpf:"uplink"`
 }
 
@@ -91,12 +100,14 @@ type UplinkMapSpecs struct {
 	Directory *ebpf.MapSpec `ebpf:"directory"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
+	Handed    *ebpf.MapSpec `ebpf:"handed"`
 	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
 	Locals    *ebpf.MapSpec `ebpf:"locals"`
 	Paths     *ebpf.MapSpec `ebpf:"paths"`
 	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
 	Peers     *ebpf.MapSpec `ebpf:"peers"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
+	Programs  *ebpf.MapSpec `ebpf:"programs"`
 	Records   *ebpf.MapSpec `ebpf:"records"`
 	Routes    *ebpf.MapSpec `ebpf:"routes"`
 	Subnets   *ebpf.MapSpec `ebpf:"subnets"`
@@ -110,6 +121,7 @@ type UplinkMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkVariableSpecs struct {
+	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
 }
@@ -138,12 +150,14 @@ type UplinkMaps struct {
 	Directory *ebpf.Map `ebpf:"directory"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Endpoints *ebpf.Map `ebpf:"endpoints"`
+	Handed    *ebpf.Map `ebpf:"handed"`
 	Hosts     *ebpf.Map `ebpf:"hosts"`
 	Locals    *ebpf.Map `ebpf:"locals"`
 	Paths     *ebpf.Map `ebpf:"paths"`
 	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
 	Peers     *ebpf.Map `ebpf:"peers"`
 	Ports     *ebpf.Map `ebpf:"ports"`
+	Programs  *ebpf.Map `ebpf:"programs"`
 	Records   *ebpf.Map `ebpf:"records"`
 	Routes    *ebpf.Map `ebpf:"routes"`
 	Subnets   *ebpf.Map `ebpf:"subnets"`
@@ -159,12 +173,14 @@ func (m *UplinkMaps) Close() error {
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
+		m.Handed,
 		m.Hosts,
 		m.Locals,
 		m.Paths,
 		m.PeerSlots,
 		m.Peers,
 		m.Ports,
+		m.Programs,
 		m.Records,
 		m.Routes,
 		m.Subnets,
@@ -179,6 +195,7 @@ func (m *UplinkMaps) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkVariables struct {
+	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
 }
@@ -187,11 +204,17 @@ type UplinkVariables struct {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkPrograms struct {
+	Retry  *ebpf.Program `ebpf:"retry"`
+	Tell   *ebpf.Program `ebpf:"tell"`
+	Turn   *ebpf.Program `ebpf:"turn"`
 	Uplink *ebpf.Program `ebpf:"uplink"`
 }
 
 func (p *UplinkPrograms) Close() error {
 	return _UplinkClose(
+		p.Retry,
+		p.Tell,
+		p.Turn,
 		p.Uplink,
 	)
 }

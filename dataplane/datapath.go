@@ -5,6 +5,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -64,6 +65,9 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 
 // Uplink is the program for the uplink.
 func (d *Datapath) Uplink() *ebpf.Program { return d.loaded.uplink }
+
+// Next are the programs that the uplink's hands rare packets over to, by name.
+func (d *Datapath) Next() map[string]*ebpf.Program { return maps.Clone(d.loaded.next) }
 
 // Endpoint is the program for every endpoint's port, in its XDP form.
 func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.ports[state.FormXDP] }

@@ -22,6 +22,9 @@ const (
 	// Simulated programs are run packet by packet: they are told their port
 	// and the time, and they record what they decide.
 	Simulated
+	// Repeated programs are Live ones that may be run over one packet again
+	// and again, as benchmarks do; devices must not have them.
+	Repeated
 )
 
 // Options of Load.
@@ -74,6 +77,8 @@ type loader struct {
 	options Options
 	maps    map[string]*ebpf.Map
 	uplink  *ebpf.Program
+	// next are the programs that others hand packets over to, by name.
+	next map[string]*ebpf.Program
 	// ports are the endpoint program in the forms that were asked for.
 	ports map[state.Form]*ebpf.Program
 }
@@ -82,8 +87,13 @@ func (l *loader) load() error {
 	if err := l.makeMaps(); err != nil {
 		return err
 	}
-	var err error
-	if l.uplink, err = l.program("uplink", bpf.LoadUplink); err != nil {
+	programs, err := l.programs("uplink", bpf.LoadUplink)
+	if err != nil {
+		return err
+	}
+	l.uplink, l.next = programs["uplink"], programs
+	delete(l.next, "uplink")
+	if err := l.fillPrograms(); err != nil {
 		return err
 	}
 	l.ports = map[state.Form]*ebpf.Program{}
@@ -107,6 +117,22 @@ func (l *loader) port(f state.Form) (*ebpf.Program, error) {
 	}
 	l.ports[f] = p
 	return p, nil
+}
+
+// fillPrograms puts the programs that others hand packets over to where those
+// look for them.
+func (l *loader) fillPrograms() error {
+	m := l.maps[bpf.RowMapPrograms]
+	for slot := range bpf.RowProgramPROGRAM_MAX {
+		p := l.next[slot.String()]
+		if p == nil {
+			return fmt.Errorf("slot %d of map %s: no object has a program %s", slot, bpf.RowMapPrograms, slot)
+		}
+		if err := m.Put(uint32(slot), uint32(p.FD())); err != nil {
+			return fmt.Errorf("put program %s into map %s: %w", slot, bpf.RowMapPrograms, err)
+		}
+	}
+	return nil
 }
 
 // forms are the forms of the endpoint program.
@@ -143,8 +169,15 @@ func (l *loader) makeMaps() error {
 	return nil
 }
 
-// program loads one program with the host's maps.
+// program loads the one program of an object.
 func (l *loader) program(name string, read func() (*ebpf.CollectionSpec, error)) (*ebpf.Program, error) {
+	all, err := l.programs(name, read)
+	return all[name], err
+}
+
+// programs loads all programs of an object, of which one has the given name, with
+// the host's maps.
+func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)) (map[string]*ebpf.Program, error) {
 	spec, err := read()
 	if err != nil {
 		return nil, fmt.Errorf("read the object of program %s: %w", name, err)
@@ -171,16 +204,20 @@ func (l *loader) program(name string, read func() (*ebpf.CollectionSpec, error))
 		return nil, fmt.Errorf("load program %s: %w", name, err)
 	}
 	defer loaded.Close()
-	program := loaded.DetachProgram(name)
-	if program == nil {
+	if loaded.Programs[name] == nil {
 		return nil, fmt.Errorf("load program %s: its object has no program of that name", name)
 	}
-	return program, nil
+	all := map[string]*ebpf.Program{}
+	for each := range loaded.Programs {
+		all[each] = loaded.DetachProgram(each)
+	}
+	return all, nil
 }
 
 func (l *loader) setConstants(spec *ebpf.CollectionSpec) error {
 	constants := map[string]any{
 		"simulated":    l.options.Mode == Simulated,
+		"repeatable":   l.options.Mode == Repeated,
 		"token_secret": l.options.TokenSecret,
 	}
 	for name, value := range constants {
@@ -198,6 +235,9 @@ func (l *loader) setConstants(spec *ebpf.CollectionSpec) error {
 func (l *loader) close() error {
 	var failed error
 	failed = errors.Join(failed, l.uplink.Close())
+	for _, p := range l.next {
+		failed = errors.Join(failed, p.Close())
+	}
 	for _, p := range l.ports {
 		failed = errors.Join(failed, p.Close())
 	}

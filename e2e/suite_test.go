@@ -14,6 +14,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -60,6 +61,9 @@ var _ = Describe("Mizar", func() {
 	})
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
+		if again := inTCX(script); again != nil {
+			Describe("scenario "+script.Name+" in form tcx", Ordered, ContinueOnFailure, func() { specs(again) })
+		}
 	}
 	Describe("rows of ACCEPTANCE", func() {
 		for _, ask := range claims {
@@ -67,6 +71,24 @@ var _ = Describe("Mizar", func() {
 		}
 	})
 })
+
+// onDevices are the scenarios that are run in the TCX form on both wires: one of
+// each kind.
+var onDevices = []string{"same-subnet", "subnets", "tenants", "spoofing", "neighbours", "replay"}
+
+// inTCX is a scenario with the endpoint program in its TCX form, on the testrun
+// wire alone if it is not one of a few; nil when it says itself what form it
+// runs in, or needs devices for all it shows.
+func inTCX(script *scenario.Scenario) *scenario.Scenario {
+	again := *script.InForm(state.FormTCX)
+	if len(script.Forms) > 0 || !slices.Contains(script.Wires, "testrun") {
+		return nil
+	}
+	if !slices.Contains(onDevices, script.Name) {
+		again.Wires = []string{"testrun"}
+	}
+	return &again
+}
 
 // rowOf is the ID of an ask, which may be for a part of the row.
 func rowOf(ask string) string {

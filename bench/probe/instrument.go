@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/dataplane/kernel"
 )
 
 // Form is the hook that a program is built for.
@@ -45,8 +47,9 @@ type Outcome struct {
 	// Repetitions is how many there were, those of runs that were
 	// interrupted and done again included.
 	Repetitions uint64
-	// Action is what the program returned the last time, Frame what it left.
-	Action uint32
+	// Action is what the program returned the last time, in the words of
+	// XDP, Frame what it left.
+	Action kernel.Action
 	Frame  []byte
 }
 
@@ -60,6 +63,8 @@ func New(form Form, packets [][]byte) (Instrument, error) {
 	switch form {
 	case XDP:
 		return newXDP(packets)
+	case TCX:
+		return newTCX(packets)
 	default:
 		return nil, fmt.Errorf("programs of form %q: there is no instrument for them", form)
 	}

@@ -32,7 +32,7 @@ type Case struct {
 	// floors without the family's number.
 	Floor string
 
-	program func(*dataplane.Datapath) *ebpf.Program
+	program func(*dataplane.Datapath) (*ebpf.Program, error)
 	// reference is a floor that is measured in the place of a program.
 	reference string
 	// memory says what the host knows when a run begins.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/dataplane"
-	"github.com/mizar-net/mizar/dataplane/kernel"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
@@ -43,8 +42,8 @@ func (j *judge) check(o probe.Outcome) error {
 	if err := errors.Join(j.counts(o.Repetitions), j.learned(o.Repetitions)); err != nil {
 		return err
 	}
-	if kernel.Action(o.Action) != j.want.action {
-		return fmt.Errorf("want action %s, got %s", j.want.action, kernel.Action(o.Action))
+	if o.Action != j.want.action {
+		return fmt.Errorf("want action %s, got %s", j.want.action, o.Action)
 	}
 	before, err := frame.Decode(j.packets[0]) // a run ends with the packet that it began with
 	if err != nil {

@@ -153,7 +153,7 @@ func (e *entry) figure() report.Figure {
 	alone := sample.Of(e.alone.samples)
 	f.Loads = []report.Load{{
 		Program: sample.Of(e.program.samples).Minus(alone),
-		Floor:   sample.Of(e.floor.samples).Minus(alone),
+		Floor:   sample.Of(e.floor.samples).Minus(sample.Of(e.floorAlone.samples)),
 		Wrapper: alone,
 	}}
 	return f

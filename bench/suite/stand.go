@@ -59,12 +59,12 @@ func (c *contender) turn(repetitions int) (probe.Outcome, error) {
 	return c.instrument.Run(c.program, repetitions)
 }
 
-// entry is a case on the stand: three contenders.
+// entry is a case on the stand: its contenders.
 type entry struct {
 	Case
 	key Key
-	// alone is what is subtracted from program and floor.
-	alone, program, floor *contender
+	// alone is what is subtracted from program, floorAlone from floor.
+	alone, program, floorAlone, floor *contender
 }
 
 // stand is one load of everything that takes turns: fresh programs, fresh maps.
@@ -124,7 +124,11 @@ func (s *stand) add(w workload, d *dataplane.Datapath) error {
 		return err
 	}
 	s.closers = append(s.closers, instrument.Close)
-	floor, err := s.loadFloor(w.Floor, w)
+	yard, err := s.yard(instrument, w)
+	if err != nil {
+		return err
+	}
+	floor, err := s.loadFloor(probe.XDP, w.Floor, w)
 	if err != nil {
 		return err
 	}
@@ -136,28 +140,55 @@ func (s *stand) add(w workload, d *dataplane.Datapath) error {
 		begin: nothing, check: func(probe.Outcome) error { return nil },
 	}
 	e.floor = &contender{
-		name: "floor " + w.Floor, instrument: instrument, program: floor,
+		name: "floor " + w.Floor, instrument: yard, program: floor,
 		begin: nothing, check: floorHit,
+	}
+	e.floorAlone = e.alone
+	if yard != instrument {
+		e.floorAlone = &contender{
+			name: "wrapper of the floor", instrument: yard, resizing: w.want.resizing,
+			begin: nothing, check: func(probe.Outcome) error { return nil },
+		}
+		s.contenders = append(s.contenders, e.floorAlone)
 	}
 	e.program = &contender{name: w.Name, instrument: instrument, once: w.memory == emptied}
 	if w.reference != "" {
 		e.program.begin, e.program.check = nothing, floorHit
-		if e.program.program, err = s.loadFloor(w.reference, w); err != nil {
+		if e.program.program, err = s.loadFloor(w.Form, w.reference, w); err != nil {
 			return err
 		}
 	} else {
 		e.program.begin, e.program.check = j.begin, j.check
-		e.program.program = w.program(d)
+		if e.program.program, err = w.program(d); err != nil {
+			return err
+		}
 	}
 	s.entries = append(s.entries, e)
 	s.contenders = append(s.contenders, e.alone, e.floor, e.program)
 	return nil
 }
 
+// yard is the instrument for a case's floor, which is a program of XDP whatever
+// the form of the case.
+func (s *stand) yard(instrument probe.Instrument, w workload) (probe.Instrument, error) {
+	if w.Form == probe.XDP {
+		return instrument, nil
+	}
+	yard, err := probe.New(probe.XDP, w.packets)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, yard.Close)
+	return yard, nil
+}
+
+// floors are the objects of floors.
+var floors = map[probe.Form]func() (*ebpf.CollectionSpec, error){probe.XDP: probe.LoadFloors, probe.TCX: probe.LoadFloorsTCX}
+
 // loadFloor loads a floor, with the address of every packet in its maps and no
 // other.
-func (s *stand) loadFloor(floor string, w workload) (*ebpf.Program, error) {
-	spec, err := probe.LoadFloors()
+func (s *stand) loadFloor(form probe.Form, floor string, w workload) (*ebpf.Program, error) {
+	spec, err := floors[form]()
 	if err != nil {
 		return nil, fmt.Errorf("read the object of the floors: %w", err)
 	}
@@ -169,21 +200,21 @@ func (s *stand) loadFloor(floor string, w workload) (*ebpf.Program, error) {
 		return nil, fmt.Errorf("floor %s: there is no such program", name)
 	}
 	maps.DeleteFunc(spec.Programs, func(other string, _ *ebpf.ProgramSpec) bool { return other != name })
-	floors, err := ebpf.NewCollection(spec)
+	loaded, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, fmt.Errorf("load floor %s: %w", name, err)
 	}
-	s.closers = append(s.closers, func() error { floors.Close(); return nil })
+	s.closers = append(s.closers, func() error { loaded.Close(); return nil })
 	for _, p := range w.packets {
-		if err := fillFloor(floors, p); err != nil {
+		if err := fillFloor(loaded, p); err != nil {
 			return nil, fmt.Errorf("fill the maps of floor %s: %w", name, err)
 		}
 	}
-	return floors.Programs[name], nil
+	return loaded.Programs[name], nil
 }
 
 // fillFloor enters the destinations of a packet, the inner and the outer.
-func fillFloor(floors *ebpf.Collection, packet []byte) error {
+func fillFloor(floor *ebpf.Collection, packet []byte) error {
 	decoded, err := frame.Decode(packet)
 	if err != nil {
 		return err
@@ -195,8 +226,8 @@ func fillFloor(floors *ebpf.Collection, packet []byte) error {
 	for _, a := range all {
 		key := bpf.RowAddrKey{Vni: vni, Addr: a.As16()}
 		err := errors.Join(
-			floors.Maps["floor_lru"].Put(key, bpf.RowPath{Host: 1, State: uint8(bpf.RowPathStatePATH_LEARNED)}),
-			floors.Maps["floor_hash"].Put(key, make([]byte, floors.Maps["floor_hash"].ValueSize())),
+			floor.Maps["floor_lru"].Put(key, bpf.RowPath{Host: 1, State: uint8(bpf.RowPathStatePATH_LEARNED)}),
+			floor.Maps["floor_hash"].Put(key, make([]byte, floor.Maps["floor_hash"].ValueSize())),
 		)
 		if err != nil {
 			return err
@@ -207,7 +238,7 @@ func fillFloor(floors *ebpf.Collection, packet []byte) error {
 
 // floorHit refuses a floor that missed.
 func floorHit(o probe.Outcome) error {
-	if kernel.Action(o.Action) == kernel.Aborted {
+	if o.Action == kernel.Aborted {
 		return errors.New("a floor must hit, this one did not find its row or its header")
 	}
 	return nil

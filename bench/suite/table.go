@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/kernel"
@@ -38,34 +40,50 @@ func floorCases() []Case {
 			Form: probe.XDP, Flows: hotAndCold, Floor: "send", reference: "encapsulate", frames: plain,
 			want: want{resizing: probe.Resized},
 		},
+		{
+			Name: "floor/room", What: "the helper that makes room, alone",
+			Form: probe.TCX, Flows: hot, Floor: "send", reference: "room", frames: plain,
+			want: want{resizing: probe.Resized},
+		},
+		{
+			Name: "floor/send", What: "LRU and hash lookup and encapsulate, by the helper of TCX",
+			Form: probe.TCX, Flows: hotAndCold, Floor: "send", reference: "send", frames: plain,
+			want: want{resizing: probe.Resized},
+		},
 	}
 }
 
 func endpointCases() []Case {
-	program := (*dataplane.Datapath).Endpoint
+	all := slices.Concat(sendingCases(probe.XDP), sendingCases(probe.TCX))
+	return slices.DeleteFunc(all, func(c Case) bool { return c.Form == probe.TCX && c.Name == "endpoint/unanswered" })
+}
+
+// sendingCases are those of the endpoint program in one form.
+func sendingCases(form probe.Form) []Case {
+	program := func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.Port(state.Form(form)) }
 	return []Case{
 		{
 			Name: "endpoint/established", What: "an endpoint sends, the way is learned: encapsulated, 1 hop",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "send", program: program,
+			Form: form, Flows: hotAndCold, Floor: "send", program: program,
 			frames: func(family, n int) frame.Spec { return sent(family, n, learned.at(family, n)) },
 			want:   want{action: kernel.Redirect, verdict: "send", frame: tunnelled, resizing: probe.Resized},
 		},
 		{
 			Name: "endpoint/first", What: "the first packet of a pair: a bouncer is chosen and asked, the question is remembered",
-			Form: probe.XDP, Flows: cold, Floor: "send", program: program,
+			Form: form, Flows: cold, Floor: "send", program: program,
 			memory: emptied,
 			frames: func(family, n int) frame.Spec { return sent(family, n, unknown.at(family, n)) },
 			want:   want{action: kernel.Redirect, verdict: "ask", frame: asking(frame.ReturnSendBack), resizing: probe.Resized},
 		},
 		{
 			Name: "endpoint/unanswered", What: "more packets before the answer: asked to be sent back",
-			Form: probe.XDP, Flows: hot, Floor: "send", program: program,
+			Form: form, Flows: hot, Floor: "send", program: program,
 			frames: func(family, n int) frame.Spec { return sent(family, n, unknown.at(family, n)) },
 			want:   want{action: kernel.Redirect, verdict: "ask", frame: asking(frame.ReturnSendBack), resizing: probe.Resized},
 		},
 		{
 			Name: "endpoint/guard", What: "an endpoint sends from an address that is not its own: dropped",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "lookup", program: program,
+			Form: form, Flows: hotAndCold, Floor: "lookup", program: program,
 			frames: func(family, n int) frame.Spec {
 				s := sent(family, n, learned.at(family, n))
 				s.Src = locals.at(family, 1)
@@ -75,7 +93,7 @@ func endpointCases() []Case {
 		},
 		{
 			Name: "endpoint/local", What: "an endpoint sends to another behind the same host: delivered, 0 hops",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "lookup", program: program,
+			Form: form, Flows: hotAndCold, Floor: "lookup", program: program,
 			frames: func(family, n int) frame.Spec { return sent(family, n, locals.at(family, 1+n%(endpoints-1))) },
 			want:   want{action: kernel.Redirect, verdict: "deliver", frame: delivered},
 		},
@@ -83,7 +101,7 @@ func endpointCases() []Case {
 }
 
 func uplinkCases() []Case {
-	program := (*dataplane.Datapath).Uplink
+	program := func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.Uplink(), nil }
 	return []Case{
 		{
 			Name: "uplink/deliver", What: "a packet for an endpoint behind the host, one of 256: decapsulated",

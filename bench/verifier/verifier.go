@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -18,6 +20,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Line is one program in one configuration.
@@ -62,15 +65,18 @@ func report(configuration string, mode dataplane.Mode) (all []Line, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	for _, p := range []struct {
-		name    string
-		program *ebpf.Program
-	}{{"endpoint", d.Endpoint()}, {"uplink", d.Uplink()}} {
-		line, err := newLine(p.program)
+	tcx, err := d.Port(state.FormTCX)
+	if err != nil {
+		return nil, err
+	}
+	programs := d.Next()
+	programs["endpoint"], programs["endpoint_tcx"], programs["uplink"] = d.Endpoint(), tcx, d.Uplink()
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		line, err := newLine(programs[name])
 		if err != nil {
-			return nil, fmt.Errorf("program %s: %w", p.name, err)
+			return nil, fmt.Errorf("program %s: %w", name, err)
 		}
-		line.Program, line.Configuration = p.name, configuration
+		line.Program, line.Configuration = name, configuration
 		all = append(all, line)
 	}
 	return all, nil

@@ -6,10 +6,15 @@
 
 #include "types.h"
 
-/* true: the packet's port number stands in its metadata (data_meta, one u32),
- * time stands in the map `virtual`, and what is decided is written to the map
- * `record`. false: devices, the kernel's coarse clock, nothing recorded. */
+/* true: the packet's port number stands in its metadata (XDP: data_meta, one u32;
+ * TCX: mark), time stands in the map `virtual`, and what is decided is written to
+ * the map `record`. false: devices, the kernel's coarse clock, nothing recorded. */
 volatile const bool simulated = false;
+
+/* true: one packet may be encapsulated again and again, as benchmarks do. The
+ * kernel is then not told where the inner packet begins, which it takes only
+ * once; segmentation and checksums of such a packet are lost. TCX form alone. */
+volatile const bool repeatable = false;
 
 /* Secret that tokens are derived from; random in production. */
 volatile const __u64 token_secret = 0;

@@ -19,12 +19,16 @@ static __always_inline bool same_subnet(const struct pkt *p, const struct endpoi
 					: in_subnet6(e, p->destination.addr);
 }
 
-static __always_inline enum drop_reason route(struct pkt *p, const struct endpoint *e)
+/* Routing would use the packet's TTL up. */
+static __always_inline bool expires(const struct pkt *p, const struct endpoint *e)
+{
+	return p->ttl <= 1 && !same_subnet(p, e);
+}
+
+static __always_inline void route(struct pkt *p, const struct endpoint *e)
 {
 	if (same_subnet(p, e))
-		return DROP_NONE;
-	if (p->ttl <= 1)
-		return DROP_TTL;
+		return;
 	if (p->ethertype == ETH_P_IP) {
 		struct iphdr *ip = p->l3;
 		/* TTL and protocol are one word of the checksum. */
@@ -35,7 +39,6 @@ static __always_inline enum drop_reason route(struct pkt *p, const struct endpoi
 	} else {
 		((struct ipv6hdr *)p->l3)->hop_limit--;
 	}
-	return DROP_NONE;
 }
 
 /* Congestion that the underlay marked goes in (RFC 6040, 4.2). */

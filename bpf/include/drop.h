@@ -55,6 +55,7 @@ enum drop_reason {
 	DROP_REFUSAL, /* a refusal of what nobody asked for, or forged */
 	DROP_GATEWAY, /* to the gateway, which answers nothing but echo */
 	DROP_FRAGMENT, /* a fragment that reaches into the transport header */
+	DROP_NO_PROGRAM, /* the program that goes on with it is not loaded */
 	DROP_BUDGET, /* an ICMP error beyond what the endpoint may get */
 	DROP_MAX,
 };

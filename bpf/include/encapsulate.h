@@ -6,7 +6,7 @@
  *
  * Contract: encapsulate() puts new outer headers before the inner Ethernet
  * header in the place of `before` bytes that stand there now, and sends the
- * packet to a host. The inner packet is finished by then: nothing may look at
+ * packet to a host, which fits() has agreed to. The inner packet is finished by then: nothing may look at
  * it through struct pkt's pointers afterwards.
  *
  *   Ethernet 14 (18 with VLAN) | IPv4 20 or IPv6 40 | UDP 8 | Geneve 8
@@ -14,12 +14,14 @@
  */
 
 #include "checksum.h"
+#include "clock.h"
 #include "finish.h"
 #include "geneve.h"
 #include "hash.h"
 #include "parse.h"
 
 #define OUTER_TTL 64
+#define MTU_KEPT 600 /* seconds */
 #define OUTER_FIXED (sizeof(struct udphdr) + sizeof(struct geneve) + sizeof(struct option_identity))
 
 /* What the tunnel header says. */
@@ -31,7 +33,7 @@ struct label {
 	__u8 limit;
 	__u8 source_generation; /* of the inner source */
 	__u32 token;
-	__u8 host[16]; /* whom the option names */
+	const __u8 *host; /* whom the option names, 16 bytes; NULL: nobody */
 	__u32 found; /* send-back: identity << 8 | generation of the destination */
 };
 
@@ -40,6 +42,7 @@ struct outgoing {
 	struct host *host;
 	struct label label;
 	enum verdict verdict;
+	enum drop_reason refused; /* why it goes back */
 };
 
 static __always_inline bool write_ethernet(struct cursor *c, const struct host *h)
@@ -119,7 +122,10 @@ static __always_inline bool write_option(struct cursor *c, const struct label *l
 		((struct option_send_back *)o)->identity = bpf_htonl(l->found);
 	}
 	o->token = bpf_htonl(l->token);
-	addr_copy(o->host, l->host);
+	if (l->host)
+		addr_copy(o->host, l->host);
+	else
+		__builtin_memset(o->host, 0, sizeof(o->host));
 	return true;
 }
 
@@ -160,21 +166,14 @@ static __always_inline bool write_udp(struct cursor *c, __be16 sport, __u32 udp)
 static __always_inline __u32 largest(struct pkt *p)
 {
 	__u32 payload = hook_segment(p->ctx);
-	__u32 header = sizeof(struct udphdr);
-	__u8 offset;
+	int header;
 
 	if (!payload)
 		return p->l3_length;
 	if (!p->l4)
 		return 0;
-	if (p->protocol == IPPROTO_TCP) {
-		__u32 at = p->l4 - hook_data(p->ctx) + 12; /* data offset, 4 bits of words */
-
-		if (hook_load(p->ctx, at, &offset, sizeof(offset)))
-			return 0;
-		header = (offset >> 4) * 4;
-	}
-	return (__u32)(p->l4 - p->l3) + header + payload;
+	header = hook_transport(p->ctx, p->l4 - hook_data(p->ctx), p->protocol);
+	return header ? (__u32)(p->l4 - p->l3) + header + payload : 0;
 }
 
 /* Gives the outer headers their place, where `before` bytes stand now. */
@@ -187,6 +186,38 @@ static __always_inline bool make_room(struct pkt *p, __u32 l2, __u32 l3, __u32 r
 	return !more || !hook_resize(p->ctx, more);
 }
 
+/* A hop on the way may have told of a smaller MTU (RFC 1191, 6.3): after ten
+ * minutes it is tried anew. */
+static __always_inline bool restore_mtu(struct pkt *p, struct host *h)
+{
+	if (h->mtu >= h->link_mtu || (__u32)(now() / SECOND) - h->lowered < MTU_KEPT)
+		return false;
+	h->mtu = h->link_mtu;
+	table_stored(p, TABLE_HOSTS, h->addr, sizeof(h->addr));
+	return true;
+}
+
+static __always_inline __u32 outer_length(const struct host *h)
+{
+	return (h->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + OUTER_FIXED +
+	       sizeof(struct ethhdr);
+}
+
+/* The packet gets to the host whole; else what would have fit with any option is
+ * noted. */
+static __always_inline enum drop_reason fits(struct pkt *p, struct host *h, const struct label *l)
+{
+	__u32 most = largest(p);
+	__u32 before = outer_length(h) + (l->option ? sizeof(struct option_return) : 0);
+
+	if (most && before + most <= h->mtu)
+		return DROP_NONE;
+	if (most && restore_mtu(p, h) && before + most <= h->mtu)
+		return DROP_NONE;
+	p->fits = h->mtu - outer_length(h) - sizeof(struct option_return);
+	return DROP_MTU;
+}
+
 static __always_inline enum drop_reason encapsulate(struct pkt *p, const struct host *h,
 						    const struct label *l, __u32 before)
 {
@@ -196,13 +227,10 @@ static __always_inline enum drop_reason encapsulate(struct pkt *p, const struct 
 	__u32 l2 = sizeof(struct ethhdr) + (h->vlan ? sizeof(struct vlan) : 0);
 	__u32 l3 = h->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	__be16 sport = entropy_port(p);
-	__u32 most = largest(p);
 	struct cursor c;
 	bool written;
 
 	stage(p, STAGE_ENCAPSULATE);
-	if (!most || l3 + udp - p->l3_length + most > h->mtu)
-		return DROP_MTU;
 	if (!make_room(p, l2, l3, OUTER_FIXED + option, before))
 		return DROP_NO_ROOM;
 	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};

@@ -13,6 +13,7 @@
  * Contract: process() meets the packet as the endpoint sent it. What the hook
  * does otherwise stands in hook_xdp.h and hook_tcx.h, and nowhere here. */
 
+#include "icmp.h"
 #include "send.h"
 
 static __always_inline bool is_group(const struct pkt *p)
@@ -87,26 +88,97 @@ static __always_inline struct endpoint *local_endpoint(struct pkt *p, const stru
 	return to ? to : find_local(p);
 }
 
-static __always_inline enum drop_reason forward(struct pkt *p, const struct endpoint *e)
+static __always_inline enum drop_reason forward(struct pkt *p, const struct sender *from)
 {
 	struct endpoint *to;
 	struct path *path;
-	enum drop_reason reason;
 
+	if (expires(p, from->row))
+		return DROP_TTL;
 	stage(p, STAGE_PATH);
 	path = paths_row(p, &p->destination);
 	to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path);
 	if (!to)
-		return send(p, e, path);
-	reason = route(p, e);
-	return reason ? reason : deliver(p, &to->door, 0);
+		return send(p, from, path);
+	route(p, from->row);
+	return deliver(p, &to->door, 0);
+}
+
+/* An echo request to the gateway, in one piece. */
+static __always_inline struct icmp_error *gateway_echo(struct pkt *p)
+{
+	struct icmp_error *head = p->l4;
+
+	if (!head || p->fragment != FRAGMENT_NONE)
+		return NULL;
+	if (p->ethertype == ETH_P_IP)
+		return p->protocol == IPPROTO_ICMP && head->type == ICMP_ECHO ? head : NULL;
+	return p->protocol == IPPROTO_ICMPV6 && head->type == ICMPV6_ECHO_REQUEST ? head : NULL;
+}
+
+/* To the sender, from whom it was meant for. */
+static __always_inline bool return_ip(struct pkt *p)
+{
+	struct cursor c = {.pos = p->l3, .end = hook_end(p->ctx)};
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+	__u16 word;
+
+	if (p->ethertype == ETH_P_IPV6) {
+		ip6 = take(&c, sizeof(*ip6));
+		if (!ip6)
+			return false;
+		addr_copy(&ip6->saddr, p->destination.addr);
+		addr_copy(&ip6->daddr, p->source.addr);
+		ip6->hop_limit = ICMP_TTL;
+		return true;
+	}
+	ip = take(&c, sizeof(*ip));
+	if (!ip)
+		return false;
+	word = ip->ttl | ip->protocol << 8;
+	ip->saddr = load32(p->destination.addr + 12);
+	ip->daddr = load32(p->source.addr + 12);
+	ip->ttl = ICMP_TTL;
+	ip->check = sum_replace(ip->check, word, ip->ttl | ip->protocol << 8);
+	return true;
+}
+
+/* The reply's sum differs in its type only. */
+static __always_inline enum drop_reason answer_echo(struct pkt *p, struct icmp_error *head,
+						    const struct endpoint *e)
+{
+	__u16 from = *(__u16 *)head;
+
+	stage(p, STAGE_GATEWAY);
+	head->type = p->ethertype == ETH_P_IP ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
+	head->check = sum_replace(head->check, from, *(__u16 *)head);
+	return return_ip(p) ? answer_from_gateway(p, e) : DROP_TRUNCATED;
+}
+
+/* What the endpoint is told about a packet that goes nowhere. The reason stays,
+ * said or not. */
+static __always_inline enum drop_reason refuse(struct pkt *p, const struct sender *from,
+					       enum drop_reason reason)
+{
+	struct complaint c = {.reason = reason, .endpoint = from->index};
+	struct icmp_error *echo = reason == DROP_GATEWAY ? gateway_echo(p) : NULL;
+
+	if (echo)
+		return answer_echo(p, echo, from->row);
+	if (!is_final(reason) && reason != DROP_TTL && reason != DROP_GATEWAY)
+		return reason;
+	c.mtu = p->fits;
+	if (!complain(p, &c))
+		decide(p, VERDICT_REFUSE, hook_bounce(p->ctx), p->port);
+	return reason;
 }
 
 /* TCP or UDP right behind an IP header without options, all of it in the first
  * part: how the headers of a packet in parts lie that a stack sends. */
-static __always_inline bool is_plain(const struct pkt *p)
+static __always_inline bool is_plain(hook_ctx *ctx)
 {
-	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	struct cursor c = {.pos = hook_data(ctx), .end = hook_end(ctx)};
 	struct ethhdr *eth = take(&c, sizeof(*eth));
 	struct iphdr *ip = take(&c, sizeof(*ip));
 	__u8 protocol;
@@ -122,21 +194,22 @@ static __always_inline bool is_plain(const struct pkt *p)
 		if (*(__u8 *)ip != 0x45)
 			return false;
 	}
-	return (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && take(&c, sizeof(struct tcphdr));
+	return (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) &&
+	       take(&c, sizeof(struct tcphdr));
 }
 
-/* Sees to it that the headers lie in the packet's first part, before any pointer
- * into the packet is taken. */
-static __always_inline enum drop_reason gather(struct pkt *p)
+/* Sees to it that the headers of a packet in parts lie in the first, before any
+ * pointer into the packet is taken; 0 or a negative errno. A function of its own:
+ * it is verified once. */
+__noinline int gather(hook_ctx *ctx)
 {
-	if (!hook_in_parts(p->ctx, HEADERS_MAX) || is_plain(p))
-		return DROP_NONE;
-	return hook_pull(p->ctx, HEADERS_MAX) ? DROP_NO_ROOM : DROP_NONE;
+	return is_plain(ctx) ? 0 : hook_pull(ctx, HEADERS_MAX);
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)
 {
 	enum drop_reason reason;
+	struct sender from = {};
 	struct endpoint *e;
 	struct port *port;
 	struct cursor c;
@@ -151,9 +224,8 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	stage(p, STAGE_PARSE);
 	if (hook_tagged(p->ctx))
 		return DROP_ETHERTYPE;
-	reason = gather(p);
-	if (reason)
-		return reason;
+	if (hook_in_parts(p->ctx, HEADERS_MAX) && gather(p->ctx))
+		return DROP_NO_ROOM;
 	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	reason = parse_frame(p, &c);
 	if (reason)
@@ -169,7 +241,10 @@ static __always_inline enum drop_reason process(struct pkt *p)
 		return DROP_IP_ADDRESS;
 	if (!mac_equal(p->eth->h_dest, &e->door.gateway))
 		return DROP_DESTINATION_MAC;
-	return forward(p, e);
+	from.row = e;
+	from.index = port->endpoint;
+	reason = forward(p, &from);
+	return reason ? refuse(p, &from, reason) : DROP_NONE;
 }
 
 #endif

@@ -3,7 +3,7 @@
 #define MIZAR_FINISH_H
 
 /* How a program begins and ends: every packet is counted exactly once, under
- * its verdict, and under its reason if it died. */
+ * its verdict, and under its reason if it died, be it with an answer (refused). */
 
 #include "pkt.h"
 #include "table.h"
@@ -21,6 +21,7 @@ static __always_inline void begin(struct pkt *p, hook_ctx *ctx)
 	p->fragment = FRAGMENT_NONE;
 	p->out = 0;
 	p->stage = STAGE_NONE;
+	p->verdict = VERDICT_DROP;
 	p->bytes = hook_counted(ctx);
 	p->port = hook_port(ctx);
 	if (simulated)
@@ -40,9 +41,11 @@ static __always_inline enum drop_reason decide(struct pkt *p, enum verdict verdi
 static __always_inline int finish(struct pkt *p, enum drop_reason reason)
 {
 	if (reason) {
-		p->verdict = VERDICT_DROP;
-		p->action = HOOK_DROP;
-		p->out = 0;
+		if (p->verdict != VERDICT_REFUSE) {
+			p->verdict = VERDICT_DROP;
+			p->action = HOOK_DROP;
+			p->out = 0;
+		}
 		count(&drops, reason, p->bytes);
 	}
 	count(&verdicts, p->verdict, p->bytes);

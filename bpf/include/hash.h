@@ -38,7 +38,7 @@ static __always_inline __u32 addr_hash(__u32 h, const void *addr)
 }
 
 /* What a pair of addresses in a VPC chooses its bouncer by. */
-static __always_inline __u32 pair_hash(const struct pkt *p)
+static __noinline __u32 pair_hash(const struct pkt *p)
 {
 	__u32 h = addr_hash(p->source.vni, p->source.addr);
 

@@ -14,6 +14,9 @@
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
 #include <bpf/bpf_helpers.h>
 
 #include "config.h"
@@ -71,9 +74,16 @@ static __always_inline __u32 hook_segment(const hook_ctx *ctx)
 	return HOOK_FIELD(ctx, gso_size);
 }
 
-static __always_inline int hook_load(hook_ctx *ctx, __u32 offset, void *to, __u32 bytes)
+/* A function of its own: most packets are one, and it is verified once. */
+__noinline int hook_transport(hook_ctx *ctx, __u32 offset, __u32 protocol)
 {
-	return bpf_skb_load_bytes(ctx, offset, to, bytes);
+	__u8 words; /* of TCP's header, in the upper four bits */
+
+	if (protocol == IPPROTO_UDP)
+		return sizeof(struct udphdr);
+	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(ctx, offset + 12, &words, sizeof(words)))
+		return 0;
+	return (words >> 4) * 4;
 }
 
 /* In a simulation the port number stands in the mark. */
@@ -88,6 +98,12 @@ static __always_inline int hook_resize(hook_ctx *ctx, int by)
 	return by < 0 ? -EOPNOTSUPP : bpf_skb_change_head(ctx, by, 0);
 }
 
+/* What is left stands for itself alone. */
+static __always_inline int hook_trim(hook_ctx *ctx, __u32 length)
+{
+	return bpf_skb_change_tail(ctx, length, 0);
+}
+
 /* The kernel makes room behind the Ethernet header and takes note of where the
  * inner packet begins, which is what segmentation and checksums need:
  *
@@ -99,15 +115,17 @@ static __always_inline int hook_resize(hook_ctx *ctx, int by)
  * segments stays: the endpoints' MTU has left room for the outer headers. */
 static __always_inline int hook_wrap(hook_ctx *ctx, __u32 l2, __u32 l3, __u32 rest)
 {
-	const __u64 as = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
-			 BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
-			 BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN);
-	__u64 family = l3 == 20 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	const __u64 inside = BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
+			     BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN);
+	__u64 as = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	__u32 room = l3 + rest + ETH_HLEN;
 	void *frame;
 	int failed;
 
-	failed = bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, as | family);
+	if (!repeatable)
+		as |= inside | (l3 == sizeof(struct iphdr) ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
+							   : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
+	failed = bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, as);
 	if (failed)
 		return failed;
 	frame = hook_data(ctx);

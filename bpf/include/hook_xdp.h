@@ -73,10 +73,12 @@ static __always_inline __u32 hook_segment(const hook_ctx *ctx)
 	return 0;
 }
 
-/* Copies bytes of the packet, wherever they lie; 0 or a negative errno. */
-static __always_inline int hook_load(hook_ctx *ctx, __u32 offset, void *to, __u32 bytes)
+/* Bytes of the transport header at an offset, of such a packet; 0: it can't be
+ * told. */
+static __always_inline int hook_transport(hook_ctx *ctx, __u32 offset, __u32 protocol)
 {
-	return bpf_xdp_load_bytes(ctx, offset, to, bytes);
+	(void)ctx, (void)offset, (void)protocol;
+	return 0;
 }
 
 /* The device the packet came in on; in a simulation the port number that
@@ -98,6 +100,13 @@ static __always_inline __u32 hook_port(const hook_ctx *ctx)
 static __always_inline int hook_resize(hook_ctx *ctx, int by)
 {
 	return bpf_xdp_adjust_head(ctx, -by);
+}
+
+/* Cuts the end of the packet off so that `length` bytes are left. 0 or a
+ * negative errno. Pointers into the packet are dead then. */
+static __always_inline int hook_trim(hook_ctx *ctx, __u32 length)
+{
+	return bpf_xdp_adjust_tail(ctx, (int)length - (int)hook_length(ctx));
 }
 
 /* Makes room for outer headers before an endpoint's frame: l2 bytes of Ethernet,

@@ -45,7 +45,10 @@ static __always_inline bool vouches(struct pkt *p, const struct tunnel *t, const
 static __always_inline void learn_answer(struct pkt *p, const struct tunnel *t, __u32 host)
 {
 	struct path *asked = paths_row(p, &p->source);
-	struct path row = {.host = host, .identity = t->identity, .state = PATH_LEARNED};
+	struct path row = {.host = host,
+			   .identity = t->identity,
+			   .state = PATH_LEARNED,
+			   .generation = t->option.source_generation};
 
 	if (!asked || asked->state != PATH_ASKED || host != t->peer ||
 	    asked->token != t->option.token)
@@ -58,12 +61,16 @@ static __always_inline void learn_answer(struct pkt *p, const struct tunnel *t, 
 static __always_inline void learn_asker(struct pkt *p, const struct tunnel *t,
 					const struct local *to, __u32 host)
 {
-	struct path row = {.host = host, .identity = t->identity, .state = PATH_LEARNED, .tell = 1};
+	struct path row = {.host = host,
+			   .identity = t->identity,
+			   .state = PATH_LEARNED,
+			   .generation = t->option.source_generation,
+			   .tell = 1};
 	struct path *known = paths_row(p, &p->source);
 
 	row.token = t->option.token;
 	if (known && known->state == PATH_LEARNED && known->host == host &&
-	    known->token == row.token)
+	    known->token == row.token && known->generation == row.generation)
 		return;
 	if (!vouches(p, t, to, host))
 		return;

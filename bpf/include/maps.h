@@ -109,6 +109,22 @@ struct {
 	__uint(max_entries, MAX_ENDPOINTS);
 } budgets SEC(".maps");
 
+/* Programs that others hand packets over to, by enum program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, PROGRAM_MAX);
+} programs SEC(".maps");
+
+/* What a program knows of the packet that it hands over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct handed);
+	__uint(max_entries, 1);
+} handed SEC(".maps");
+
 /* Packets and bytes by enum drop_reason and enum verdict. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -23,9 +23,12 @@
 #include "table.h"
 
 #define EXTENSIONS 6 /* IPv6 extension headers that are followed */
+#define EXTENSIONS_HELD 128 /* bytes of them that no later fragment may reach into */
 #define HEADERS_MAX 1024 /* bytes that all headers together may take */
 #define ICMP_HEADER 8
 #define SCTP_HEADER 12
+#define MTU4_LEAST 576 /* what every host takes */
+#define MTU6_LEAST 1280 /* what every link carries */
 #define IP_FLAG_DF 0x4000
 #define IP_FLAG_MF 0x2000
 #define IP_OFFSET 0x1fff
@@ -93,16 +96,33 @@ static __always_inline bool holds(struct pkt *p, const struct cursor *c)
 	       before + p->l3_length <= hook_length(p->ctx);
 }
 
+/* Bytes of the transport header that a fragment must not reach into: all of it. */
+static __always_inline __u32 transport_header(__u8 protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return sizeof(struct tcphdr);
+	case IPPROTO_SCTP:
+		return SCTP_HEADER;
+	default:
+		return sizeof(struct udphdr);
+	}
+}
+
 /* Ports, and that the transport header is whole: a fragment that cuts it would
  * hide ports from policy. */
 static __always_inline enum drop_reason parse_transport(struct pkt *p, struct cursor *c)
 {
+	/* What is found out about them here need not tell what follows apart. */
+	__u8 protocol = forget(p->protocol, p->l3_length);
+	bool later = p->fragment == FRAGMENT_LATER;
 	__u32 need = 0;
 	void *l4;
 
-	if (p->fragment == FRAGMENT_LATER)
+	p->fragment = forget(p->fragment, p->l3_length);
+	if (later)
 		return DROP_NONE;
-	switch (p->protocol) {
+	switch (protocol) {
 	case IPPROTO_TCP:
 		need = sizeof(struct tcphdr);
 		break;
@@ -126,7 +146,7 @@ static __always_inline enum drop_reason parse_transport(struct pkt *p, struct cu
 	if (!l4)
 		return DROP_TRUNCATED;
 	p->l4 = l4;
-	if (p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6) {
+	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6) {
 		struct udphdr *ports = l4;
 
 		p->sport = ports->source;
@@ -156,10 +176,13 @@ static __always_inline enum drop_reason parse_ipv4(struct pkt *p, struct cursor 
 	p->tos = ip->tos;
 	p->ttl = ip->ttl;
 	flags = bpf_ntohs(ip->frag_off);
-	if (flags & IP_OFFSET)
+	if (flags & IP_OFFSET) {
 		p->fragment = FRAGMENT_LATER;
-	else if (flags & IP_FLAG_MF)
+		if ((flags & IP_OFFSET) * 8U < transport_header(p->protocol))
+			return DROP_FRAGMENT;
+	} else if (flags & IP_FLAG_MF) {
 		p->fragment = FRAGMENT_FIRST;
+	}
 	return parse_transport(p, c);
 }
 
@@ -168,6 +191,7 @@ struct extensions {
 	__u32 length; /* bytes from the first of them to the transport header */
 	__u8 next; /* in: the first one's number; out: the transport protocol */
 	__u8 fragment; /* enum fragment */
+	__u16 offset; /* of a fragment, in bytes */
 };
 
 /* Moves over one header that is not a fragment header; false when it is cut or
@@ -192,7 +216,8 @@ static __always_inline bool skip_fragment(struct cursor *c, struct extensions *e
 	if (!f || e->fragment)
 		return false;
 	offset = bpf_ntohs(f->offset);
-	if (offset & IP6_FRAG_OFFSET)
+	e->offset = offset & IP6_FRAG_OFFSET;
+	if (e->offset)
 		e->fragment = FRAGMENT_LATER;
 	else if (offset & IP6_FRAG_MF)
 		e->fragment = FRAGMENT_FIRST;
@@ -244,7 +269,14 @@ static __always_inline bool has_extensions(__u8 next)
 	       next == IPPROTO_ROUTING || next == IPPROTO_AH;
 }
 
-static __always_inline bool parse_extensions(struct pkt *p, struct cursor *c, __u8 next)
+/* Where a later fragment may begin at the earliest: behind all that the first
+ * one must hold. */
+static __always_inline __u32 fragment_start(__u8 next)
+{
+	return has_extensions(next) ? EXTENSIONS_HELD : transport_header(next);
+}
+
+static __always_inline enum drop_reason parse_extensions(struct pkt *p, struct cursor *c, __u8 next)
 {
 	struct extensions e = {.next = next};
 
@@ -252,16 +284,19 @@ static __always_inline bool parse_extensions(struct pkt *p, struct cursor *c, __
 		if (!follow_extensions(p->ctx, c->pos - hook_data(p->ctx), &e) ||
 		    e.length > HEADERS_MAX || sizeof(struct ipv6hdr) + e.length > p->l3_length ||
 		    !take(c, e.length))
-			return false;
+			return DROP_EXTENSION;
+		if (e.fragment == FRAGMENT_LATER && e.offset < fragment_start(e.next))
+			return DROP_FRAGMENT;
 	}
 	p->protocol = e.next;
 	p->fragment = e.fragment;
-	return true;
+	return DROP_NONE;
 }
 
 static __always_inline enum drop_reason parse_ipv6(struct pkt *p, struct cursor *c)
 {
 	struct ipv6hdr *ip = take(c, sizeof(*ip));
+	enum drop_reason reason;
 
 	if (!ip)
 		return DROP_TRUNCATED;
@@ -278,9 +313,8 @@ static __always_inline enum drop_reason parse_ipv6(struct pkt *p, struct cursor 
 		return DROP_IP_ADDRESS;
 	p->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	p->ttl = ip->hop_limit;
-	if (!parse_extensions(p, c, ip->nexthdr))
-		return DROP_EXTENSION;
-	return parse_transport(p, c);
+	reason = parse_extensions(p, c, ip->nexthdr);
+	return reason ? reason : parse_transport(p, c);
 }
 
 /* Everything from the Ethernet header at the cursor on. ARP is left to its

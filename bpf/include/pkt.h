@@ -51,6 +51,8 @@ struct pkt {
 	__u8 tos; /* DSCP and ECN */
 	__u8 ttl; /* or hop limit */
 
+	__u16 fits; /* with DROP_MTU: bytes of the IP packet that would have fit */
+
 	__u32 bytes; /* what the counters are told */
 	__u32 port; /* device it came in on */
 	__u32 out; /* device it goes out of, for the record */

@@ -2,34 +2,39 @@
 #ifndef MIZAR_RELAY_H
 #define MIZAR_RELAY_H
 
-/* The roles of bouncer and divider: packets for endpoints elsewhere, and
- * packets that a bouncer sent back with the location.
+/* The roles of bouncer and divider: questions for endpoints elsewhere.
  *
- * Contract: only what asks for it (return-to-sender) is relayed, and at most
- * RELAY_LIMIT times. A host that relays neither learns nor tracks. */
+ * Contract: only what asks for it (return-to-sender that is no answer) is relayed,
+ * and at most RELAY_LIMIT times. A host that relays neither learns nor tracks. */
 
-#include "deliver.h"
 #include "encapsulate.h"
+#include "icmp.h"
 #include "learn.h"
 #include "locate.h"
 
-/* Who is next: the endpoint's host, or a bouncer that knows it. */
-static __always_inline enum drop_reason find_next(struct pkt *p, struct next *n)
+static __always_inline bool is_question(const struct tunnel *t)
 {
-	struct location *l = directory_row(p, &p->destination);
+	return t->option.type == GENEVE_RETURN && !(t->option.flags & RETURN_ANSWER);
+}
+
+/* Who is next for an endpoint that is neither here nor in the directory. */
+static __always_inline enum drop_reason ask_on(struct pkt *p, struct next *n)
+{
+	struct subnet *s = find_subnet(p);
 	struct vpc *v;
 
-	if (l) {
-		n->host = l->host;
-		n->identity = l->identity;
-		n->generation = l->generation;
-		n->located = true;
-		return l->host ? DROP_NONE : DROP_NO_ENDPOINT;
-	}
+	if (s)
+		return ask_others(p, s, n);
 	v = vpcs_row(p, &p->destination.vni);
-	if (!v)
-		return DROP_NOT_OURS;
-	return v->divider ? divide(p, n) : DROP_NO_ENDPOINT;
+	return v && v->divider ? DROP_NO_SUBNET : DROP_NOT_OURS;
+}
+
+/* The host that asked. */
+static __always_inline struct host *asker(struct pkt *p, const struct tunnel *t)
+{
+	__u32 number = peer_number(p, t->option.host);
+
+	return number ? hosts_row(p, number) : NULL;
 }
 
 /* To the source host, with the location it asked for. */
@@ -37,92 +42,142 @@ static __always_inline enum drop_reason
 prepare_send_back(struct pkt *p, const struct tunnel *t, const struct next *n, struct outgoing *out)
 {
 	struct host *found = hosts_row(p, n->host);
-	__u32 asker;
 
 	stage(p, STAGE_SEND_BACK);
-	asker = peer_number(p, t->option.host);
-	out->host = asker ? hosts_row(p, asker) : NULL;
+	out->host = asker(p, t);
 	if (!out->host || !found)
 		return DROP_NO_HOST;
 	out->verdict = VERDICT_SEND_BACK;
 	out->label.option = GENEVE_SEND_BACK;
+	out->label.token = t->option.token;
 	out->label.found = n->identity << 8 | n->generation;
-	addr_copy(out->label.host, found->addr);
+	out->label.host = found->addr;
 	return DROP_NONE;
 }
 
-/* To the endpoint's host, or to a bouncer that knows it. */
-static __always_inline enum drop_reason prepare_relay(struct pkt *p, const struct tunnel *t,
-						      struct outgoing *out)
+/* To the source host, with the reason why it goes nowhere. */
+static __always_inline enum drop_reason prepare_refusal(struct pkt *p, const struct tunnel *t,
+							enum drop_reason reason,
+							struct outgoing *out)
 {
-	struct next n = {};
-	enum drop_reason reason;
+	stage(p, STAGE_REFUSE);
+	out->host = asker(p, t);
+	if (!out->host)
+		return reason;
+	out->verdict = VERDICT_REFUSE;
+	out->label.option = GENEVE_REFUSAL;
+	out->label.token = t->option.token;
+	out->label.found = reason << 24 | (reason == DROP_MTU ? p->fits : 0);
+	return DROP_NONE;
+}
 
-	stage(p, STAGE_RELAY);
-	if (t->option.type != GENEVE_RETURN)
-		return DROP_NOT_OURS;
+/* The tunnel packet has just the headers that it will leave with. */
+static __always_inline bool is_same_shape(const struct tunnel *t, const struct host *h)
+{
+	__u32 length = outer_length(h) + (h->vlan ? sizeof(struct vlan) : 0) +
+		       sizeof(struct option_return);
+
+	return t->alone && t->length == length && t->family == h->family;
+}
+
+static __always_inline bool readdress_ipv4(struct cursor *c, const struct host *h)
+{
+	struct iphdr *ip = take(c, sizeof(*ip));
+
+	if (!ip)
+		return false;
+	ip->id = 0;
+	ip->frag_off = bpf_htons(IP_FLAG_DF);
+	ip->ttl = OUTER_TTL;
+	ip->check = ~sum_fold((__u32)h->checksum + ip->tot_len + ((__u32)ip->tos << 8));
+	ip->saddr = load32(h->source + 12);
+	ip->daddr = load32(h->addr + 12);
+	return true;
+}
+
+static __always_inline bool readdress_ipv6(struct cursor *c, const struct host *h)
+{
+	struct ipv6hdr *ip = take(c, sizeof(*ip));
+
+	if (!ip)
+		return false;
+	ip->hop_limit = OUTER_TTL;
+	addr_copy(&ip->saddr, h->source);
+	addr_copy(&ip->daddr, h->addr);
+	return true;
+}
+
+/* The tunnel's headers, as far as a relay changes them. */
+struct relayed {
+	struct udphdr udp;
+	struct geneve geneve;
+	struct option_identity id;
+	struct option_return option;
+};
+
+/* New addresses in the outer headers as they stand: a relayed question keeps all
+ * the rest. Congestion marks stay outside for the delivering host to carry in. */
+static __always_inline enum drop_reason readdress(struct pkt *p, const struct tunnel *t,
+						  const struct host *h, __u8 generation)
+{
+	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	struct ethhdr *eth = take(&c, sizeof(*eth));
+	struct relayed *r;
+	bool written;
+
+	stage(p, STAGE_ENCAPSULATE);
+	if (!eth || (h->vlan && !take(&c, sizeof(struct vlan))))
+		return DROP_TRUNCATED;
+	mac_copy(eth->h_dest, &h->next_hop);
+	mac_copy(eth->h_source, &h->uplink);
+	written = h->family == 4 ? readdress_ipv4(&c, h) : readdress_ipv6(&c, h);
+	r = take(&c, sizeof(*r));
+	if (!written || !r)
+		return DROP_TRUNCATED;
+	r->id.identity = bpf_htonl(t->identity << 8 | generation);
+	r->option.limit--;
+	return DROP_NONE;
+}
+
+/* On to the next host: in place where nothing but addresses changes. */
+static __always_inline enum drop_reason prepare_relay(struct pkt *p, const struct tunnel *t,
+						      const struct next *n, struct outgoing *out)
+{
 	if (!t->option.limit)
 		return DROP_RELAY_LIMIT;
-	reason = find_next(p, &n);
-	if (reason)
-		return reason;
-	out->label.generation = t->generation;
-	out->label.token = t->option.token;
-	if (n.located && t->option.flags & RETURN_SEND_BACK)
-		return prepare_send_back(p, t, &n, out);
-	out->host = hosts_row(p, n.host);
+	out->host = hosts_row(p, n->host);
 	if (!out->host)
 		return DROP_NO_HOST;
 	out->verdict = VERDICT_RELAY;
+	out->label.generation = n->located ? n->generation : t->generation;
+	out->label.token = t->option.token;
 	out->label.option = GENEVE_RETURN;
 	out->label.flags = t->option.flags;
 	out->label.limit = t->option.limit - 1;
 	out->label.source_generation = t->option.source_generation;
-	addr_copy(out->label.host, t->option.host);
-	return DROP_NONE;
+	out->label.host = t->option.host;
+	return fits(p, out->host, &out->label);
 }
 
-/* Our own packet came back with the location: learn it, and go there. */
-static __always_inline enum drop_reason prepare_resend(struct pkt *p, const struct tunnel *t,
-						       struct outgoing *out)
+/* A question whose destination is known to be elsewhere, or is not known. */
+static __always_inline enum drop_reason prepare_question(struct pkt *p, const struct tunnel *t,
+							 struct outgoing *out)
 {
-	struct path *asked = paths_row(p, &p->destination);
-	struct path row = {.state = PATH_LEARNED};
-
-	stage(p, STAGE_SEND_BACK);
-	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token)
-		return DROP_SEND_BACK;
-	row.host = peer_number(p, t->option.host);
-	out->host = row.host ? hosts_row(p, row.host) : NULL;
-	if (!out->host)
-		return DROP_NO_HOST;
-	row.identity = t->option.found >> 8;
-	row.generation = t->option.found;
-	row.since = now();
-	paths_put(p, &p->destination, &row);
-	out->verdict = VERDICT_RESEND;
-	out->label.generation = row.generation;
-	return DROP_NONE;
-}
-
-/* Back onto the underlay, under new outer headers. */
-static __always_inline enum drop_reason bounce(struct pkt *p, const struct tunnel *t)
-{
-	struct outgoing out = {.label.identity = t->identity};
+	struct next n = {};
 	enum drop_reason reason;
-	__u32 ifindex;
+	struct location *l;
 
-	if (t->option.type == GENEVE_SEND_BACK)
-		reason = prepare_resend(p, t, &out);
-	else
-		reason = prepare_relay(p, t, &out);
+	stage(p, STAGE_RELAY);
+	l = directory_row(p, &p->destination);
+	reason = l ? located(l, &n) : ask_on(p, &n);
+	if (!reason && n.located && t->option.flags & RETURN_SEND_BACK)
+		return prepare_send_back(p, t, &n, out);
 	if (!reason)
-		reason = carry_congestion(p, t->tos);
-	if (reason)
+		reason = prepare_relay(p, t, &n, out);
+	if (!is_final(reason))
 		return reason;
-	ifindex = out.host->ifindex;
-	reason = encapsulate(p, out.host, &out.label, t->length);
-	return reason ? reason : decide(p, out.verdict, hook_bounce(p->ctx), ifindex);
+	out->refused = reason;
+	return prepare_refusal(p, t, reason, out);
 }
 
 #endif

@@ -12,10 +12,9 @@
 #include "maps.h"
 #include "pkt.h"
 
-static __always_inline void record_event(struct pkt *p, enum table table, enum access access,
-					 const void *key, __u32 size)
+static __always_inline void record_event(struct record *r, __u8 stage, enum table table,
+					 enum access access, const void *key, __u32 size)
 {
-	struct record *r = p->record;
 	struct record_stage *s;
 	__u32 i;
 
@@ -25,7 +24,7 @@ static __always_inline void record_event(struct pkt *p, enum table table, enum a
 	if (i >= RECORD_STAGES)
 		return;
 	s = &r->stage[i];
-	s->stage = p->stage;
+	s->stage = stage;
 	s->table = table;
 	s->access = access;
 	if (key)
@@ -39,28 +38,37 @@ static __always_inline void stage(struct pkt *p, enum stage stage)
 	if (!simulated)
 		return;
 	p->stage = stage;
-	record_event(p, TABLE_NONE, ACCESS_NONE, NULL, 0);
+	record_event(p->record, stage, TABLE_NONE, ACCESS_NONE, NULL, 0);
 }
 
 static __always_inline bool table_is_array(enum table table)
 {
 	return table == TABLE_PORTS || table == TABLE_ENDPOINTS || table == TABLE_HOSTS ||
-	       table == TABLE_PEER_SLOTS || table == TABLE_UPLINKS || table == TABLE_SUBNETS;
+	       table == TABLE_PEER_SLOTS || table == TABLE_UPLINKS || table == TABLE_SUBNETS ||
+	       table == TABLE_BUDGETS;
+}
+
+static __always_inline void *lookup(struct record *r, __u8 stage, enum table table, void *map,
+				    const void *key, __u32 size)
+{
+	void *row = bpf_map_lookup_elem(map, key);
+
+	if (simulated && r) {
+		/* Keeps what is computed from r behind the comparison. */
+		asm volatile("" : "+r"(r));
+		if (table_is_array(table))
+			r->array_lookups++;
+		else
+			r->hash_lookups++;
+		record_event(r, stage, table, row ? ACCESS_HIT : ACCESS_MISS, key, size);
+	}
+	return row;
 }
 
 static __always_inline void *table_lookup(struct pkt *p, enum table table, void *map,
 					  const void *key, __u32 size)
 {
-	void *row = bpf_map_lookup_elem(map, key);
-
-	if (simulated && p->record) {
-		if (table_is_array(table))
-			p->record->array_lookups++;
-		else
-			p->record->hash_lookups++;
-		record_event(p, table, row ? ACCESS_HIT : ACCESS_MISS, key, size);
-	}
-	return row;
+	return lookup(p->record, p->stage, table, map, key, size);
 }
 
 static __always_inline void table_update(struct pkt *p, enum table table, void *map,
@@ -68,7 +76,7 @@ static __always_inline void table_update(struct pkt *p, enum table table, void *
 {
 	if (simulated && p->record) {
 		p->record->updates++;
-		record_event(p, table, ACCESS_UPDATE, key, size);
+		record_event(p->record, p->stage, table, ACCESS_UPDATE, key, size);
 	}
 	/* An LRU map always finds room; losing what was learned is harmless. */
 	bpf_map_update_elem(map, key, row, BPF_ANY);
@@ -80,7 +88,7 @@ static __always_inline void table_stored(struct pkt *p, enum table table, const 
 {
 	if (simulated && p->record) {
 		p->record->updates++;
-		record_event(p, table, ACCESS_UPDATE, key, size);
+		record_event(p->record, p->stage, table, ACCESS_UPDATE, key, size);
 	}
 }
 
@@ -106,11 +114,17 @@ static __always_inline struct endpoint *endpoints_row(struct pkt *p, __u32 index
 	return e && e->vni ? e : NULL;
 }
 
-static __always_inline struct host *hosts_row(struct pkt *p, __u32 index)
+/* For functions that have no struct pkt, only what it would record in. */
+static __always_inline struct host *hosts_row_of(struct record *r, __u8 stage, __u32 index)
 {
-	struct host *h = table_lookup(p, TABLE_HOSTS, &hosts, &index, sizeof(index));
+	struct host *h = lookup(r, stage, TABLE_HOSTS, &hosts, &index, sizeof(index));
 
 	return h && h->ifindex ? h : NULL;
+}
+
+static __always_inline struct host *hosts_row(struct pkt *p, __u32 index)
+{
+	return hosts_row_of(p->record, p->stage, index);
 }
 
 static __always_inline struct subnet *subnets_row(struct pkt *p, __u32 index)
@@ -140,10 +154,30 @@ static __always_inline struct port *ports_row(struct pkt *p, __u32 ifindex)
 	return row && row->ifindex == ifindex ? row : NULL;
 }
 
+static __always_inline struct budget *budgets_row(struct pkt *p, __u32 endpoint)
+{
+	return table_lookup(p, TABLE_BUDGETS, &budgets, &endpoint, sizeof(endpoint));
+}
+
 static __always_inline void paths_put(struct pkt *p, const struct addr_key *key,
 				      const struct path *row)
 {
 	table_update(p, TABLE_PATHS, &paths, key, sizeof(*key), row);
+}
+
+/* This CPU's note for the next program. */
+static __always_inline struct handed *handed_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&handed, &zero);
+}
+
+/* Goes on in another program. Returns only if there is none. */
+static __always_inline enum drop_reason next_program(struct pkt *p, enum program to)
+{
+	bpf_tail_call(p->ctx, &programs, to);
+	return DROP_NO_PROGRAM;
 }
 
 /* Per-CPU counters; they cost no lookup that a packet waits for. */

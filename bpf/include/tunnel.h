@@ -17,18 +17,19 @@
 
 /* What the options behind the identity say. */
 struct options {
-	__u8 type; /* 0: none, GENEVE_RETURN or GENEVE_SEND_BACK */
+	__u8 type; /* enum geneve_type; 0: none */
 	__u8 flags;
 	__u8 limit;
 	__u8 source_generation;
-	__u32 found; /* send-back: identity << 8 | generation */
+	__u32 found; /* send-back: identity << 8 | generation; refusal: reason << 24 | MTU */
 	__u32 token;
 	__u8 host[16];
 };
 
 struct tunnel {
 	__u8 source[16]; /* outer address */
-	struct udphdr *udp;
+	struct udphdr *udp; /* until the inner packet is parsed */
+	__u32 end; /* offset behind the UDP datagram; 0: it lies about its length */
 	__u32 peer; /* index in hosts of the outer source */
 	__s32 datagram; /* bytes from UDP on, as the outer IP header says; may be a lie below 0 */
 	__u32 vni;
@@ -36,12 +37,15 @@ struct tunnel {
 	__u8 generation;
 	__u8 tos; /* outer */
 	__u16 length; /* bytes before the inner Ethernet header */
+	__u8 family; /* outer, 4 or 6 */
+	__u8 alone; /* the option stands right behind the identity, and nothing else does */
 	struct options option;
 };
 
 enum outer {
 	OUTER_TUNNEL, /* for our tunnel; the cursor stands behind UDP */
 	OUTER_FRAGMENT, /* the same, but a fragment */
+	OUTER_ICMP, /* ICMP to one of our addresses; the cursor stands behind IP */
 	OUTER_OTHER, /* not ours */
 };
 
@@ -61,8 +65,12 @@ static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c,
 	struct iphdr *ip = take(c, sizeof(*ip));
 	__u16 offset;
 
-	if (!ip || ip->version != 4 || ip->protocol != IPPROTO_UDP || ip->ihl < 5 || !ip->daddr ||
+	if (!ip || ip->version != 4 || ip->ihl < 5 || !ip->daddr ||
 	    ip->daddr != load32(own->v4 + 12))
+		return OUTER_OTHER;
+	if (ip->protocol == IPPROTO_ICMP && ip->ihl == 5)
+		return OUTER_ICMP;
+	if (ip->protocol != IPPROTO_UDP)
 		return OUTER_OTHER;
 	offset = bpf_ntohs(ip->frag_off);
 	if (offset & IP_OFFSET)
@@ -88,6 +96,8 @@ static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c,
 	t->datagram = bpf_ntohs(ip->payload_len);
 	if (ip->nexthdr == IPPROTO_UDP)
 		return outer_udp(t, c, false);
+	if (ip->nexthdr == IPPROTO_ICMPV6)
+		return OUTER_ICMP;
 	if (ip->nexthdr != IPPROTO_FRAGMENT)
 		return OUTER_OTHER;
 	f = take(c, sizeof(*f));
@@ -117,6 +127,7 @@ static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, s
 		vlan = bpf_ntohs(tag->tci) & 0x0fff;
 		type = tag->ethertype;
 	}
+	t->family = type == bpf_htons(ETH_P_IP) ? 4 : 6;
 	if (type == bpf_htons(ETH_P_IP))
 		outer = outer_ipv4(t, c, own);
 	else if (type == bpf_htons(ETH_P_IPV6))
@@ -126,28 +137,40 @@ static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, s
 	return vlan == own->vlan ? outer : OUTER_OTHER;
 }
 
+/* One of the options that stand behind the identity, of which a packet has at
+ * most one; all have the same size. */
+static __always_inline bool is_control(const struct geneve_option *o)
+{
+	return o->class == bpf_htons(GENEVE_CLASS) &&
+	       (o->type == GENEVE_RETURN || o->type == GENEVE_SEND_BACK ||
+		o->type == GENEVE_NOT_HERE || o->type == GENEVE_REFUSAL);
+}
+
+static __always_inline void copy_option(struct options *to, const struct option_return *o)
+{
+	to->type = o->head.type;
+	to->flags = o->flags;
+	to->limit = o->limit;
+	to->source_generation = o->generation;
+	to->found = bpf_ntohl(load32(&o->flags));
+	to->token = bpf_ntohl(o->token);
+	addr_copy(to->host, o->host);
+}
+
 /* Copies an option that Mizar knows. */
 static __always_inline enum drop_reason parse_option(struct options *to, struct geneve_option *o,
 						     struct cursor *body, __u32 length)
 {
 	struct option_return *option;
 
-	if (o->class != bpf_htons(GENEVE_CLASS) ||
-	    (o->type != GENEVE_RETURN && o->type != GENEVE_SEND_BACK))
+	if (!is_control(o))
 		return o->type & GENEVE_CRITICAL ? DROP_GENEVE_CRITICAL : DROP_NONE;
-	/* Both have the same size, and one packet has at most one of them. */
 	if (length != sizeof(*option) || to->type)
 		return DROP_GENEVE_OPTION;
 	option = take(body, sizeof(*option));
 	if (!option)
 		return DROP_TRUNCATED;
-	to->type = o->type;
-	to->flags = option->flags;
-	to->limit = option->limit;
-	to->source_generation = option->generation;
-	to->found = bpf_ntohl(load32(&option->flags));
-	to->token = bpf_ntohl(option->token);
-	addr_copy(to->host, option->host);
+	copy_option(to, option);
 	return DROP_NONE;
 }
 
@@ -182,13 +205,31 @@ __noinline int parse_options(hook_ctx *ctx, __u32 offset, __u32 left, struct opt
 	return left ? DROP_GENEVE_OPTION : DROP_NONE;
 }
 
+/* All options behind the identity, `length` bytes. */
+static __always_inline enum drop_reason parse_control(struct pkt *p, struct tunnel *t,
+						      struct cursor *c, __u32 length)
+{
+	__u32 offset = c->pos - hook_data(p->ctx);
+	struct cursor at = *c;
+	struct option_return *o = take(&at, sizeof(*o));
+
+	if (length == sizeof(*o) && o && is_control(&o->head) && (o->head.length & 0x1f) == 6) {
+		*c = at;
+		t->alone = 1;
+		copy_option(&t->option, o);
+		return DROP_NONE;
+	}
+	if (!take(c, length))
+		return DROP_TRUNCATED;
+	return parse_options(p->ctx, offset, length, &t->option);
+}
+
 /* Geneve's header and options; the cursor ends at the inner Ethernet header. */
 static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunnel *t,
 						     struct cursor *c)
 {
 	struct geneve *g = take(c, sizeof(*g));
 	struct option_identity *id;
-	enum drop_reason reason;
 	__u32 options;
 
 	if (!g)
@@ -209,13 +250,11 @@ static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunne
 	t->identity = bpf_ntohl(id->identity) >> 8;
 	t->generation = bpf_ntohl(id->identity);
 	t->option.type = 0;
+	t->alone = 0;
 	options = bounded(options - sizeof(*id), 0xfc);
 	if (!options)
 		return DROP_NONE;
-	reason = parse_options(p->ctx, c->pos - hook_data(p->ctx), options, &t->option);
-	if (reason)
-		return reason;
-	return take(c, options) ? DROP_NONE : DROP_TRUNCATED;
+	return parse_control(p, t, c, options);
 }
 
 /* The number of the host with an underlay address; 0 when it is none of ours. */
@@ -232,14 +271,20 @@ static __always_inline __u32 peer_number(struct pkt *p, const void *addr)
 	return peer ? peer->host : 0;
 }
 
-/* The inner packet ends inside the UDP datagram, and that one inside the outer
- * packet: what stands behind is padding. */
+/* Where the UDP datagram ends, if that is inside the outer packet. */
+static __always_inline __u32 datagram_end(const struct pkt *p, const struct tunnel *t)
+{
+	__u16 length = bpf_ntohs(t->udp->len);
+
+	if ((__s32)length > t->datagram)
+		return 0;
+	return (__u32)((void *)t->udp - hook_data(p->ctx)) + length;
+}
+
+/* The inner packet ends inside the datagram: what stands behind is padding. */
 static __always_inline bool encloses(const struct pkt *p, const struct tunnel *t)
 {
-	__u16 datagram = bpf_ntohs(t->udp->len);
-
-	return (__s32)datagram <= t->datagram &&
-	       (__u32)(p->l3 - (void *)t->udp) + p->l3_length <= datagram;
+	return (__u32)(p->l3 - hook_data(p->ctx)) + p->l3_length <= t->end;
 }
 
 /* What follows the outer UDP header, with the inner frame parsed. */
@@ -258,6 +303,12 @@ static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunne
 	t->peer = peer_number(p, t->source);
 	if (!t->peer)
 		return DROP_TUNNEL_SOURCE;
+	/* From here on it makes no difference how the outer headers were found. */
+	t->end = forget(datagram_end(p, t), t->identity);
+	t->alone = forget(t->alone, t->identity);
+	t->family = forget(t->family, t->identity);
+	t->option.type = forget(t->option.type, t->identity);
+	t->udp = NULL;
 	t->length = bounded(forget(c->pos - hook_data(p->ctx), t->identity), 0x1ff);
 	c->pos = hook_data(p->ctx) + t->length;
 	p->source.vni = t->vni;

@@ -192,6 +192,44 @@ struct budget {
 	__u64 question;
 };
 
+/* Slots of programs. */
+enum program {
+	PROGRAM_TURN = 0,
+	PROGRAM_RETRY,
+	PROGRAM_TELL,
+	PROGRAM_MAX,
+};
+
+/* handed[0], per CPU: what uplink has found out about a packet of the tunnel when
+ * it hands it over. Addresses and ports are in network order, `l3` and `l4` bytes
+ * from the packet's beginning. */
+struct handed {
+	struct addr_key source;
+	struct addr_key destination;
+	__be16 sport;
+	__be16 dport;
+	__u16 l3_length;
+	__u16 ethertype;
+	__u16 l4; /* 0: none */
+	__u16 length; /* bytes before the inner Ethernet header */
+	__u8 protocol;
+	__u8 fragment;
+	__u8 tos;
+	__u8 ttl;
+	__u32 identity;
+	__u32 peer;
+	__u8 generation;
+	__u8 outer_tos;
+	__u8 type; /* of the option */
+	__u8 flags;
+	__u8 limit;
+	__u8 source_generation;
+	__u8 pad[2];
+	__u32 found;
+	__u32 token;
+	__u8 host[16];
+};
+
 /* drops[reason] and verdicts[verdict], per CPU. */
 struct count {
 	__u64 packets;

@@ -36,6 +36,8 @@ type xdp struct {
 	reason error
 }
 
+func (x *xdp) Form() state.Form { return state.FormXDP }
+
 func (x *xdp) Mode() state.XDP { return x.mode }
 
 func (x *xdp) Reason() error { return x.reason }

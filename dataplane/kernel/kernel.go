@@ -16,13 +16,18 @@ import (
 type Kernel interface {
 	// Attach puts a program at a device's hook until it is closed.
 	Attach(ctx context.Context, ifindex int, p *ebpf.Program, mode state.XDP) (Attachment, error)
+	// AttachTCX puts a TCX program where packets arrive at a device, until it
+	// is closed. It needs kernel 6.6.
+	AttachTCX(ctx context.Context, ifindex int, p *ebpf.Program) (Attachment, error)
 	// Run runs a program over one frame.
 	Run(p *ebpf.Program, frame []byte, o RunOptions) (Result, error)
 }
 
 // Attachment is a program at a device. Closing it takes the program away.
 type Attachment interface {
-	// Mode is where the program really sits: native or generic.
+	// Form is the hook: XDP's or TCX's.
+	Form() state.Form
+	// Mode is where a program of XDP really sits: native or generic.
 	Mode() state.XDP
 	// Reason says why it is generic although native was preferred; nil
 	// otherwise.

@@ -39,16 +39,16 @@ func runTCX(p *ebpf.Program, frame []byte, o RunOptions) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("run %s over a frame of %d bytes: %w", p, len(frame), err)
 	}
-	action, err := actionOfTCX(int32(code))
+	action, err := ActionOfTCX(int32(code))
 	if err != nil {
 		return Result{}, fmt.Errorf("run %s over a frame of %d bytes: %w", p, len(frame), err)
 	}
 	return Result{Action: action, Frame: run.DataOut}, nil
 }
 
-// actionOfTCX is the action in the words of XDP. TCX has but one for all that
-// leaves by a device, so there is no Transmit.
-func actionOfTCX(code int32) (Action, error) {
+// ActionOfTCX is what a TCX program returned in the words of XDP. TCX has but one
+// action for all that leaves by a device, so there is no Transmit.
+func ActionOfTCX(code int32) (Action, error) {
 	switch code {
 	case tcxNext, tcxPass:
 		return Pass, nil

@@ -92,7 +92,7 @@ func (r *runner) frame(w Way, f heard) error {
 		return nil
 	}
 	port, mtu := w.port()
-	out, err := r.machine.Run(testrun.Arrival{Program: w.Program, Port: port, MTU: mtu, Frame: p.frame})
+	out, err := r.machine.Run(testrun.Arrival{Program: w.Program, Form: w.Form, Port: port, MTU: mtu, Frame: p.frame})
 	s := Surprise{File: f.file, Number: f.number, Way: w.Name, Frame: p.frame, Out: out.Frame}
 	if err != nil {
 		s.Broken = fmt.Sprintf("the program did not run: %v", err)

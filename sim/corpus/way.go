@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/mizar-net/mizar/dataplane/kernel"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/capture"
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire/testrun"
@@ -19,6 +20,8 @@ type Way struct {
 	// Says is what becomes of the frame before the program gets it.
 	Says    string
 	Program testrun.Program
+	// Form is that of the endpoint program.
+	Form state.Form
 
 	// roles are put into the frame; nil leaves it as it is.
 	roles *roles
@@ -38,20 +41,33 @@ func Ways() []Way {
 	back := func(flags uint8) *frame.Return {
 		return &frame.Return{Flags: flags, Limit: 4, Token: 0x5eed, Host: h2}
 	}
-	return []Way{
-		{"endpoint", "an endpoint sends it as it is", testrun.Endpoint, nil, nil},
-		{"endpoint-mac", "an endpoint sends it with its own MAC address", testrun.Endpoint, &roles{mac, capture.Endpoint{}, gatewayMAC}, nil},
-		{"ask", "an endpoint sends it to a peer of its subnet, behind another host that a bouncer knows", testrun.Endpoint, sent(asked), nil},
-		{"direct", "an endpoint sends it to a peer of another subnet, behind a host of IPv6", testrun.Endpoint, sent(far), nil},
-		{"local", "an endpoint sends it to a peer of another subnet, behind the same host", testrun.Endpoint, sent(neighbour), nil},
-		{"tunnel", "a known host's tunnel carries it as it is", testrun.Uplink, nil, tunnel(0, nil)},
-		{"tunnel-here", "a known host's tunnel carries it to an endpoint", testrun.Uplink, carried(me), tunnel(0, back(0))},
-		{"tunnel-congested", "a known host's tunnel, marked as congested, carries it to an endpoint", testrun.Uplink, carried(me), tunnel(3, nil)},
-		{"relay", "a known host asks to relay it", testrun.Uplink, carried(far), tunnel(0, back(0))},
-		{"send-back", "a known host asks for it back with the location", testrun.Uplink, carried(near), tunnel(0, back(frame.ReturnSendBack))},
-		{"stranger", "it passes by on the underlay", testrun.Uplink, nil, nil},
-		{"to-host", "a known host sends it to the host itself", testrun.Uplink, &roles{underlay("peer", h1, h2), underlay("h3", self4, self6), uplinkMAC}, nil},
+	return inTCX([]Way{
+		{"endpoint", "an endpoint sends it as it is", testrun.Endpoint, state.FormXDP, nil, nil},
+		{"endpoint-mac", "an endpoint sends it with its own MAC address", testrun.Endpoint, state.FormXDP, &roles{mac, capture.Endpoint{}, gatewayMAC}, nil},
+		{"ask", "an endpoint sends it to a peer of its subnet, behind another host that a bouncer knows", testrun.Endpoint, state.FormXDP, sent(asked), nil},
+		{"direct", "an endpoint sends it to a peer of another subnet, behind a host of IPv6", testrun.Endpoint, state.FormXDP, sent(far), nil},
+		{"local", "an endpoint sends it to a peer of another subnet, behind the same host", testrun.Endpoint, state.FormXDP, sent(neighbour), nil},
+		{"tunnel", "a known host's tunnel carries it as it is", testrun.Uplink, "", nil, tunnel(0, nil)},
+		{"tunnel-here", "a known host's tunnel carries it to an endpoint", testrun.Uplink, "", carried(me), tunnel(0, back(0))},
+		{"tunnel-congested", "a known host's tunnel, marked as congested, carries it to an endpoint", testrun.Uplink, "", carried(me), tunnel(3, nil)},
+		{"relay", "a known host asks to relay it", testrun.Uplink, "", carried(far), tunnel(0, back(0))},
+		{"send-back", "a known host asks for it back with the location", testrun.Uplink, "", carried(near), tunnel(0, back(frame.ReturnSendBack))},
+		{"stranger", "it passes by on the underlay", testrun.Uplink, "", nil, nil},
+		{"to-host", "a known host sends it to the host itself", testrun.Uplink, "", &roles{underlay("peer", h1, h2), underlay("h3", self4, self6), uplinkMAC}, nil},
+	})
+}
+
+// inTCX adds each way through the endpoint program in the TCX form, by the same
+// name and that of the form.
+func inTCX(all []Way) []Way {
+	for _, w := range all {
+		if w.Program == testrun.Endpoint {
+			w.Name, w.Form = w.Name+"-tcx", state.FormTCX
+			w.Says += ", through the TCX form"
+			all = append(all, w)
+		}
 	}
+	return all
 }
 
 func underlay(name string, a ...netip.Addr) capture.Endpoint {
@@ -118,6 +134,8 @@ func (w Way) fits(length int) string {
 		return "shorter than an Ethernet header"
 	case length > min(kernel.MaxFrame, mtu+ethernet+4):
 		return "longer than the port's MTU"
+	case w.Form == state.FormTCX && length > kernel.MaxTCXFrame:
+		return "longer than the kernel runs a TCX program over"
 	}
 	return ""
 }

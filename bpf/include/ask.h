@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_ASK_H
+#define MIZAR_ASK_H
+
+/* Asking where an endpoint is, with the packet itself.
+ *
+ *             no row ──ask──► ASKED ──answer or send-back──► LEARNED
+ *                               │ a second packet within a second asks to be
+ *                               └ sent back; a later one asks anew
+ */
+
+#include "budget.h"
+#include "encapsulate.h"
+#include "deliver.h"
+#include "locate.h"
+
+/* An endpoint that something is sent for. */
+struct sender {
+	struct endpoint *row;
+	__u32 index; /* in endpoints */
+};
+
+/* Names this host in the option, in the family the peer is reached by. */
+static __always_inline void label_return(struct label *l, const struct host *h, __u32 token,
+					 __u8 flags)
+{
+	l->option = GENEVE_RETURN;
+	l->token = token;
+	l->flags = flags;
+	l->limit = RELAY_LIMIT;
+	l->host = h->source;
+}
+
+static __always_inline bool is_gateway(const struct pkt *p, const struct subnet *s)
+{
+	return p->ethertype == ETH_P_IP ? load32(s->gateway4) == load32(p->destination.addr + 12)
+					: addr_equal(s->gateway6, p->destination.addr);
+}
+
+/* Remembers what was asked, or what this host's own directory said. */
+static __always_inline void remember(struct pkt *p, const struct next *n, __u32 token, __u64 time)
+{
+	struct path row = {.token = token, .since = time, .state = PATH_ASKED};
+
+	if (n->located) {
+		row.state = PATH_LEARNED;
+		row.host = n->host;
+		row.identity = n->identity;
+		row.generation = n->generation;
+	}
+	paths_put(p, &p->destination, &row);
+}
+
+/* The way is not learned. A sender that has used up its budget is not told it. */
+static __always_inline enum drop_reason prepare_asking(struct pkt *p, const struct sender *from,
+						       const struct path *path,
+						       struct outgoing *out)
+{
+	const struct endpoint *e = from->row;
+	struct next n = {};
+	enum drop_reason reason;
+	struct subnet *s;
+	__u64 time = now();
+	__u32 token;
+
+	stage(p, STAGE_ASK);
+	s = same_subnet(p, e) ? subnets_row(p, e->subnet) : NULL;
+	if (s && is_gateway(p, s))
+		return DROP_GATEWAY;
+	reason = s ? ask_bouncer(p, s, &n) : ask_divider(p, &n);
+	if (reason)
+		return reason;
+	out->verdict = n.located ? VERDICT_SEND : VERDICT_ASK;
+	out->label.generation = n.generation;
+	out->host = hosts_row(p, n.host);
+	if (!out->host)
+		return DROP_NO_HOST;
+	if (path && path->state == PATH_ASKED && !n.located && time - path->since < SECOND) {
+		label_return(&out->label, out->host, path->token, RETURN_SEND_BACK);
+		return DROP_NONE;
+	}
+	token = 0;
+	if (spend_question(p, from->index, time)) {
+		token = make_token(p, time);
+		remember(p, &n, token, time);
+	}
+	label_return(&out->label, out->host, token, 0);
+	return DROP_NONE;
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_HANDOVER_H
+#define MIZAR_HANDOVER_H
+
+/* From uplink to the programs for packets that go or come back.
+ *
+ * Contract: the packet is handed over unchanged and not counted yet. What was
+ * found out about it goes with it, so that it is neither parsed nor verified
+ * twice; pointers are taken anew. */
+
+#include "tunnel.h"
+
+static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tunnel *t,
+						  enum program to)
+{
+	struct handed *h = handed_row();
+
+	if (!h)
+		return DROP_NO_PROGRAM;
+	h->source = p->source;
+	h->destination = p->destination;
+	h->sport = p->sport;
+	h->dport = p->dport;
+	h->l3_length = p->l3_length;
+	h->ethertype = p->ethertype;
+	h->l4 = p->l4 ? p->l4 - hook_data(p->ctx) : 0;
+	h->length = t->length;
+	h->protocol = p->protocol;
+	h->fragment = p->fragment;
+	h->tos = p->tos;
+	h->ttl = p->ttl;
+	h->identity = t->identity;
+	h->peer = t->peer;
+	h->generation = t->generation;
+	h->outer_tos = t->tos;
+	h->type = t->option.type;
+	h->flags = t->option.flags;
+	h->limit = t->option.limit;
+	h->source_generation = t->option.source_generation;
+	h->found = t->option.found;
+	h->token = t->option.token;
+	addr_copy(h->host, t->option.host);
+	return next_program(p, to);
+}
+
+/* Pointers to the headers that were found before. */
+static __always_inline bool find_again(struct pkt *p, const struct handed *h)
+{
+	void *data = hook_data(p->ctx);
+	void *end = hook_end(p->ctx);
+	struct cursor c = {.pos = data + bounded(h->length, 0x1ff), .end = end};
+	struct cursor l4 = {.pos = data + bounded(h->l4, 2 * HEADERS_MAX - 1), .end = end};
+
+	p->eth = take(&c, sizeof(struct ethhdr));
+	if (!p->eth)
+		return false;
+	if (p->ethertype == ETH_P_IP)
+		p->l3 = take(&c, sizeof(struct iphdr));
+	else
+		p->l3 = take(&c, sizeof(struct ipv6hdr));
+	if (h->l4)
+		p->l4 = take(&l4, sizeof(struct udphdr));
+	return p->l3;
+}
+
+static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
+{
+	struct handed *h = handed_row();
+
+	if (!h)
+		return false;
+	p->source = h->source;
+	p->destination = h->destination;
+	p->sport = h->sport;
+	p->dport = h->dport;
+	p->l3_length = h->l3_length;
+	p->ethertype = h->ethertype;
+	p->protocol = h->protocol;
+	p->fragment = h->fragment;
+	p->tos = h->tos;
+	p->ttl = h->ttl;
+	t->length = bounded(h->length, 0x1ff);
+	t->identity = h->identity;
+	t->peer = h->peer;
+	t->vni = p->source.vni;
+	t->generation = h->generation;
+	t->tos = h->outer_tos;
+	t->option.type = h->type;
+	t->option.flags = h->flags;
+	t->option.limit = h->limit;
+	t->option.source_generation = h->source_generation;
+	t->option.found = h->found;
+	t->option.token = h->token;
+	addr_copy(t->option.host, h->host);
+	return find_again(p, h);
+}
+
+#endif

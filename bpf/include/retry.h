@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_RETRY_H
+#define MIZAR_RETRY_H
+
+/* Packets that come back: with the location (send-back), because the endpoint is
+ * not where this host took it to be (not-here), or because they go nowhere
+ * (refusal). Who refuses a packet turns it round, so that none is lost to a row
+ * that was out of date.
+ *
+ * Contract: what comes back was sent here, by an endpoint of this host, and is
+ * believed only from whom it was sent to or with the token that it was sent with.
+ * TTL was counted when it left. */
+
+#include "ask.h"
+#include "icmp.h"
+#include "tunnel.h"
+
+/* The endpoint is not here: back to the host that sent the packet. */
+static __always_inline enum drop_reason prepare_not_here(struct pkt *p, const struct tunnel *t,
+							 struct outgoing *out)
+{
+	stage(p, STAGE_NOT_HERE);
+	out->host = hosts_row(p, t->peer);
+	if (!out->host)
+		return DROP_NO_HOST;
+	out->verdict = VERDICT_NOT_HERE;
+	out->label.generation = t->generation;
+	out->label.option = GENEVE_NOT_HERE;
+	return DROP_NONE;
+}
+
+/* A packet came back with the location: learn it, and go there. */
+static __always_inline enum drop_reason prepare_resend(struct pkt *p, const struct tunnel *t,
+						       struct outgoing *out)
+{
+	struct path *asked;
+	struct path row = {.state = PATH_LEARNED};
+
+	stage(p, STAGE_SEND_BACK);
+	asked = paths_row(p, &p->destination);
+	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token)
+		return DROP_SEND_BACK;
+	row.host = peer_number(p, t->option.host);
+	out->host = row.host ? hosts_row(p, row.host) : NULL;
+	if (!out->host)
+		return DROP_NO_HOST;
+	row.identity = t->option.found >> 8;
+	row.generation = t->option.found;
+	row.since = now();
+	paths_put(p, &p->destination, &row);
+	out->verdict = VERDICT_RESEND;
+	out->label.generation = row.generation;
+	return DROP_NONE;
+}
+
+/* It lives here by now. */
+static __always_inline void remember_local(struct pkt *p, const struct local *to)
+{
+	struct path row = {.state = PATH_LOCAL, .host = to->endpoint};
+
+	paths_put(p, &p->destination, &row);
+}
+
+/* The way that was learned meanwhile. */
+static __always_inline enum drop_reason prepare_detour(struct pkt *p, const struct path *path,
+						       struct outgoing *out)
+{
+	if (now() - path->since >= SECOND)
+		return DROP_NOT_HERE;
+	out->host = hosts_row(p, path->host);
+	if (!out->host)
+		return DROP_NO_HOST;
+	out->verdict = VERDICT_RESEND;
+	out->label.generation = path->generation;
+	return DROP_NONE;
+}
+
+/* A packet came back because its endpoint is not there: deliver it if the
+ * endpoint is here now (`to` is set then), else ask for it. */
+static __always_inline enum drop_reason prepare_retry(struct pkt *p, const struct tunnel *t,
+						      struct outgoing *out, struct local **to)
+{
+	struct sender from = {};
+	struct local *source;
+	struct path *path;
+
+	stage(p, STAGE_NOT_HERE);
+	source = locals_row(p, &p->source);
+	path = source ? paths_row(p, &p->destination) : NULL;
+	if (!path)
+		return DROP_NOT_HERE;
+	if (path->state == PATH_LEARNED && path->host != t->peer)
+		return prepare_detour(p, path, out);
+	*to = locals_row(p, &p->destination);
+	if (*to) {
+		if (path->state != PATH_LOCAL)
+			remember_local(p, *to);
+		return DROP_NONE;
+	}
+	from.index = source->endpoint;
+	from.row = endpoints_row(p, from.index);
+	if (path->state == PATH_LOCAL || !from.row)
+		return DROP_NOT_HERE;
+	out->label.source_generation = from.row->generation;
+	return prepare_asking(p, &from, path, out);
+}
+
+/* A packet came back because it goes nowhere: its endpoint is told. */
+static __always_inline enum drop_reason report(struct pkt *p, const struct tunnel *t)
+{
+	struct complaint c = {
+		.reason = t->option.found >> 24, .mtu = t->option.found, .before = t->length};
+	struct local *source;
+	struct path *asked;
+	enum drop_reason reason;
+	__u32 ifindex;
+
+	stage(p, STAGE_REFUSE);
+	source = locals_row(p, &p->source);
+	asked = source ? paths_row(p, &p->destination) : NULL;
+	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token ||
+	    !is_final(c.reason))
+		return DROP_REFUSAL;
+	c.endpoint = source->endpoint;
+	ifindex = source->door.ifindex;
+	reason = complain(p, &c);
+	return reason ? reason : decide(p, VERDICT_DELIVER, hook_redirect(ifindex), ifindex);
+}
+
+#endif
