@@ -77,18 +77,8 @@ func (o *Oracle) resend(w *walk, n *node, opt option) {
 		w.drop(noHost)
 	default:
 		n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, since: o.now(n.name)}
-		o.further(w, n, opt.host, opt.generation)
+		o.pass(w, n, opt.host, option{generation: opt.generation})
 	}
-}
-
-// further sends a packet that came back on to where its endpoint is.
-func (o *Oracle) further(w *walk, n *node, next string, generation uint8) {
-	e, here := n.behind(n.name, w.from())
-	if !here {
-		o.pass(w, n, next, option{generation: generation})
-		return
-	}
-	o.depart(w, n, e, next, option{generation: generation})
 }
 
 // goAgain is what a host does with its own packet that found no endpoint.
@@ -104,7 +94,7 @@ func (o *Oracle) goAgain(w *walk, n *node, previous string) {
 	case lives && believed:
 		o.ask(w, n, e)
 	case lives && row.state == learned && o.now(n.name)-row.since < fresh:
-		o.further(w, n, row.host, row.generation)
+		o.pass(w, n, row.host, option{generation: row.generation})
 	default:
 		w.drop(notHere)
 	}
@@ -150,16 +140,13 @@ func (o *Oracle) relay(w *walk, n *node, opt option) {
 	case divides:
 		o.turnDown(w, n, opt, noSubnet, 0)
 		return
-	case !n.serves(n.name, w.vpc.Name):
-		w.drop(notOurs)
-		return
 	default:
-		w.drop(noEndpoint)
+		w.drop(notOurs)
 		return
 	}
 	host, to, reason := n.whom(s, w)
 	switch {
-	case reason == noEndpoint && to.Host != n.name:
+	case reason == noEndpoint:
 		o.turnDown(w, n, opt, noEndpoint, 0)
 	case reason != "":
 		w.drop(reason)

@@ -139,7 +139,7 @@ func (n *node) isDown(host string) bool { return slices.Contains(n.down, host) }
 func (n *node) whom(s object.Subnet, w *walk) (next string, e object.Endpoint, reason string) {
 	if e, ok := n.directory(w.to()); ok {
 		if e.Host == n.name {
-			return "", e, noEndpoint
+			return "", e, stale // here, but no endpoint of ours (any more)
 		}
 		return e.Host, e, ""
 	}
