@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
@@ -16,25 +17,18 @@ const (
 	quote6 = 1232
 )
 
-// ReadRefusal reads the ICMP error that came out at an endpoint's port. It fails
-// when that is none, or not as the overlay says errors: right checksums, from one
-// of the gateways to the sender, TTL 64, TOS 0xc0 (IPv6: 0), not to be cut.
-// sent is the frame that must be quoted.
+// ReadRefusal reads the ICMP error that came out at an endpoint's port, as
+// [ReadError] does. sent is the frame that must be quoted.
 func ReadRefusal(got, sent []byte, gateways []netip.Addr) (*Refusal, error) {
-	if err := frame.VerifyChecksums(got); err != nil {
-		return nil, fmt.Errorf("read an ICMP error: %w", err)
-	}
-	p, err := frame.Decode(got)
-	if err != nil {
-		return nil, fmt.Errorf("read an ICMP error: %w", err)
-	}
 	was, err := frame.Decode(sent)
 	if err != nil {
 		return nil, fmt.Errorf("read the packet that an ICMP error is about: %w", err)
 	}
-	if err := honest(p.Inner, was.Inner, gateways); err != nil {
-		return nil, fmt.Errorf("ICMP error (%s): %w", p, err)
+	r, err := ReadError(got, was.Inner.SrcMAC, was.Inner.Src, gateways)
+	if err != nil {
+		return nil, err
 	}
+	p, _ := frame.Decode(got) // ReadError has read it
 	most := quote4
 	if p.Inner.Src.Is6() {
 		most = quote6
@@ -42,19 +36,37 @@ func ReadRefusal(got, sent []byte, gateways []netip.Addr) (*Refusal, error) {
 	if err := p.Inner.Error.Quotes(sent, most); err != nil {
 		return nil, fmt.Errorf("ICMP error (%s): %w", p, err)
 	}
-	return RefusalOf(p.Inner), nil
+	return r, nil
 }
 
-// RefusalOf is what an ICMP error says; nil for any other packet.
-func RefusalOf(y frame.Layer) *Refusal {
-	if y.Error == nil {
-		return nil
+// ReadError reads an ICMP error. It fails when that is none, or not as the overlay
+// says errors to an endpoint: right checksums, from one of the gateways, TTL 64,
+// TOS 0xc0 (IPv6: 0), not to be cut.
+func ReadError(got []byte, mac state.MAC, to netip.Addr, gateways []netip.Addr) (*Refusal, error) {
+	if err := frame.VerifyChecksums(got); err != nil {
+		return nil, fmt.Errorf("read an ICMP error: %w", err)
 	}
-	return &Refusal{From: y.Src, Type: y.ICMPType, Code: y.ICMPCode, MTU: y.Error.MTU}
+	p, err := frame.Decode(got)
+	if err != nil {
+		return nil, fmt.Errorf("read an ICMP error: %w", err)
+	}
+	y := p.Inner
+	switch {
+	case y.DstMAC != mac:
+		err = fmt.Errorf("it goes to MAC %s, want %s", y.DstMAC, mac)
+	case y.Dst != to:
+		err = fmt.Errorf("it is to %s, want %s", y.Dst, to)
+	default:
+		err = honest(y, gateways)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ICMP error (%s): %w", p, err)
+	}
+	return &Refusal{From: y.Src, Type: y.ICMPType, Code: y.ICMPCode, MTU: y.Error.MTU}, nil
 }
 
 // honest says what is wrong with the headers of an error.
-func honest(y, about frame.Layer, gateways []netip.Addr) error {
+func honest(y frame.Layer, gateways []netip.Addr) error {
 	tos, four := uint8(0), y.Src.Is4()
 	if four {
 		tos = 0xc0
@@ -68,10 +80,6 @@ func honest(y, about frame.Layer, gateways []netip.Addr) error {
 		return fmt.Errorf("it is no error")
 	case !known:
 		return fmt.Errorf("it is from %s, want a gateway of %v", y.Src, gateways)
-	case y.Dst != about.Src:
-		return fmt.Errorf("it is to %s, want %s", y.Dst, about.Src)
-	case y.DstMAC != about.SrcMAC || y.SrcMAC != about.DstMAC:
-		return fmt.Errorf("it goes from MAC %s to %s, want %s to %s", y.SrcMAC, y.DstMAC, about.DstMAC, about.SrcMAC)
 	case y.TTL != 64 || y.TOS != tos:
 		return fmt.Errorf("its TTL is %d and its TOS %#x, want 64 and %#x", y.TTL, y.TOS, tos)
 	case four && (!y.DF || y.IPID != 0):
