@@ -34,6 +34,26 @@ func loseToHosts(p *wire.Packet) {
 	}
 }
 
+// silence swallows what is said by ICMP in the name of gateways.
+func silence(p *wire.Packet) { p.Answered, p.Refused = false, nil }
+
+// loseLarge loses what takes nearly all of a frame of 1500 bytes, or more.
+func loseLarge(p *wire.Packet) {
+	const large = 1400
+	if slices.ContainsFunc(p.Frames, func(b []byte) bool { return len(b) > large }) || p.Reason == wire.StackMTU {
+		lose(p)
+		p.Reason, p.Dropper = "mtu", p.Hosts[0]
+	}
+}
+
+// loseReturned loses what came back to its sender's host on the way.
+func loseReturned(p *wire.Packet) {
+	if len(p.Hosts) > 1 && slices.Contains(p.Hosts[1:], p.Hosts[0]) {
+		lose(p)
+		p.Refused = nil
+	}
+}
+
 // leak delivers to somebody else, whatever became of the packet.
 func leak(p *wire.Packet) {
 	p.Delivered, p.To, p.Reason, p.Dropper = true, somebody, "", ""
