@@ -48,6 +48,11 @@ func (h Holders) All() []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(h.Asked, h.Joining, h.Former))))
 }
 
+// Equal says whether the same hosts are asked, join and leave.
+func (h Holders) Equal(other Holders) bool {
+	return slices.Equal(h.Asked, other.Asked) && slices.Equal(h.Joining, other.Joining) && slices.Equal(h.Former, other.Former)
+}
+
 // Roles says who holds each role of a network. It is a value: Next returns
 // another one.
 type Roles map[Role]Holders

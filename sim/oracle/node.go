@@ -67,7 +67,7 @@ type node struct {
 
 func newNode(name string) *node {
 	return &node{
-		name: name, view: view{world: newWorld(object.Set{})},
+		name: name, view: view{world: newWorld(object.Set{}, nil)},
 		paths: map[place]path{}, lowered: map[string]lowered{},
 		errors: map[string]time.Duration{}, questions: map[string]time.Duration{},
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/controlplane/overlay"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -34,6 +35,7 @@ type Oracle struct {
 	conditions map[string]wire.Condition
 	believes   map[string][]string
 	filling    map[string][]string
+	roles      overlay.Roles
 	ahead      map[string]time.Duration
 	time       time.Duration
 }
@@ -41,7 +43,7 @@ type Oracle struct {
 // New returns an oracle for a network without objects.
 func New() *Oracle {
 	return &Oracle{
-		real: newWorld(object.Set{}), nodes: map[string]*node{},
+		real: newWorld(object.Set{}, nil), nodes: map[string]*node{},
 		conditions: map[string]wire.Condition{}, believes: map[string][]string{},
 		filling: map[string][]string{}, ahead: map[string]time.Duration{},
 	}
@@ -50,7 +52,7 @@ func New() *Oracle {
 // Apply changes the objects. Every host that is not behind gets them, and
 // forgets what they contradict.
 func (o *Oracle) Apply(set object.Set) error {
-	o.real = newWorld(set)
+	o.real = newWorld(set, o.roles)
 	for name := range o.nodes {
 		if _, ok := set.Host(name); !ok {
 			delete(o.nodes, name)
@@ -77,6 +79,10 @@ func (o *Oracle) update(host string) {
 // Down says whom a host takes to be down. It counts from the next [Oracle.Apply]
 // on, as the host's state does.
 func (o *Oracle) Down(host string, down []string) { o.believes[host] = slices.Clone(down) }
+
+// Roles says who holds roles from the next [Oracle.Apply] on; nil: who is to hold
+// them while all hosts are alive.
+func (o *Oracle) Roles(r overlay.Roles) { o.roles = r }
 
 // Filling names the subnets that a host bounces without knowing any of their
 // endpoints yet. It counts from the next [Oracle.Apply] on.

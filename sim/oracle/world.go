@@ -14,24 +14,33 @@ import (
 type world struct {
 	set       object.Set
 	endpoints map[place]object.Endpoint
-	bouncers  map[string][]string // hosts by subnet
-	dividers  map[string][]string // hosts by VPC
+	// bouncers are the hosts to ask by subnet, dividers by VPC; holders are all that
+	// have the role, be they asked or not.
+	bouncers, dividers map[string][]string
+	holders            map[overlay.Role][]string
 }
 
-func newWorld(set object.Set) world {
+// newWorld is a set with roles as they are; nil: over all hosts.
+func newWorld(set object.Set, roles overlay.Roles) world {
 	w := world{
 		set: set, endpoints: map[place]object.Endpoint{},
 		bouncers: map[string][]string{}, dividers: map[string][]string{},
+		holders: map[overlay.Role][]string{},
 	}
-	var hosts []string
-	for _, h := range set.Hosts {
-		hosts = append(hosts, h.Name)
+	if roles == nil {
+		var hosts []string
+		for _, h := range set.Hosts {
+			hosts = append(hosts, h.Name)
+		}
+		roles = overlay.Place(set, hosts)
 	}
-	for _, v := range set.VPCs {
-		w.dividers[v.Name] = overlay.Dividers(v, hosts)
-	}
-	for _, s := range set.Subnets {
-		w.bouncers[s.Name] = overlay.Bouncers(s, hosts)
+	for role, h := range roles {
+		w.holders[role] = h.All()
+		if role.Kind == overlay.Divider {
+			w.dividers[role.Of] = h.Asked
+		} else {
+			w.bouncers[role.Of] = h.Asked
+		}
 	}
 	for _, e := range set.Endpoints {
 		for _, addr := range e.Addresses {
@@ -70,8 +79,13 @@ func holds(s object.Subnet, addr netip.Addr) bool {
 // generation tells successive users of an address apart.
 func generation(e object.Endpoint) uint8 { return e.Generation }
 
-func (w world) bounces(host, subnet string) bool { return slices.Contains(w.bouncers[subnet], host) }
-func (w world) divides(host, vpc string) bool    { return slices.Contains(w.dividers[vpc], host) }
+func (w world) bounces(host, subnet string) bool {
+	return slices.Contains(w.holders[overlay.Role{Kind: overlay.Bouncer, Of: subnet}], host)
+}
+
+func (w world) divides(host, vpc string) bool {
+	return slices.Contains(w.holders[overlay.Role{Kind: overlay.Divider, Of: vpc}], host)
+}
 
 // serves says whether a host has any part in a VPC.
 func (w world) serves(host, vpc string) bool {

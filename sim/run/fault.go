@@ -7,20 +7,49 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
-// follower is an oracle that can be told of faults.
+// follower is an oracle that can be told of faults, and of what hosts and the
+// operator make of them.
 type follower interface {
 	SetCondition(host string, c wire.Condition) error
 	StepClock(host string, by time.Duration)
+	Down(host string, down []string)
+	Roles(overlay.Roles)
+}
+
+// tell tells the oracle the objects, with roles as they are and whom each host
+// believes to be dead.
+func (r *runner) tell(set object.Set, states []state.Host) error {
+	if o, ok := r.oracle.(follower); ok {
+		o.Roles(r.roles)
+		for _, h := range states {
+			o.Down(h.Name, down(h))
+		}
+	}
+	return r.oracle.Apply(set)
+}
+
+// down are the peers that a host believes to be dead, as it stands in its state.
+func down(h state.Host) (names []string) {
+	for _, p := range h.Peers {
+		if p.Down {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // fault breaks or mends something on every wire, and asks each whether it is so.
 func (r *runner) fault(ctx context.Context, f *scenario.Fault) ([]Check, error) {
-	kinds := kindsOf(r.conditions[f.Host], f.Condition)
+	before := r.conditions[f.Host]
+	kinds := kindsOf(before, f.Condition)
 	r.conditions[f.Host] = f.Condition
 	r.events = append(r.events, kinds...)
 	if o, ok := r.oracle.(follower); ok {
@@ -44,6 +73,9 @@ func (r *runner) fault(ctx context.Context, f *scenario.Fault) ([]Check, error) 
 		for _, kind := range kinds {
 			checks = append(checks, confirm(w.Name(), f, kind, all[f.Host]))
 		}
+	}
+	if before.Behind() && !f.Condition.Behind() { // somebody may have waited for it
+		return checks, r.apply(ctx, r.world.set)
 	}
 	return checks, nil
 }

@@ -19,10 +19,15 @@ import (
 // detector is that of production.
 //
 //	time ──► tick ──► heartbeats over links ──► alive.Step of each host ──► compile.Mark
+//	                                       └──► alive.Step of the operator ──► where roles are
 type liveness struct {
 	config alive.Config
-	seed   int
-	now    time.Duration
+	// operator is the detector of the operator, which hears every host that can
+	// send and has no link that breaks. It waits longer than hosts do: they ask
+	// somebody else at once, while a role that moves takes its directory along.
+	operator alive.Config
+	seed     int
+	now      time.Duration
 	// next is the time of the next heartbeats.
 	next     time.Duration
 	believes map[string]alive.State
@@ -33,8 +38,10 @@ type liveness struct {
 
 func newLiveness(seed int) *liveness {
 	c := alive.Default()
+	slower := c
+	slower.DeadAfter += 2 * c.Interval
 	return &liveness{
-		config: c, seed: seed, next: c.Interval,
+		config: c, operator: slower, seed: seed, next: c.Interval,
 		believes: map[string]alive.State{}, flying: map[string][]alive.Heartbeat{},
 	}
 }
@@ -42,11 +49,17 @@ func newLiveness(seed int) *liveness {
 // alive says what a host believes of another.
 func (l *liveness) alive(host, peer string) bool { return l.believes[host].Alive(peer) }
 
+// theOperator is the operator's name among those who hear heartbeats: no host has it.
+const theOperator = ""
+
+// dead are the hosts that the operator believes to be dead.
+func (l *liveness) dead() []string { return l.believes[theOperator].Dead() }
+
 // until says how much of a span of time passes before the next heartbeats.
 func (l *liveness) until(span time.Duration) time.Duration { return min(span, l.next-l.now) }
 
 // pass lets time pass, not beyond the next heartbeats, and says whether any host
-// believes something else then.
+// or the operator believes something else then.
 func (l *liveness) pass(d time.Duration, hosts []string, conditions map[string]wire.Condition) (changed bool) {
 	l.now += d
 	if l.now < l.next {
@@ -54,23 +67,30 @@ func (l *liveness) pass(d time.Duration, hosts []string, conditions map[string]w
 	}
 	l.next += l.config.Interval
 	l.send(hosts, conditions)
-	for _, host := range hosts {
-		peers := slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return h == host })
-		before := l.believes[host].Dead()
-		l.believes[host] = l.config.Step(l.believes[host], peers, l.arrived(host), l.now)
-		changed = changed || !slices.Equal(before, l.believes[host].Dead())
+	for _, who := range listeners(hosts) {
+		config := l.config
+		if who == theOperator {
+			config = l.operator
+		}
+		peers := slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return h == who })
+		before := l.believes[who].Dead()
+		l.believes[who] = config.Step(l.believes[who], peers, l.arrived(who), l.now)
+		changed = changed || !slices.Equal(before, l.believes[who].Dead())
 	}
 	return changed
 }
 
-// send lets every host that can send a heartbeat to every other.
+// listeners are all who hear heartbeats.
+func listeners(hosts []string) []string { return append(slices.Clone(hosts), theOperator) }
+
+// send lets every host that can send a heartbeat to every other, and to the operator.
 func (l *liveness) send(hosts []string, conditions map[string]wire.Condition) {
 	for _, from := range hosts {
 		c := conditions[from]
 		if c.Dead || c.Agent == wire.Killed {
 			continue
 		}
-		for _, to := range hosts {
+		for _, to := range listeners(hosts) {
 			out, in := c.Carrying(), conditions[to].Carrying()
 			if from == to || out.Down || in.Down || l.lost(out.Out) || l.lost(in.In) {
 				continue
@@ -144,12 +164,7 @@ func (r *runner) down(a *scenario.Assert, who string) Check {
 		if !asked {
 			continue
 		}
-		var got []string
-		for _, p := range h.Peers {
-			if p.Down {
-				got = append(got, p.Name)
-			}
-		}
+		got := down(h)
 		c.Seen += fmt.Sprintf("%s: %s; ", h.Name, join(got))
 		if !slices.Equal(got, want) {
 			c.Failures = append(c.Failures, Failure{

@@ -4,9 +4,11 @@ package run
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/controlplane/ledger"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
@@ -42,13 +44,17 @@ func (o *operator) delete(set object.Set, c *scenario.Change, now time.Duration)
 	return nil
 }
 
-// place moves roles one step towards where they are to be, when all hosts hold
-// the states of the last one.
-func (o *operator) place(set object.Set) overlay.Roles {
-	var hosts []string
+// place moves roles one step towards where they are to be, and says whether any
+// moved. dead are the hosts that it believes to be dead: their roles go to others.
+// behind are those that do not hold the states of the last step, and are waited for.
+func (o *operator) place(set object.Set, dead []string, behind func(host string) bool) bool {
+	p := overlay.Progress{Live: compile.View{Dead: dead}.Living(set)}
 	for _, h := range set.Hosts {
-		hosts = append(hosts, h.Name)
+		if !behind(h.Name) {
+			p.Applied = append(p.Applied, h.Name)
+		}
 	}
-	o.roles = o.roles.Next(set, overlay.Progress{Live: hosts, Applied: hosts})
-	return o.roles
+	before := o.roles
+	o.roles = before.Next(set, p)
+	return !maps.EqualFunc(before, o.roles, overlay.Holders.Equal)
 }

@@ -238,27 +238,38 @@ func (r *runner) close() error {
 }
 
 // apply makes everybody hold what a set of objects asks for, as an operator would:
-// successive users of an address are told apart, and roles move step by step.
+// successive users of an address are told apart, and roles move step by step, as
+// far as the hosts that are behind let them.
 func (r *runner) apply(ctx context.Context, set object.Set) error {
 	set, err := r.generations(set, r.live.now)
 	if err != nil {
 		return err
 	}
-	if err := r.oracle.Apply(set); err != nil {
+	behind := func(host string) bool { return r.conditions[host].Behind() }
+	r.place(set, r.live.dead(), behind)
+	for moved := true; moved; moved = r.place(set, r.live.dead(), behind) {
+		if err := r.hold(ctx, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold makes everybody hold a set of objects with roles as they are now.
+func (r *runner) hold(ctx context.Context, set object.Set) error {
+	states := r.Compile(compile.View{Roles: r.roles, Live: r.live.alive}, set)
+	if err := r.tell(set, states); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
-	for settled := false; !settled; {
-		states := r.Compile(compile.View{Roles: r.place(set), Live: r.live.alive}, set)
-		for _, w := range r.wires {
-			if err := lay(w, r.ground); err != nil {
-				return err
-			}
-			if err := w.Apply(ctx, states); err != nil {
-				return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
-			}
+	for _, w := range r.wires {
+		if err := lay(w, r.ground); err != nil {
+			return err
 		}
-		r.world, r.states, settled = newWorld(set, states), states, r.roles.Settled()
+		if err := w.Apply(ctx, states); err != nil {
+			return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
+		}
 	}
+	r.world, r.states = newWorld(set, states), states
 	return nil
 }
 
