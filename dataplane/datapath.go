@@ -24,7 +24,7 @@ type Datapath struct {
 
 	mu      sync.Mutex
 	holder  *Holder
-	paths   *table.Map[bpf.RowAddrKey, bpf.RowPath]
+	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
 	now     table.Table[uint32, bpf.RowVirtualClock]
 }
@@ -40,7 +40,7 @@ func Load(o Options) (*Datapath, error) {
 	return &Datapath{
 		loaded:  l,
 		holder:  NewHolder(t),
-		paths:   table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, l.maps[bpf.RowMapPaths]),
+		paths:   t.Paths,
 		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
 		now:     table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
@@ -85,6 +85,13 @@ func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.holder.Apply(s, l)
+}
+
+// Reach follows a change of how other hosts are reached; see [Holder.Reach].
+func (d *Datapath) Reach(l state.Local) (Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.holder.Reach(l)
 }
 
 // Learn makes the programs know that an address is behind another host; see

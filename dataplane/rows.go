@@ -39,6 +39,9 @@ type Tables struct {
 type Holder struct {
 	tables Tables
 	index  encode.Index
+	// state is what the tables hold, hosts its rows of that map.
+	state state.Host
+	hosts map[uint32]bpf.RowHost
 }
 
 // NewHolder returns a holder of tables that hold no state yet.
@@ -54,11 +57,11 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows))...)
+	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows, index))...)
 	if err != nil {
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
-	h.index = index
+	h.index, h.state, h.hosts = index, s, rows.Hosts
 	return report, nil
 }
 
@@ -68,7 +71,54 @@ func advised(err error) error {
 	if !errors.As(err, &small) {
 		return err
 	}
-	return fmt.Errorf("%w: load the programs with more in Options.Limits[%q], or let Grow do it", err, small.Map)
+	return fmt.Errorf("%w: load the programs with more in dataplane.Options.Limits[%q]", err, small.Map)
+}
+
+// Reach makes the tables hold the same state as before on a machine that reaches
+// other hosts otherwise: NextHops and Ways of l count, and only rows of hosts
+// that differ are written. Nothing that was learned is forgotten. What failed
+// half way, the next Reach or Apply completes.
+func (h *Holder) Reach(l state.Local) (Report, error) {
+	if h.state.Name == "" {
+		return nil, errors.New("reach other hosts: there is no state yet; apply one first")
+	}
+	rows, _, err := encode.Encode(h.state, l, h.index)
+	if err != nil {
+		return nil, err
+	}
+	name, count := h.tables.Hosts.Name(), table.Count{}
+	changes := table.Plan(h.hosts, rows.Hosts, cmp.Compare[uint32])
+	for _, r := range changes.Puts {
+		row, err := h.foundMTU(r.Key, r.Value)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.tables.Hosts.Put(r.Key, row); err != nil {
+			return nil, fmt.Errorf("write row %d of map %s: %w", r.Key, name, err)
+		}
+		h.hosts[r.Key] = r.Value
+		count.Puts++
+	}
+	for _, r := range changes.Deletes {
+		if err := h.tables.Hosts.Delete(r.Key); err != nil {
+			return nil, fmt.Errorf("delete row %d of map %s: %w", r.Key, name, err)
+		}
+		delete(h.hosts, r.Key)
+		count.Deletes++
+	}
+	if count == (table.Count{}) {
+		return Report{}, nil
+	}
+	return Report{name: count}, nil
+}
+
+// foundMTU is a wanted row of a host with what the held one knows of its MTU.
+func (h *Holder) foundMTU(number uint32, wanted bpf.RowHost) (bpf.RowHost, error) {
+	held, _, err := h.tables.Hosts.Lookup(number)
+	if err != nil {
+		return bpf.RowHost{}, fmt.Errorf("read row %d of map %s: %w", number, h.tables.Hosts.Name(), err)
+	}
+	return withFoundMTU(held, wanted), nil
 }
 
 // Learn makes the programs know that an address is behind another host, as if
@@ -121,7 +171,11 @@ func withFoundMTU(held, wanted bpf.RowHost) bpf.RowHost {
 }
 
 // uncontradicted returns what says whether a learned path may stay.
-func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPath) bool {
+func uncontradicted(s state.Host, r encode.Rows, index encode.Index) func(bpf.RowAddrKey, bpf.RowPath) bool {
+	known := map[uint32]bool{}
+	for _, number := range index.Hosts {
+		known[number] = true
+	}
 	complete := map[uint32][]netip.Prefix{}
 	for _, n := range s.Subnets {
 		if n.Bouncer == state.Complete {
@@ -143,8 +197,7 @@ func uncontradicted(s state.Host, r encode.Rows) func(bpf.RowAddrKey, bpf.RowPat
 		if location, ok := r.Directory[key]; ok {
 			return location.Host == path.Host && location.Generation == path.Generation
 		}
-		_, exists := r.Hosts[path.Host]
-		return exists && !within(complete[key.Vni], key.Addr)
+		return known[path.Host] && !within(complete[key.Vni], key.Addr)
 	}
 }
 

@@ -253,6 +253,44 @@ func TestApplyRemovesPathsThatTheStateContradicts(t *testing.T) {
 	}
 }
 
+func TestReachWritesOnlyTheHostsThatDiffer(t *testing.T) {
+	g := NewWithT(t)
+	m, h := newMemory()
+	s, l := host()
+	_, err := h.Reach(l)
+	g.Expect(err).To(MatchError(ContainSubstring("apply one first")))
+	_, err = h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	far := encode.Addr(7, netip.MustParseAddr("10.0.9.9"))
+	g.Expect(m.paths.Put(far, path(2))).To(Succeed())
+
+	lowered, _, err := m.hosts.Lookup(1)
+	g.Expect(err).NotTo(HaveOccurred())
+	lowered.Mtu, lowered.Lowered = 1300, 77
+	g.Expect(m.hosts.Put(1, lowered)).To(Succeed())
+	h2, h3 := netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
+	l.NextHops[h2] = state.MAC{2, 0xaa}
+	report, err := h.Reach(l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(report).To(Equal(dataplane.Report{"hosts": {Puts: 1}}))
+	row, ok, err := m.hosts.Lookup(1)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(ok).To(BeTrue())
+	g.Expect(row.NextHop.Octet).To(BeEquivalentTo(state.MAC{2, 0xaa}))
+	g.Expect(row).To(And(HaveField("Mtu", BeEquivalentTo(1300)), HaveField("Lowered", BeEquivalentTo(77))), "what a program found stays")
+
+	delete(l.NextHops, h3)
+	report, err = h.Reach(l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(report).To(Equal(dataplane.Report{"hosts": {Deletes: 1}}))
+	report, err = h.Reach(l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(report).To(BeEmpty(), "the same a second time")
+	_, err = h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(m.paths.All()).To(HaveKey(far), "a host that cannot be reached for a while is no reason to forget")
+}
+
 func TestWhatIsLearnedFromOutsideIsJudgedAsAnyPath(t *testing.T) {
 	g := NewWithT(t)
 	m, h := newMemory()

@@ -14,17 +14,10 @@ import (
 // address comes back within that time.
 const PathAge = time.Hour
 
-// Paths is the table of learned paths, whose rows are removed many at a time.
-type Paths interface {
-	table.Table[bpf.RowAddrKey, bpf.RowPath]
-	// Remove removes rows, and returns how many were there.
-	Remove(keys []bpf.RowAddrKey) (int, error)
-}
-
 // Sweep removes from paths what was learned more than [PathAge] before now, and
 // returns how many rows. A row that is learned anew meanwhile may go too: then it
 // is asked for once more.
-func Sweep(paths Paths, now time.Duration) (int, error) {
+func Sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], now time.Duration) (int, error) {
 	removed, err := sweep(paths, func(row bpf.RowPath) bool {
 		learned := bpf.RowPathState(row.State) == bpf.RowPathStatePATH_LEARNED
 		return learned && now-time.Duration(row.Since) > PathAge
@@ -35,7 +28,7 @@ func Sweep(paths Paths, now time.Duration) (int, error) {
 	return removed, nil
 }
 
-func sweep(paths Paths, gone func(bpf.RowPath) bool) (int, error) {
+func sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], gone func(bpf.RowPath) bool) (int, error) {
 	rows, err := paths.All()
 	if err != nil {
 		return 0, fmt.Errorf("read map %s: %w", paths.Name(), err)
@@ -46,9 +39,9 @@ func sweep(paths Paths, gone func(bpf.RowPath) bool) (int, error) {
 			keys = append(keys, key)
 		}
 	}
-	removed, err := paths.Remove(keys)
+	removed, err := paths.DeleteAll(keys)
 	if err != nil {
-		return removed, fmt.Errorf("delete rows of map %s: %w", paths.Name(), err)
+		return removed, fmt.Errorf("delete row %v of map %s: %w", keys[removed], paths.Name(), err)
 	}
 	return removed, nil
 }

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,9 +14,14 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/fault"
+	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -39,6 +45,14 @@ var _ = Describe("planted faults", func() {
 			It("a program that loses frames without a reason turns J3 red", Label(id, "fault"), losingProgram)
 			continue
 		}
+		if id == capacity.RowID {
+			It("a host that applies half of a state turns K6 red", Label(id, "fault"), halfApplied)
+			continue
+		}
+		if id == footprint.Row {
+			It("a large map that is allocated beforehand turns I6 red", Label(id, "fault"), func() { heavyHost(ask) })
+			continue
+		}
 		faults := fault.Of(id)
 		if len(faults) == 0 {
 			It("there is a fault for row "+id, Label(id, "fault"), func() { Fail("no fault in sim/fault breaks row " + id) })
@@ -50,6 +64,16 @@ var _ = Describe("planted faults", func() {
 		}
 	}
 })
+
+// heavyHost weighs a host whose map of learned paths has room for a million rows.
+func heavyHost(ask string) {
+	rows, err := conformance.Select(allRows, []string{ask})
+	Expect(err).NotTo(HaveOccurred())
+	heavy := footprint.Prove(func(c crowd.Crowd) (footprint.Weights, error) {
+		return footprint.MeasureWith(dataplane.Options{Limits: map[string]uint32{bpf.RowMapPaths: 1 << 20}}, c)
+	})
+	Expect(conformance.Judge(rows, heavy).Rows[0].Status).To(Equal(conformance.Fail))
+}
 
 // expectRed runs the scenarios of a row with a fault planted until one is red.
 func expectRed(ctx SpecContext, ask string, f fault.Fault) {
@@ -117,6 +141,30 @@ func losingProgram(ctx SpecContext) {
 		return losing{m}, err
 	})
 	rows, err := conformance.Select(allRows, []string{"J3/own"})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(conformance.Judge(rows, met).Rows[0].Status).To(Equal(conformance.Fail))
+}
+
+// half is a host that applies what fits of a state.
+type half struct{ capacity.Host }
+
+func (h half) Apply(s state.Host, l state.Local) (dataplane.Report, error) {
+	report, refused := h.Host.Apply(s, l)
+	if refused == nil {
+		return report, nil
+	}
+	s.MTU-- // a row of hosts that changes
+	s.Peers, s.VPCs, s.Subnets, s.Endpoints, s.Directory = s.Peers[:1], s.VPCs[:1], s.Subnets[:1], s.Endpoints[:1], s.Directory[:1]
+	_, err := h.Host.Apply(s, l)
+	return nil, errors.Join(refused, err)
+}
+
+func halfApplied() {
+	met := capacity.Prove(func(limits map[string]uint32) (capacity.Host, error) {
+		h, err := capacity.Kernel(limits)
+		return half{h}, err
+	})
+	rows, err := conformance.Select(allRows, []string{capacity.RowID})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(conformance.Judge(rows, met).Rows[0].Status).To(Equal(conformance.Fail))
 }

@@ -55,6 +55,6 @@ func config() run.Config {
 			{Name: "veth", Open: func(context.Context) (wire.Wire, error) { return veth.Open() }},
 		},
 		Oracle:  func() run.Oracle { return oracle.New() },
-		Compile: compile.Hosts,
+		Compile: compile.View.Hosts,
 	}
 }

@@ -53,6 +53,18 @@ var _ = Describe("Mizar", func() {
 		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, met...)
 	})
+	It("refuses states that do not fit", Label("K6"), func(ctx SpecContext) {
+		met, err := conformance.Suite{}.Run(ctx, []string{"K6"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
+	})
+	It("weighs its maps", Label("I6"), func(ctx SpecContext) {
+		weighed, err := conformance.Suite{}.Run(ctx, []string{"I6"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(weighed).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, weighed...)
+	})
 	It("meets captures", Label("J3"), func(ctx SpecContext) {
 		met, err := conformance.Suite{}.Run(ctx, []string{"J3"})
 		Expect(err).NotTo(HaveOccurred())

@@ -4,6 +4,9 @@ package topology
 
 import (
 	"reflect"
+	"slices"
+
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Change is what to plug and unplug to get from one topology to another. It is
@@ -11,9 +14,15 @@ import (
 type Change struct {
 	// Unplug are endpoints that go, RemoveHosts hosts that go; none of the
 	// latter has endpoints by then.
-	Unplug      []Endpoint
-	RemoveHosts []Host
-	AddHosts    []Host
+	Unplug         []Endpoint
+	RemoveHosts    []Host
+	RemoveRouters  []Router
+	RemoveSegments []Segment
+	AddSegments    []Segment
+	AddRouters     []Router
+	// ChangeRouters are routers that only have other MACs or MTUs.
+	ChangeRouters []Router
+	AddHosts      []Host
 	// Move are endpoints that keep all they are but their host.
 	Move []Move
 	Plug []Endpoint
@@ -44,8 +53,62 @@ func Compare(before, after Topology) Change {
 			c.AddHosts = append(c.AddHosts, h)
 		}
 	}
+	c.segments(before, after)
+	c.routers(before, after)
 	c.endpoints(before.Endpoints, after.Endpoints)
 	return c
+}
+
+// segments adds what becomes of segments; all but their names is their routers'
+// and hosts'.
+func (c *Change) segments(before, after Topology) {
+	was, is := byName(before.Segments, segmentName), byName(after.Segments, segmentName)
+	for _, s := range before.Segments {
+		if _, ok := is[s.Name]; !ok {
+			c.RemoveSegments = append(c.RemoveSegments, s)
+		}
+	}
+	for _, s := range after.Segments {
+		if _, ok := was[s.Name]; !ok {
+			c.AddSegments = append(c.AddSegments, s)
+		}
+	}
+}
+
+// routers adds what becomes of routers. One that another route leads over is
+// made anew.
+func (c *Change) routers(before, after Topology) {
+	was, is := byName(before.Routers, routerName), byName(after.Routers, routerName)
+	routes := func(t Topology, name string) []Route {
+		return Underlay{Segments: t.Segments, Routers: t.Routers}.RoutesOf(name)
+	}
+	stays := func(name string) bool {
+		old, had := was[name]
+		now, has := is[name]
+		return had && has && reflect.DeepEqual(old.plugs(), now.plugs()) && reflect.DeepEqual(routes(before, name), routes(after, name))
+	}
+	for _, r := range before.Routers {
+		if !stays(r.Name) {
+			c.RemoveRouters = append(c.RemoveRouters, r)
+		}
+	}
+	for _, r := range after.Routers {
+		switch {
+		case !stays(r.Name):
+			c.AddRouters = append(c.AddRouters, r)
+		case !reflect.DeepEqual(r, was[r.Name]):
+			c.ChangeRouters = append(c.ChangeRouters, r)
+		}
+	}
+}
+
+// plugs are a router's ports without what can change where they are.
+func (r Router) plugs() []RouterPort {
+	ports := slices.Clone(r.Ports)
+	for i := range ports {
+		ports[i].MAC, ports[i].MTU = state.MAC{}, 0
+	}
+	return ports
 }
 
 // differs says that one host can't become the other where it is.
@@ -82,9 +145,12 @@ func (c *Change) endpoints(before, after []Endpoint) {
 
 // Empty says that there is nothing to do.
 func (c Change) Empty() bool {
-	return len(c.Unplug)+len(c.RemoveHosts)+len(c.AddHosts)+len(c.Move)+len(c.Plug) == 0
+	return len(c.Unplug)+len(c.RemoveHosts)+len(c.AddHosts)+len(c.Move)+len(c.Plug)+
+		len(c.RemoveRouters)+len(c.RemoveSegments)+len(c.AddSegments)+len(c.AddRouters)+len(c.ChangeRouters) == 0
 }
 
+func segmentName(s Segment) string   { return s.Name }
+func routerName(r Router) string     { return r.Name }
 func hostName(h Host) string         { return h.Name }
 func endpointName(e Endpoint) string { return e.Name }
 

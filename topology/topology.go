@@ -22,18 +22,10 @@ import (
 type Topology struct {
 	// Segments are the L2 networks of the underlay.
 	Segments  []Segment
+	Routers   []Router
 	Hosts     []Host
 	Endpoints []Endpoint
 }
-
-// Segment is one L2 network of the underlay, on which every host reaches every
-// other without a router.
-type Segment struct {
-	Name string
-}
-
-// Underlay is the name of the one segment that [FromStates] makes.
-const Underlay = "underlay"
 
 // Host is a machine with one uplink.
 type Host struct {
@@ -42,6 +34,11 @@ type Host struct {
 	Segment string
 	// Addresses are the underlay addresses, at most one a family.
 	Addresses []netip.Addr
+	// Links are the prefixes that are on the uplink's link, one for each of
+	// Addresses; none: all addresses are.
+	Links []netip.Prefix
+	// Routes lead to other segments.
+	Routes []Route
 	// MAC is the uplink's Ethernet address.
 	MAC state.MAC
 	// MTU is the largest IP packet of the uplink, in bytes.
@@ -71,21 +68,41 @@ type Endpoint struct {
 	// one of the XDP form sits.
 	Form state.Form
 	XDP  state.XDP
+	// Self says that the endpoint is the host itself: no namespace of its own,
+	// and routes for Routes alone in the place of the default routes.
+	Self   bool
+	Routes []netip.Prefix
 }
 
-// FromStates reads the machine room off the states of all its hosts.
+// The names of endpoints' devices: in a namespace of their own, and in the
+// host's.
+const (
+	EndpointDevice = "eth0"
+	HostDevice     = "mizar0"
+)
+
+// Device is the name of the endpoint's device in its namespace.
+func (e Endpoint) Device() string {
+	if e.Self {
+		return HostDevice
+	}
+	return EndpointDevice
+}
+
+// FromStates reads the machine room off the states of all its hosts, which are on
+// one segment; [Over] puts them on several.
 //
 // An endpoint whose subnet is not in its host's state has an address without
 // neighbours (a full-length prefix) and no gateway.
 func FromStates(hosts []state.Host) Topology {
 	var t Topology
 	if len(hosts) > 0 {
-		t.Segments = []Segment{{Name: Underlay}}
+		t.Segments = []Segment{{Name: OneSegment}}
 	}
 	for _, h := range hosts {
 		t.Hosts = append(t.Hosts, Host{
 			Name:      h.Name,
-			Segment:   Underlay,
+			Segment:   OneSegment,
 			Addresses: slices.Clone(h.Addresses),
 			MAC:       uplinkMAC(h.Name),
 			MTU:       h.MTU,
@@ -103,7 +120,7 @@ func FromStates(hosts []state.Host) Topology {
 
 // plugged is an endpoint of a state as something behind a host.
 func plugged(e state.Endpoint, h state.Host) Endpoint {
-	p := Endpoint{Name: e.Name, Host: h.Name, MAC: e.MAC, MTU: e.MTU, Form: e.Form, XDP: e.XDP}
+	p := Endpoint{Name: e.Name, Host: h.Name, MAC: e.MAC, MTU: e.MTU, Form: e.Form, XDP: e.XDP, Self: e.IsHost(), Routes: e.Routes}
 	at := slices.IndexFunc(h.Subnets, func(s state.Subnet) bool {
 		return s.Name == e.Subnet && s.VNI == e.VNI
 	})
@@ -147,11 +164,14 @@ func Device(prefix, name string) string {
 	return fmt.Sprintf("%s-%s-%04x", prefix, short, uint16(sum(name)))
 }
 
-// The prefixes of device names: a host's side of an endpoint's link, and the
-// underlay's side of an uplink.
+// The prefixes of device names: a host's side of an endpoint's link, the
+// underlay's side of an uplink (and a router's of a segment), and of a router's
+// port; the switch of a segment.
 const (
 	PortPrefix   = "ep"
 	FabricPrefix = "to"
+	RouterPrefix = "rt"
+	BridgePrefix = "br"
 )
 
 // Check says what stops the machine room from being built: two hosts that
@@ -173,6 +193,9 @@ func (t Topology) Check() error {
 		if err := claim(devices, Device(FabricPrefix, h.Name), h.Name); err != nil {
 			return err
 		}
+	}
+	if err := t.checkRouters(macs, addrs, devices); err != nil {
+		return err
 	}
 	for _, e := range t.Endpoints {
 		if !slices.ContainsFunc(t.Hosts, func(h Host) bool { return h.Name == e.Host }) {

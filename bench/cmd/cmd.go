@@ -71,7 +71,7 @@ Exit codes: 0 pass, 1 a target missed or a gross regression, 2 anything else.`,
 	f.IntVar(&o.plan.Loads, "loads", 5, "how often programs and maps are loaded afresh")
 	f.IntVar(&o.plan.Rounds, "rounds", 20, "samples of each contender in a load")
 	f.DurationVar(&o.plan.Sample, "sample", 40*time.Millisecond, "length of a sample")
-	c.AddCommand(casesCommand(), verifierCommand(), replayCommand())
+	c.AddCommand(casesCommand(), verifierCommand(), replayCommand(), memoryCommand(), loadCommand())
 	return c
 }
 
@@ -84,10 +84,13 @@ func casesCommand() *cobra.Command {
 			for _, c := range suite.Cases() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
 			}
+			for _, s := range suite.Growing() {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-29s %s  %v %s: %s\n", s.Name, "xdp", s.Sizes, s.Axis, s.What)
+			}
 			for _, w := range live.Ways() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
 			}
-			return nil
+			return listTraffic(cmd.OutOrStdout())
 		},
 	}
 }
@@ -137,8 +140,16 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	var mixes []report.Mix
+	if o.brief && len(args) == 0 && o.family == 0 && o.flows == nil {
+		mix, err := o.recordedBriefly(cmd.Context(), cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		mixes, figures = []report.Mix{mix}, append(figures, mix.Figures...)
+	}
 	d := report.Document{
-		Machine: m, Figures: figures,
+		Machine: m, Figures: figures, Mixes: mixes,
 		Plan: report.Plan{Loads: o.plan.Loads, Rounds: o.plan.Rounds, Sample: o.plan.Sample},
 	}
 	return o.show(cmd.Context(), out{cmd.OutOrStdout(), cmd.ErrOrStderr()}, d, old)
@@ -198,6 +209,11 @@ func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]r
 			return nil, err
 		}
 		all = figures
+		grown, err := o.grow(ctx, f, w)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, grown...)
 	}
 	if o.instrument != report.TestRun {
 		p := newProgress(w, report.Live)
@@ -253,7 +269,15 @@ func (o *options) figures(w io.Writer, d report.Document) error {
 	case "benchfmt":
 		return report.WriteBenchfmt(w, d)
 	}
-	return report.WriteTable(w, d)
+	if own := d.Own(); len(own.Figures) > 0 {
+		if err := report.WriteTable(w, own); err != nil {
+			return err
+		}
+	}
+	if len(d.Mixes) > 0 {
+		return report.WriteMixes(w, d)
+	}
+	return nil
 }
 
 func (o *options) judge(w io.Writer, d report.Document) error {

@@ -39,6 +39,9 @@ func TestFlagsAreRefusedBeforeAnythingIsMeasured(t *testing.T) {
 		{"--compare", []string{"--compare", filepath.Join(t.TempDir(), "nothing.json")}},
 		{"nothing to measure for [warp-drive]", []string{"warp-drive"}},
 		{"nothing.pcap", []string{"replay", "nothing.pcap"}},
+		{"--output", []string{"memory", "-o", "benchfmt"}},
+		{"--vpcs 0", []string{"memory", "--vpcs", "0"}},
+		{"--loads 0", []string{"load", "--loads", "0"}},
 	} {
 		_, err := run(c.args...)
 		g := NewWithT(t)
@@ -70,4 +73,33 @@ func TestOneCaseFromTheFrontDoor(t *testing.T) {
 func TestTargetsThatAreNotReachedFail(t *testing.T) {
 	_, err := run("--targets", "uplink/deliver", "--family", "4", "--loads", "1", "--rounds", "1", "--sample", "1ms")
 	NewWithT(t).Expect(err).To(MatchError(ErrMissed))
+}
+
+// TestGrowthMemoryAndLoadFromTheFrontDoor measures little of each.
+func TestGrowthMemoryAndLoadFromTheFrontDoor(t *testing.T) {
+	g := NewWithT(t)
+	page := filepath.Join(t.TempDir(), "page.html")
+	text, err := run("growth/established/paths", "--family", "4", "--flows", "1", "--loads", "1", "--rounds", "1", "--sample", "1ms", "--html", page)
+	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+	g.Expect(text).To(And(ContainSubstring("growth/established/paths/10 "), ContainSubstring("growth/established/paths/64000 ")))
+	drawn, err := os.ReadFile(page)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(drawn)).To(ContainSubstring("<svg"))
+
+	text, err = run("memory", "--directory", "1000")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(text).To(And(ContainSubstring("peer_slots"), MatchRegexp(`a policy row +- .* not there yet`)))
+	text, err = run("memory", "--directory", "1000", "-o", "json")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(text).To(And(ContainSubstring(`"name": "directory"`), ContainSubstring(`"status": "not there yet"`)))
+
+	text, err = run("load", "--loads", "1", "--most", "1000")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(text).To(And(ContainSubstring("change/directory/1000"), Not(ContainSubstring("directory/100000"))))
+	text, err = run("load", "--loads", "1", "--most", "0", "-o", "json")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(text).To(ContainSubstring(`"name": "apply/endpoints/4095"`))
+	text, err = run("load", "--loads", "1", "--most", "0", "-o", "benchfmt")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(text).To(MatchRegexp(`BenchmarkLoad/change-endpoints-10 1 [0-9]+ ns/op`))
 }

@@ -72,12 +72,27 @@ const (
 
 // build makes the rig, with no programs but generator and sink.
 func build(ctx context.Context, states [2]state.Host, frames [][]byte, at sink) (*rig, error) {
+	r, err := lay(ctx, states)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.generate(frames); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	if err := r.sink(at); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+// lay makes the rig, with no programs at all.
+func lay(ctx context.Context, states [2]state.Host) (*rig, error) {
 	room, err := netns.Build(ctx, topology.FromStates(states[:]), netns.Options{})
 	if err != nil {
 		return nil, err
 	}
 	r := &rig{room: room, hosts: [2]end{{state: states[0]}, {state: states[1]}}}
-	for _, step := range []func() error{r.plug, r.locate, func() error { return r.generate(frames) }, func() error { return r.sink(at) }} {
+	for _, step := range []func() error{r.plug, r.locate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, r.close())
 		}
@@ -106,9 +121,9 @@ func (r *rig) plug() error {
 		defer far.Close()
 		return r.room.InHost(r.hosts[0].state.Name, func() error {
 			attrs := netlink.NewLinkAttrs()
-			attrs.Name, attrs.HardwareAddr = wire, mac(wireMAC(0))
+			attrs.Name, attrs.HardwareAddr, attrs.MTU = wire, mac(wireMAC(0)), r.hosts[0].state.MTU
 			veth := netlink.NewVeth(attrs)
-			veth.PeerName, veth.PeerHardwareAddr = wire, mac(wireMAC(1))
+			veth.PeerName, veth.PeerHardwareAddr, veth.PeerMTU = wire, mac(wireMAC(1)), uint32(r.hosts[1].state.MTU)
 			veth.PeerNamespace = netlink.NsFd(int(far.Fd()))
 			return netlink.LinkAdd(veth)
 		})
@@ -154,19 +169,27 @@ func (r *rig) locate() error {
 	return nil
 }
 
-// generate makes the generator.
-func (r *rig) generate(frames [][]byte) error {
-	device := 0
-	err := r.room.InEndpoint(sender, func() error {
+// device is the interface index of the sender's.
+func (r *rig) device() (index int, err error) {
+	err = r.room.InEndpoint(sender, func() error {
 		l, err := netlink.LinkByName(netns.Device)
 		if err != nil {
 			return err
 		}
-		device = l.Attrs().Index
+		index = l.Attrs().Index
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("find the device of %s: %w", sender, err)
+		return 0, fmt.Errorf("find the device of %s: %w", sender, err)
+	}
+	return index, nil
+}
+
+// generate makes the generator.
+func (r *rig) generate(frames [][]byte) error {
+	device, err := r.device()
+	if err != nil {
+		return err
 	}
 	r.generator, err = probe.NewGenerator(device, frames)
 	return err

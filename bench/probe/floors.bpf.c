@@ -136,6 +136,22 @@ static __always_inline int parse_floor(struct xdp_md *ctx, bool v6)
 	return XDP_TX;
 }
 
+/* Recorded traffic: both families inside, IPv4 outside. What has no address to
+ * look up costs a lookup all the same, and is not sent. */
+static __always_inline int mixed_floor(struct xdp_md *ctx, bool send)
+{
+	struct addr_key key = {};
+	bool known = read_key(ctx, &key, 0, false) || read_key(ctx, &key, 0, true);
+
+	if (send && known && !bpf_map_lookup_elem(&floor_lru, &key))
+		return HIT_NONE;
+	if (!bpf_map_lookup_elem(&floor_hash, &key))
+		return known ? HIT_NONE : XDP_DROP;
+	if (send && !push(ctx, OUTER_V4))
+		return HIT_NONE;
+	return bpf_redirect(1, 0);
+}
+
 #define FLOOR(name, call)                                    \
 	SEC("xdp.frags")                                     \
 	int name(struct xdp_md *ctx __attribute__((unused))) \
@@ -150,6 +166,8 @@ FLOOR(parse4, parse_floor(ctx, false))
 FLOOR(parse6, parse_floor(ctx, true))
 FLOOR(send4, send_floor(ctx, OUTER_V4, false))
 FLOOR(send6, send_floor(ctx, OUTER_V6, true))
+FLOOR(mixed_send, mixed_floor(ctx, true))
+FLOOR(mixed_lookup, mixed_floor(ctx, false))
 FLOOR(encapsulate4, encapsulate_floor(ctx, OUTER_V4, false))
 FLOOR(encapsulate6, encapsulate_floor(ctx, OUTER_V6, true))
 FLOOR(receive4, receive_floor(ctx, OUTER_V4, false))

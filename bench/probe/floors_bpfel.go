@@ -22,6 +22,8 @@ const (
 	FloorsProgEncapsulate6 = "encapsulate6"
 	FloorsProgLookup4      = "lookup4"
 	FloorsProgLookup6      = "lookup6"
+	FloorsProgMixedLookup  = "mixed_lookup"
+	FloorsProgMixedSend    = "mixed_send"
 	FloorsProgNull         = "null"
 	FloorsProgParse4       = "parse4"
 	FloorsProgParse6       = "parse6"
@@ -79,6 +81,8 @@ type FloorsProgramSpecs struct {
 	Encapsulate6 *ebpf.ProgramSpec `ebpf:"encapsulate6"`
 	Lookup4      *ebpf.ProgramSpec `ebpf:"lookup4"`
 	Lookup6      *ebpf.ProgramSpec `ebpf:"lookup6"`
+	MixedLookup  *ebpf.ProgramSpec `ebpf:"mixed_lookup"`
+	MixedSend    *ebpf.ProgramSpec `ebpf:"mixed_send"`
 	Null         *ebpf.ProgramSpec `ebpf:"null"`
 	Parse4       *ebpf.ProgramSpec `ebpf:"parse4"`
 	Parse6       *ebpf.ProgramSpec `ebpf:"parse6"`
@@ -149,6 +153,8 @@ type FloorsPrograms struct {
 	Encapsulate6 *ebpf.Program `ebpf:"encapsulate6"`
 	Lookup4      *ebpf.Program `ebpf:"lookup4"`
 	Lookup6      *ebpf.Program `ebpf:"lookup6"`
+	MixedLookup  *ebpf.Program `ebpf:"mixed_lookup"`
+	MixedSend    *ebpf.Program `ebpf:"mixed_send"`
 	Null         *ebpf.Program `ebpf:"null"`
 	Parse4       *ebpf.Program `ebpf:"parse4"`
 	Parse6       *ebpf.Program `ebpf:"parse6"`
@@ -166,6 +172,8 @@ func (p *FloorsPrograms) Close() error {
 		p.Encapsulate6,
 		p.Lookup4,
 		p.Lookup6,
+		p.MixedLookup,
+		p.MixedSend,
 		p.Null,
 		p.Parse4,
 		p.Parse6,

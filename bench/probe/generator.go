@@ -81,6 +81,8 @@ type Flight struct {
 	// Sent, Arrived and Spoiled are numbers of frames; spoiled ones arrived
 	// with a wrong length.
 	Sent, Arrived, Spoiled uint64
+	// Bytes are those of the recorded frames that arrived.
+	Bytes uint64
 }
 
 // Run sends at least as many frames as repetitions say. The thread must be in

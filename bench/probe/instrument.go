@@ -47,6 +47,8 @@ type Outcome struct {
 	// Repetitions is how many there were, those of runs that were
 	// interrupted and done again included.
 	Repetitions uint64
+	// Wasted is how many of them were of interrupted runs.
+	Wasted uint64
 	// Action is what the program returned the last time, in the words of
 	// XDP, Frame what it left.
 	Action kernel.Action

@@ -62,7 +62,7 @@ func WriteComparison(w io.Writer, all []Change) error {
 	for _, c := range all {
 		then, in := c.Before.Ratio()
 		now, is := c.After.Ratio()
-		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%.2f\t%s\t%.2f\t%s\t%+.1f %%\t%s\t\n", c.After.Name, c.After.Form, c.After.Family,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.2f\t%s\t%.2f\t%s\t%+.1f %%\t%s\t\n", c.After.Name, c.After.Form, c.After.Families(),
 			c.After.Flows, then, between(in), now, between(is), c.Percent, c.Verdict)
 	}
 	return t.Flush()

@@ -52,6 +52,19 @@ type Document struct {
 	Machine Machine
 	Plan    Plan
 	Figures []Figure
+	// Mixes are the captures that figures with a share are about.
+	Mixes []Mix
+}
+
+// Own is the document without recorded traffic.
+func (d Document) Own() Document {
+	own := Document{Machine: d.Machine, Plan: d.Plan}
+	for _, f := range d.Figures {
+		if f.Share == nil {
+			own.Figures = append(own.Figures, f)
+		}
+	}
+	return own
 }
 
 // row is a figure in JSON.
@@ -62,6 +75,8 @@ type row struct {
 	Form       string  `json:"form"`
 	Family     int     `json:"family"`
 	Flows      int     `json:"flows"`
+	Axis       string  `json:"axis,omitempty"`
+	Rows       int     `json:"rows,omitempty"`
 	Rounds     int     `json:"rounds,omitempty"`
 	P5         float64 `json:"p5_ns"`
 	Median     float64 `json:"median_ns"`
@@ -79,12 +94,17 @@ type row struct {
 	Limit    string  `json:"limit,omitempty"`
 	Outcome  Outcome `json:"outcome,omitempty"`
 	Loads    []Load  `json:"loads,omitempty"`
+	// Share, MPPS and Gbit are there for recorded traffic.
+	Share *Share  `json:"share,omitempty"`
+	MPPS  float64 `json:"mpps,omitempty"`
+	Gbit  float64 `json:"gbit_per_s,omitempty"`
 }
 
 type document struct {
 	Machine Machine `json:"machine"`
 	Plan    Plan    `json:"plan"`
 	Figures []row   `json:"figures"`
+	Mixes   []Mix   `json:"mixes,omitempty"`
 }
 
 // WriteJSON prints figures for machines.
@@ -93,7 +113,7 @@ func WriteJSON(w io.Writer, d Document) error {
 	for _, f := range d.Figures {
 		rows = append(rows, newRow(f))
 	}
-	return write(w, document{d.Machine, d.Plan, rows})
+	return write(w, document{d.Machine, d.Plan, rows, d.Mixes})
 }
 
 // WriteJudgementsJSON prints targets for machines.
@@ -107,7 +127,7 @@ func WriteJudgementsJSON(w io.Writer, d Document, all []Judgement) error {
 		r.Required, r.Limit, r.Outcome = j.Required, j.Limit(), j.Outcome
 		rows = append(rows, r)
 	}
-	return write(w, document{d.Machine, d.Plan, rows})
+	return write(w, document{d.Machine, d.Plan, rows, nil})
 }
 
 func write(w io.Writer, d document) error {
@@ -120,7 +140,7 @@ func newRow(f Figure) row {
 	n := f.Net()
 	ratio, interval := f.Ratio()
 	r := row{
-		Name: f.Name, What: f.What, Instrument: f.Instrument, Form: f.Form, Family: f.Family, Flows: f.Flows, Rounds: f.Rounds,
+		Name: f.Name, What: f.What, Instrument: f.Instrument, Form: f.Form, Family: f.Family, Flows: f.Flows, Axis: f.Axis, Rows: f.Rows, Rounds: f.Rounds,
 		P5: round(n.P5), Median: round(n.Median), P90: round(n.P90),
 		Floor: f.Floor, FloorCost: round(f.FloorCost()), Ratio: round(ratio),
 	}
@@ -128,6 +148,10 @@ func newRow(f Figure) row {
 	if f.Instrument == Live {
 		d := f.Delivered()
 		r.Delivered = &d
+	}
+	if r.Share = f.Share; f.Share != nil {
+		mpps, gbit := f.Rate()
+		r.MPPS, r.Gbit = round(mpps), round(gbit)
 	}
 	for _, l := range f.Loads {
 		l.Program, l.Floor, l.Wrapper = rounded(l.Program), rounded(l.Floor), rounded(l.Wrapper)
@@ -160,14 +184,14 @@ func Parse(b []byte) (Document, error) {
 	if len(d.Figures) == 0 {
 		return Document{}, errors.New("read figures (want the output of mizar bench -o json): there are none")
 	}
-	out := Document{Machine: d.Machine, Plan: d.Plan}
+	out := Document{Machine: d.Machine, Plan: d.Plan, Mixes: d.Mixes}
 	for _, r := range d.Figures {
 		if len(r.Loads) == 0 {
 			continue // a target that was not measured
 		}
 		out.Figures = append(out.Figures, Figure{
 			Name: r.Name, What: r.What, Instrument: r.Instrument, Form: r.Form, Family: r.Family, Flows: r.Flows,
-			Rounds: r.Rounds, Floor: r.Floor, Loads: r.Loads,
+			Axis: r.Axis, Rows: r.Rows, Rounds: r.Rounds, Floor: r.Floor, Loads: r.Loads, Share: r.Share,
 		})
 	}
 	return out, nil

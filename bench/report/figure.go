@@ -19,13 +19,21 @@ type Figure struct {
 	// restores the packet) or "live" (frames through veth pairs).
 	Instrument string
 	Form       string
-	// Family is 4 or 6, Flows how many different packets take turns.
+	// Family is 4 or 6, or 0 for both, Flows how many different packets take
+	// turns.
 	Family, Flows int
 	// Floor names what the figure is compared with.
 	Floor string
+	// Rows, unless 0, is how many rows there are of what grows; Axis says
+	// what that is. Figures of one series differ in Rows alone.
+	Rows int
+	Axis string
 	// Rounds are the samples of each load.
 	Rounds int
 	Loads  []Load
+	// Share is which packets of recorded traffic these are; nil: the packets
+	// are the case's own.
+	Share *Share
 }
 
 // Load is what was measured between loading programs and maps and unloading
@@ -34,10 +42,20 @@ type Load struct {
 	// Program and Floor are net of the instrument's own cost.
 	Program sample.Spread `json:"program"`
 	Floor   sample.Spread `json:"floor"`
-	// Wrapper is that cost; zero for live frames, which have none.
+	// Wrapper is that cost; zero for live frames, which have none. For
+	// recorded live frames it is the generator, whose cost is not
+	// subtracted.
 	Wrapper sample.Spread `json:"wrapper"`
 	// Delivered is which part of the packets arrived, for live frames.
 	Delivered float64 `json:"delivered,omitempty"`
+}
+
+// Families is the family as people read it.
+func (f Figure) Families() string {
+	if f.Family == 0 {
+		return "both"
+	}
+	return fmt.Sprintf("v%d", f.Family)
 }
 
 // ID tells figures of one run apart.

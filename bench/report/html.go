@@ -20,10 +20,25 @@ type bar struct {
 	Width, FloorWidth     float64
 	P90Width              float64
 	What, Between, Spread string
+	// Rate is of recorded traffic.
+	Rate string
+}
+
+// histogram is the sizes of recorded traffic; heights are in percent of the most.
+type histogram struct {
+	Text string
+	Bars []column
+}
+
+type column struct {
+	Label   string
+	Packets int
+	Height  float64
 }
 
 // WriteHTML prints a page that needs nothing beside itself: a bar for each
-// figure, its floor in it, and the table.
+// figure, its floor in it, and a plot for each series of figures that differ in
+// their number of rows.
 func WriteHTML(w io.Writer, d Document) error {
 	t, err := template.New("page").Parse(page)
 	if err != nil {
@@ -37,7 +52,26 @@ func WriteHTML(w io.Writer, d Document) error {
 	for _, f := range d.Figures {
 		bars = append(bars, newBar(f, 100/longest))
 	}
-	return t.Execute(w, map[string]any{"Machine": d.Machine.String(), "Plan": d.Plan.String(), "Bars": bars})
+	return t.Execute(w, map[string]any{
+		"Machine": d.Machine.String(), "Plan": d.Plan.String(), "Bars": bars,
+		"Plots": plots(d.Figures), "Mixes": histograms(d.Mixes),
+	})
+}
+
+func histograms(mixes []Mix) []histogram {
+	var all []histogram
+	for _, m := range mixes {
+		h := histogram{Text: m.String()}
+		most := 1
+		for _, b := range m.Sizes.Buckets {
+			most = max(most, b.Packets)
+		}
+		for _, b := range m.Sizes.Buckets {
+			h.Bars = append(h.Bars, column{fmt.Sprintf("≤ %d", b.Most), b.Packets, 100 * float64(b.Packets) / float64(most)})
+		}
+		all = append(all, h)
+	}
+	return all
 }
 
 func newBar(f Figure, scale float64) bar {
@@ -45,11 +79,24 @@ func newBar(f Figure, scale float64) bar {
 	cost, _ := f.Cost()
 	ratio, interval := f.Ratio()
 	return bar{
-		Label: fmt.Sprintf("%s · %s · v%d · %d flows · %s", f.Name, f.Form, f.Family, f.Flows, f.Instrument),
+		Label: fmt.Sprintf("%s · %s · %s · %d flows · %s", f.Name, f.Form, f.Families(), f.Flows, f.Instrument),
 		What:  f.What,
 		Ratio: fmt.Sprintf("%.2f × %s", ratio, f.Floor), Between: between(interval),
 		Cost: fmt.Sprintf("%.0f ns", cost), Floor: fmt.Sprintf("%.0f ns", f.FloorCost()),
 		Spread: fmt.Sprintf("p5 %.0f, median %.0f, p90 %.0f", n.P5, n.Median, n.P90),
+		Rate:   rate(f),
 		Width:  cost * scale, FloorWidth: f.FloorCost() * scale, P90Width: n.P90 * scale,
 	}
+}
+
+func rate(f Figure) string {
+	if f.Share == nil {
+		return ""
+	}
+	mpps, gbit := f.Rate()
+	s := fmt.Sprintf("; %s: %.2f Mpps, %.1f Gbit/s", f.Share.Verdict, mpps, gbit)
+	if f.Instrument == Live {
+		s += fmt.Sprintf(", %s delivered, %s expected", delivered(f), expected(f))
+	}
+	return s
 }

@@ -6,50 +6,59 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-
-	"github.com/mizar-net/mizar/bench/sample"
 )
 
-// All is the part of a mix that has every packet.
+// All is the share of recorded traffic that is every packet.
 const All = "all"
 
-// Mix is what recorded traffic costs.
-type Mix struct {
-	// Parts are the packets by verdict; the last one is [All].
-	Parts []Part `json:"parts"`
-	Sizes Sizes  `json:"sizes"`
-	// TooLong, TooMany and Unreadable are packets that were left out.
-	TooLong    int `json:"too_long,omitempty"`
-	TooMany    int `json:"too_many,omitempty"`
-	Unreadable int `json:"unreadable,omitempty"`
-}
-
-// Part is the packets that meet one verdict.
-type Part struct {
+// Share is which packets of recorded traffic a figure is about.
+type Share struct {
+	// Verdict is what became of them, or [All].
 	Verdict string `json:"verdict"`
 	Packets int    `json:"packets"`
-	// Loads are nanoseconds a packet, load by load.
-	Loads []sample.Spread `json:"loads"`
+	// Bytes is their mean length.
+	Bytes float64 `json:"mean_bytes"`
+	// Expected is which part of them has to arrive, for live frames: the
+	// others are dropped or answered, and rightly.
+	Expected float64 `json:"expected,omitempty"`
 }
 
-// Add takes on a part, or one more load of it.
-func (m *Mix) Add(p Part) {
-	for i := range m.Parts {
-		if m.Parts[i].Verdict == p.Verdict {
-			m.Parts[i].Loads = append(m.Parts[i].Loads, p.Loads...)
+// Rate is millions of packets a second at a figure's median, and what that is in
+// Gbit/s at their lengths; zero where the noise is more than the cost.
+func (f Figure) Rate() (mpps, gbit float64) {
+	n := f.Net().Median
+	if n <= 0 {
+		return 0, 0
+	}
+	return 1000 / n, 8 * f.Share.Bytes / n
+}
+
+// Mix is recorded traffic that was measured.
+type Mix struct {
+	Name string `json:"name"`
+	File string `json:"file"`
+	// Packets took turns; Sizes are theirs.
+	Packets int   `json:"packets"`
+	Sizes   Sizes `json:"sizes"`
+	// TooLong and TooMany are packets that were left out. Forced ones are
+	// too broken for more than the bytes of their addresses to be replaced.
+	TooLong int `json:"too_long,omitempty"`
+	TooMany int `json:"too_many,omitempty"`
+	Forced  int `json:"forced,omitempty"`
+	// Figures are by verdict, then of all packets, then live. A document
+	// has them beside the mix.
+	Figures []Figure `json:"-"`
+}
+
+// Add takes on a figure, or one more load of it.
+func (m *Mix) Add(f Figure) {
+	for i := range m.Figures {
+		if m.Figures[i].ID() == f.ID() {
+			m.Figures[i].Loads = append(m.Figures[i].Loads, f.Loads...)
 			return
 		}
 	}
-	m.Parts = append(m.Parts, p)
-}
-
-// Cost is the median of the loads.
-func (p Part) Cost() sample.Spread {
-	f := Figure{}
-	for _, l := range p.Loads {
-		f.Loads = append(f.Loads, Load{Program: l})
-	}
-	return f.Net()
+	m.Figures = append(m.Figures, f)
 }
 
 // Sizes are the lengths of frames, in bytes.
@@ -88,30 +97,59 @@ func NewSizes(lengths []int) Sizes {
 	return s
 }
 
-// WriteMix prints a mix for people.
-func WriteMix(w io.Writer, machine Machine, m Mix) error {
-	fmt.Fprintln(w, machine)
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "VERDICT\tPACKETS\tP5\tMEDIAN\tP90\tMPPS\tGBIT/S\t")
-	for _, p := range m.Parts {
-		n := p.Cost()
-		gbit := "-"
-		if p.Verdict == All {
-			gbit = fmt.Sprintf("%.1f", 8*m.Sizes.Mean/n.Median)
+// String is the line under a mix's name.
+func (m Mix) String() string {
+	s := fmt.Sprintf("%s: %d packets, mean %.0f bytes;", m.Name, m.Packets, m.Sizes.Mean)
+	for i, b := range m.Sizes.Buckets {
+		if i > 0 {
+			s += ","
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t\n", p.Verdict, p.Packets, n.P5, n.Median, n.P90, 1000/n.Median, gbit)
+		s += fmt.Sprintf(" ≤ %d: %d", b.Most, b.Packets)
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	for _, odd := range []struct {
+		packets int
+		what    string
+	}{
+		{m.TooLong, "left out, longer than a full frame"},
+		{m.TooMany, "left out, beyond the first 16384"},
+		{m.Forced, "too broken to be understood, address bytes replaced"},
+	} {
+		if odd.packets > 0 {
+			s += fmt.Sprintf("; %d %s", odd.packets, odd.what)
+		}
 	}
-	fmt.Fprintf(w, "sizes: mean %.0f bytes", m.Sizes.Mean)
-	for _, b := range m.Sizes.Buckets {
-		fmt.Fprintf(w, ", ≤ %d: %d", b.Most, b.Packets)
+	return s
+}
+
+// WriteMixes prints recorded traffic for people.
+func WriteMixes(w io.Writer, d Document) error {
+	fmt.Fprintln(w, d.Machine)
+	fmt.Fprintln(w, d.Plan)
+	for _, m := range d.Mixes {
+		fmt.Fprintf(w, "\n%s\n", m)
+		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintln(t, "INSTRUMENT\tVERDICT\tPACKETS\tSAMPLES\tP5\tMEDIAN\tP90\tMPPS\tGBIT/S\tFLOOR\tRATIO\t90 %\tDELIVERED\tEXPECTED\t")
+		for _, f := range m.Figures {
+			writeShare(t, f)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
 	}
-	if m.TooLong+m.TooMany+m.Unreadable > 0 {
-		fmt.Fprintf(w, "\nleft out: %d longer than a frame, %d beyond the first 16384, %d that cannot be read",
-			m.TooLong, m.TooMany, m.Unreadable)
+	return nil
+}
+
+func writeShare(w io.Writer, f Figure) {
+	n := f.Net()
+	mpps, gbit := f.Rate()
+	ratio, interval := f.Ratio()
+	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t%s %.0f\t%.2f\t%s\t%s\t%s\t\n", f.Instrument, f.Share.Verdict, f.Share.Packets,
+		f.Rounds*len(f.Loads), n.P5, n.Median, n.P90, mpps, gbit, f.Floor, f.FloorCost(), ratio, between(interval), delivered(f), expected(f))
+}
+
+func expected(f Figure) string {
+	if f.Instrument != Live {
+		return "-"
 	}
-	_, err := fmt.Fprintln(w)
-	return err
+	return fmt.Sprintf("%.2f %%", 100*f.Share.Expected)
 }

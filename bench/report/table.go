@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"strings"
 	"text/tabwriter"
 
@@ -21,7 +22,7 @@ func WriteTable(w io.Writer, d Document) error {
 	for _, f := range d.Figures {
 		n := f.Net()
 		ratio, interval := f.Ratio()
-		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%.0f\t%.0f\t%.0f\t%s %.0f\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Family, f.Flows,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%s %.0f\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Families(), f.Flows,
 			n.P5, n.Median, n.P90, f.Floor, f.FloorCost(), ratio, between(interval), delivered(f))
 	}
 	return t.Flush()
@@ -72,6 +73,9 @@ func WriteBenchfmt(w io.Writer, d Document) error {
 	fmt.Fprintf(w, "goos: linux\ngoarch: amd64\npkg: mizar/bench\ncpu: %s\nkernel: %s\n", d.Machine.CPU, d.Machine.Kernel)
 	for _, f := range d.Figures {
 		name := fmt.Sprintf("%s/instrument=%s/form=%s/family=%d/flows=%d", title(f.Name), f.Instrument, f.Form, f.Family, f.Flows)
+		if f.Rows > 0 {
+			name = strings.Replace(name, title(f.Name), fmt.Sprintf("%s/rows=%d", title(path.Dir(f.Name)), f.Rows), 1)
+		}
 		for _, l := range f.Loads {
 			if _, err := fmt.Fprintf(w, "Benchmark%s %d %.2f p5-ns/packet %.2f ns/packet %.4f floors\n",
 				name, f.Rounds, l.Program.P5, l.Program.Median, f.judged(l.Program)/f.judged(l.Floor)); err != nil {

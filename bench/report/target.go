@@ -10,13 +10,23 @@ import (
 )
 
 // Target is a limit of what a figure may cost: Factor times its floor, and Plus
-// nanoseconds.
+// nanoseconds; or the floor and OrPlus nanoseconds, where that is more.
 type Target struct {
 	// Name is the figure's, and so are the other fields.
 	Name, Instrument, Form string
 	Family, Flows          int
 	Floor                  string
 	Factor, Plus           float64
+	OrPlus                 float64
+}
+
+// allowed is the most that a figure may cost beside a floor.
+func (t Target) allowed(floor float64) float64 {
+	limit := t.Factor*floor + t.Plus
+	if t.OrPlus > 0 {
+		limit = max(limit, floor+t.OrPlus)
+	}
+	return limit
 }
 
 // ID is that of the figure.
@@ -26,6 +36,9 @@ func (t Target) ID() string {
 
 // Limit is how people read it: "1.50 × relay + 20 ns".
 func (t Target) Limit() string {
+	if t.OrPlus > 0 {
+		return fmt.Sprintf("%.2f × or %.0f ns over %s", t.Factor, t.OrPlus, t.Floor)
+	}
 	if t.Plus > 0 {
 		return fmt.Sprintf("%.2f × %s + %.0f ns", t.Factor, t.Floor, t.Plus)
 	}
@@ -76,8 +89,8 @@ func judge(t Target, f *Figure) Judgement {
 	if f == nil {
 		return j
 	}
-	j.Required = t.Factor + t.Plus/f.FloorCost()
-	shares := f.over(func(l Load) float64 { return f.judged(l.Program) / (t.Factor*f.judged(l.Floor) + t.Plus) })
+	j.Required = t.allowed(f.FloorCost()) / f.FloorCost()
+	shares := f.over(func(l Load) float64 { return f.judged(l.Program) / t.allowed(f.judged(l.Floor)) })
 	j.Share, j.Interval = sample.Median(shares), sample.MedianInterval(shares)
 	switch {
 	case math.IsNaN(j.Share) || f.Instrument == Live && f.Delivered() < enough:

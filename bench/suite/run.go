@@ -33,29 +33,32 @@ func Run(ctx context.Context, cases []Case, f Filter, p Plan) ([]report.Figure, 
 		return nil, err
 	}
 	r := runner{Plan: p, total: p.Loads * len(groups) * p.Rounds}
-	gathered := map[string]*report.Figure{}
-	var order []*report.Figure
+	var all gathered
 	for range p.Loads {
 		for _, g := range groups {
 			loaded, err := r.load(ctx, g)
 			if err != nil {
 				return nil, err
 			}
-			for _, f := range loaded {
-				if have := gathered[f.ID()]; have != nil {
-					have.Loads = append(have.Loads, f.Loads...)
-				} else {
-					gathered[f.ID()] = &f
-					order = append(order, &f)
-				}
-			}
+			all.add(loaded)
 		}
 	}
-	figures := make([]report.Figure, len(order))
-	for i, f := range order {
-		figures[i] = *f
+	return all.figures, nil
+}
+
+// gathered are figures with their loads.
+type gathered struct{ figures []report.Figure }
+
+// add puts one load of figures to those of the loads before.
+func (g *gathered) add(loaded []report.Figure) {
+	for _, f := range loaded {
+		at := slices.IndexFunc(g.figures, func(have report.Figure) bool { return have.ID() == f.ID() })
+		if at < 0 {
+			g.figures = append(g.figures, f)
+			continue
+		}
+		g.figures[at].Loads = append(g.figures[at].Loads, f.Loads...)
 	}
-	return figures, nil
 }
 
 // group gathers the workloads that are measured side by side: those of one key.

@@ -46,5 +46,31 @@ func Targets() []report.Target {
 		Name: "tcp-stream/best-profile", Instrument: report.Live, Form: string(probe.TCX), Flows: 1,
 		Floor: "kernel-vxlan", Factor: 1,
 	})
+	return append(all, growthTargets()...)
+}
+
+// growthTargets: rows that a packet does not meet cost next to nothing.
+func growthTargets() []report.Target {
+	var all []report.Target
+	for _, s := range Growing() {
+		t := report.Target{Instrument: report.TestRun, Form: string(probe.XDP)}
+		t.Name, t.Floor = s.at(s.Sizes[len(s.Sizes)-1]), s.floor()
+		switch s.Name {
+		case "growth/bouncer/cold-endpoints", "growth/divider/vpcs":
+			continue // other rows are met: a colder cache, a deeper trie
+		case "growth/bouncer/endpoints":
+			t.Factor = 1.5
+		default:
+			t.Factor, t.OrPlus = flatFactor, flatNanoseconds
+		}
+		for _, t.Family = range []int{4, 6} {
+			for _, t.Flows = range s.Flows {
+				all = append(all, t)
+			}
+		}
+	}
 	return all
 }
+
+// What flat means: within 15 % or 10 ns, whichever is more.
+const flatFactor, flatNanoseconds = 1.15, 10

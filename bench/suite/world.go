@@ -9,10 +9,11 @@ import (
 
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/crowd"
 )
 
 const (
-	vni = 100
+	vni = crowd.VNI
 	// endpoints is how many live behind the host under test.
 	endpoints = 256
 	// peers is how many other hosts there are.
@@ -40,7 +41,7 @@ var (
 	divided  = place{netip.MustParseAddr("10.16.0.0"), netip.MustParseAddr("fd00:c::1:0")}
 	underlay = place{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
 
-	gateway = state.MAC{0x02, 0x4d, 0x5a, 0, 0, vni}
+	gateway = crowd.Gateway
 )
 
 // at is the n-th address of a place.

@@ -18,7 +18,7 @@
 #define MAX_SUBNETS 16384
 #define MAX_ENDPOINTS 4096 /* behind one host */
 #define MAX_PORTS 65536    /* slots of ports, a power of two */
-#define PEER_SLOTS 4096    /* a power of two */
+#define PEER_SLOTS 16384   /* a power of two, one for each host of a dense network */
 
 struct mac {
 	__u8 octet[ETH_LEN];

@@ -10,7 +10,6 @@ package compile
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -20,24 +19,11 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
-// Hosts returns the states of all hosts, in order of names.
-func Hosts(set object.Set) []state.Host {
-	n := newNetwork(set)
-	states := make([]state.Host, len(set.Hosts))
-	for i, h := range set.Hosts {
-		states[i] = n.host(h)
-	}
-	return states
-}
+// Hosts returns the states of all hosts, in order of names, when all is well.
+func Hosts(set object.Set) []state.Host { return View{}.Hosts(set) }
 
-// Host returns the state of the host of that name.
-func Host(set object.Set, name string) (state.Host, error) {
-	h, ok := set.Host(name)
-	if !ok {
-		return state.Host{}, fmt.Errorf("compile the state of host %q: there is no such host", name)
-	}
-	return newNetwork(set).host(h), nil
-}
+// Host returns the state of the host of that name, when all is well.
+func Host(set object.Set, name string) (state.Host, error) { return View{}.Host(set, name) }
 
 // Live says what hosts believe of each other: whether host takes peer to be
 // alive. Two hosts may believe otherwise. nil: everybody is alive.
@@ -45,12 +31,7 @@ type Live func(host, peer string) bool
 
 // HostLive is [Host] for a host that believes the peers alive that alive names.
 func HostLive(set object.Set, name string, alive func(peer string) bool) (state.Host, error) {
-	h, err := Host(set, name)
-	if err != nil {
-		return state.Host{}, err
-	}
-	Mark([]state.Host{h}, func(_, peer string) bool { return alive(peer) })
-	return h, nil
+	return View{Live: func(_, peer string) bool { return alive(peer) }}.Host(set, name)
 }
 
 // Mark notes in the states of hosts which of their peers each believes to be
@@ -71,12 +52,13 @@ type network struct {
 	set object.Set
 	mtu int // of every endpoint
 
+	view         View
 	vpcs         map[string]vpc
 	subnets      map[string]state.Subnet
 	onHost       map[string][]object.Endpoint
 	inSubnet     map[string][]object.Endpoint
-	bouncedHere  map[string][]string // subnets by host
-	dividedHere  map[string][]string // VPCs by host
+	bouncedHere  map[string][]string // subnets by host that holds the role
+	dividedHere  map[string][]string // VPCs by host that holds the role
 	subnetsOfVPC map[string][]string
 }
 
@@ -86,27 +68,24 @@ type vpc struct {
 	dividers []string
 }
 
-func newNetwork(set object.Set) *network {
+func newNetwork(set object.Set, view View) *network {
 	n := &network{
-		set: set, mtu: endpointMTU(set.Hosts),
+		set: set, mtu: endpointMTU(set.Hosts), view: view,
 		vpcs: map[string]vpc{}, subnets: map[string]state.Subnet{},
 		onHost: map[string][]object.Endpoint{}, inSubnet: map[string][]object.Endpoint{},
 		bouncedHere: map[string][]string{}, dividedHere: map[string][]string{},
 		subnetsOfVPC: map[string][]string{},
 	}
-	live := make([]string, len(set.Hosts))
-	for i, h := range set.Hosts {
-		live[i] = h.Name
-	}
+	roles := view.roles(set)
 	for _, v := range set.VPCs {
-		dividers := overlay.Dividers(v, live)
-		n.vpcs[v.Name] = vpc{vni: v.VNI, dividers: dividers}
-		for _, host := range dividers {
+		holders := roles[overlay.Role{Kind: overlay.Divider, Of: v.Name}]
+		n.vpcs[v.Name] = vpc{vni: v.VNI, dividers: holders.Asked}
+		for _, host := range holders.All() {
 			n.dividedHere[host] = append(n.dividedHere[host], v.Name)
 		}
 	}
 	for _, s := range set.Subnets {
-		n.addSubnet(s, overlay.Bouncers(s, live))
+		n.addSubnet(s, roles[overlay.Role{Kind: overlay.Bouncer, Of: s.Name}])
 	}
 	for _, e := range set.Endpoints {
 		n.onHost[e.Host] = append(n.onHost[e.Host], e)
@@ -115,16 +94,16 @@ func newNetwork(set object.Set) *network {
 	return n
 }
 
-func (n *network) addSubnet(s object.Subnet, bouncers []string) {
+func (n *network) addSubnet(s object.Subnet, bouncers overlay.Holders) {
 	vni := n.vpcs[s.VPC].vni
 	n.subnets[s.Name] = state.Subnet{
 		Name: s.Name, VNI: vni,
 		CIDRs: s.CIDRs, Gateways: s.Gateways,
 		GatewayMAC: object.GatewayMAC(vni),
-		Bouncers:   bouncers,
+		Bouncers:   bouncers.Asked,
 	}
 	n.subnetsOfVPC[s.VPC] = append(n.subnetsOfVPC[s.VPC], s.Name)
-	for _, host := range bouncers {
+	for _, host := range bouncers.All() {
 		n.bouncedHere[host] = append(n.bouncedHere[host], s.Name)
 	}
 }
@@ -136,16 +115,19 @@ func (n *network) host(h object.Host) state.Host {
 			out.Peers = append(out.Peers, state.Peer{Name: peer.Name, Addresses: peer.Addresses})
 		}
 	}
-	subnets := n.served(h.Name)
-	vpcs := map[string]bool{}
+	subnets, bounced := n.served(h.Name), map[string]bool{}
+	for _, name := range n.bouncedHere[h.Name] {
+		bounced[name] = true
+	}
+	vpcs, divided := map[string]bool{}, map[string]bool{}
 	for _, name := range n.dividedHere[h.Name] {
-		vpcs[name] = true
+		vpcs[name], divided[name] = true, true
 	}
 	for _, s := range n.set.Subnets {
 		if subnets[s.Name] {
 			known := n.subnets[s.Name]
-			if slices.Contains(known.Bouncers, h.Name) {
-				known.Bouncer = state.Complete
+			if bounced[s.Name] {
+				known.Bouncer, _ = n.view.part(h.Name, s.Name)
 			}
 			out.Subnets = append(out.Subnets, known)
 			vpcs[s.VPC] = true
@@ -155,7 +137,7 @@ func (n *network) host(h object.Host) state.Host {
 		v := n.vpcs[name]
 		out.VPCs = append(out.VPCs, state.VPC{
 			Name: name, VNI: v.vni, Dividers: v.dividers,
-			Divider: slices.Contains(v.dividers, h.Name),
+			Divider: divided[name],
 		})
 	}
 	out.Endpoints = n.endpoints(h.Name)
@@ -186,7 +168,7 @@ func (n *network) endpoints(host string) []state.Endpoint {
 		out = append(out, state.Endpoint{
 			Name: e.Key(), VNI: n.subnets[e.Subnet].VNI, Subnet: e.Subnet,
 			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, Form: e.Form, XDP: e.XDP,
-			Generation: e.Generation,
+			Identity: identity(e), Generation: e.Generation, Routes: n.routes(e),
 		})
 	}
 	return out
@@ -195,9 +177,16 @@ func (n *network) endpoints(host string) []state.Endpoint {
 func (n *network) directory(host string) []state.Location {
 	var out []state.Location
 	for _, subnet := range n.bouncedHere[host] {
+		_, heard := n.view.part(host, subnet)
 		for _, e := range n.inSubnet[subnet] {
+			if !heard(e) {
+				continue
+			}
 			for _, addr := range e.Addresses {
-				out = append(out, state.Location{VNI: n.subnets[subnet].VNI, Address: addr, Subnet: subnet, Host: e.Host, Generation: e.Generation})
+				out = append(out, state.Location{
+					VNI: n.subnets[subnet].VNI, Address: addr, Subnet: subnet, Host: e.Host,
+					Identity: identity(e), Generation: e.Generation,
+				})
 			}
 		}
 	}
@@ -205,6 +194,32 @@ func (n *network) directory(host string) []state.Location {
 		return cmp.Or(cmp.Compare(a.VNI, b.VNI), a.Address.Compare(b.Address))
 	})
 	return out
+}
+
+// identity is an endpoint's; only those of hosts are known as yet.
+func identity(e object.Endpoint) uint32 {
+	if e.Self {
+		return state.IdentityHost
+	}
+	return 0
+}
+
+// routes are what a host's own endpoint reaches: all subnets of its VPC.
+func (n *network) routes(e object.Endpoint) []netip.Prefix {
+	if !e.Self {
+		return nil
+	}
+	own, _ := n.set.Subnet(e.Subnet)
+	var all []netip.Prefix
+	for _, s := range n.set.Subnets {
+		if s.VPC == own.VPC {
+			all = append(all, s.CIDRs...)
+		}
+	}
+	slices.SortFunc(all, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	return all
 }
 
 // What a tunnelled packet carries before its IP packet, in bytes.

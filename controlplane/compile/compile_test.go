@@ -250,6 +250,41 @@ func TestEndpointMTU(t *testing.T) {
 	}
 }
 
+// A host that is an endpoint is one like any other, but for its identity and that
+// its stack knows what goes by the gateway.
+func TestAHostsOwnEndpoint(t *testing.T) {
+	g := NewWithT(t)
+	at := func(name, address string) object.Host {
+		return object.Host{Meta: object.Meta{Name: name}, Addresses: []netip.Addr{netip.MustParseAddr(address)}}
+	}
+	own := at("h1", "192.0.2.1")
+	own.Endpoint = &object.HostEndpoint{Addresses: []netip.Addr{netip.MustParseAddr("10.0.1.9")}}
+	set := valid(t, object.Draft{
+		Hosts: []object.Host{own, at("h2", "192.0.2.2")},
+		VPCs:  []object.VPC{{Meta: object.Meta{Name: "red"}, VNI: 7, Default: true}, {Meta: object.Meta{Name: "blue"}, VNI: 8}},
+		Subnets: []object.Subnet{
+			{Meta: object.Meta{Name: "b"}, VPC: "red", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.1.0/24")}, Bouncers: object.Placement{Hosts: []string{"h2"}}},
+			{Meta: object.Meta{Name: "a"}, VPC: "red", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::/64")}},
+			{Meta: object.Meta{Name: "c"}, VPC: "blue", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}},
+		},
+	})
+	h1, err := compile.Host(set, "h1")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(h1.Endpoints).To(HaveLen(1))
+	e := h1.Endpoints[0]
+	g.Expect(e.IsHost()).To(BeTrue())
+	g.Expect(e.Name).To(Equal(object.HostEndpointKey("h1")))
+	g.Expect(e.VNI).To(BeEquivalentTo(7))
+	g.Expect(e.Routes).To(Equal([]netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("10.0.1.0/24"), netip.MustParsePrefix("fd00::/64"),
+	}), "all subnets of the VPC, and no other's")
+	h2, err := compile.Host(set, "h2")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(h2.Directory).To(ContainElement(state.Location{
+		VNI: 7, Address: netip.MustParseAddr("10.0.1.9"), Subnet: "b", Host: "h1", Identity: state.IdentityHost, Generation: e.Generation,
+	}))
+}
+
 func TestCompilingAnUnknownHostSaysSo(t *testing.T) {
 	_, err := compile.Host(object.Set{}, "h9")
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring(`host "h9": there is no such host`)))

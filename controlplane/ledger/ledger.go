@@ -65,7 +65,8 @@ type use struct {
 
 // Step returns set with generations, and the ledger to be given to the next step.
 // The generation in set is a wish: by default it is derived from the user, or it
-// was written; it is fulfilled when it is free. Errors name addresses that have
+// was written; it is fulfilled when it is free. To wish for what one has been given
+// changes nothing, so a set that a step returned may come back. Errors name addresses that have
 // to rest: then the ledger is as before.
 func (l Ledger) Step(set object.Set, now time.Time) (object.Set, Ledger, error) {
 	s := step{set: set, now: now, next: Ledger{pages: make(map[address]page, len(l.pages))}, before: l}
@@ -140,7 +141,10 @@ func (s *step) generation(e object.Endpoint) (uint8, error) {
 		if p.user != "" && p.given != generation {
 			p = p.left(s.now)
 		}
-		p.user, p.wish, p.given = user, e.Generation, generation
+		echo := p.user == user && p.given == generation && e.Generation == generation
+		if p.user, p.given = user, generation; !echo {
+			p.wish = e.Generation
+		}
 		s.next.pages[a] = p
 	}
 	return generation, nil

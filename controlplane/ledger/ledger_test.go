@@ -91,6 +91,11 @@ func TestSuccessiveUsersAreToldApart(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(again).To(Equal(got), "a step leaves its ledger alone")
 
+			echoed, same, err := next.Step(got, now)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(echoed).To(Equal(got), "what was given comes back")
+			g.Expect(same).To(Equal(next))
+
 			for a, old := range before {
 				used[a][old.generation] = now
 			}

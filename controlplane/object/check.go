@@ -23,6 +23,8 @@ type checker struct {
 	vpcs      map[string]*VPC
 	subnets   map[string]*Subnet
 	endpoints map[string]*Endpoint
+	// defaultVPC is the first VPC that says so.
+	defaultVPC *VPC
 }
 
 func (c *checker) fail(kind Kind, meta Meta, field, got, want string) {
@@ -115,6 +117,13 @@ func (c *checker) checkVPCs() {
 			c.fail(KindVPC, v.Meta, "spec.vni", fmt.Sprintf("%d, the VNI of VPC %s", v.VNI, other), "a VNI of its own for each VPC")
 		} else {
 			taken[v.VNI] = v.Name
+		}
+		if v.Default {
+			if first := c.defaultVPC; first != nil {
+				c.fail(KindVPC, v.Meta, "spec.default", "a second default VPC beside "+first.Name+writtenAt(first.Meta), "one default VPC, or none")
+			} else {
+				c.defaultVPC = v
+			}
 		}
 		v.Dividers = c.placement(KindVPC, v.Meta, "spec.dividers", v.Dividers)
 	}

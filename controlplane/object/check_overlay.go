@@ -133,11 +133,14 @@ func (c *checker) checkEndpoints() {
 	taken := map[addressOf]*Endpoint{}
 	for i := range c.set.Endpoints {
 		e := &c.set.Endpoints[i]
-		fail := func(field, got, want string) { c.fail(KindEndpoint, e.Meta, field, got, want) }
+		fail := func(field, got, want string) { c.failEndpoint(e, field, got, want) }
 		if _, ok := c.hosts[e.Host]; !ok {
 			fail("spec.host", strict.Quote(e.Host), "the name of a host")
 		}
 		onePerFamily("spec.addresses", e.Addresses, fail)
+		if e.Self && !c.inDefault(e) {
+			continue
+		}
 		s, ok := c.subnets[e.Subnet]
 		if !ok {
 			fail("spec.subnet", strict.Quote(e.Subnet), "the name of a subnet")
@@ -162,7 +165,7 @@ type addressOf struct {
 func (c *checker) checkAddresses(e *Endpoint, s *Subnet, taken map[addressOf]*Endpoint) {
 	for i, addr := range e.Addresses {
 		fail := func(got, want string) {
-			c.fail(KindEndpoint, e.Meta, fmt.Sprintf("spec.addresses[%d]", i), got, want)
+			c.failEndpoint(e, fmt.Sprintf("spec.addresses[%d]", i), got, want)
 		}
 		at := slices.IndexFunc(s.CIDRs, func(p netip.Prefix) bool { return p.Contains(addr) })
 		key := addressOf{s.VPC, addr}
@@ -188,10 +191,10 @@ func (c *checker) checkMAC(e *Endpoint, v *VPC) {
 	}
 	shown := net.HardwareAddr(e.MAC[:]).String()
 	if e.MAC[0]&1 != 0 {
-		c.fail(KindEndpoint, e.Meta, "spec.mac", shown, "a unicast address: the lowest bit of the first byte is 0")
+		c.failEndpoint(e, "spec.mac", shown, "a unicast address: the lowest bit of the first byte is 0")
 	}
 	if e.MAC == GatewayMAC(v.VNI) {
-		c.fail(KindEndpoint, e.Meta, "spec.mac", shown+", the gateway's address", "another one")
+		c.failEndpoint(e, "spec.mac", shown+", the gateway's address", "another one")
 	}
 }
 

@@ -110,9 +110,10 @@ func decodeName(v strict.Value) string {
 }
 
 func decodeHost(meta Meta, v strict.Value) Host {
-	f := v.Fields("addresses", "mtu", "vlan", "xdp")
+	f := v.Fields("addresses", "mtu", "vlan", "xdp", "endpoint")
 	return Host{
 		Meta:      meta,
+		Endpoint:  decodeHostEndpoint(f.Optional("endpoint")),
 		Addresses: strict.Each(f.Required("addresses", "one or two underlay addresses"), strict.Value.Addr),
 		MTU:       f.Optional("mtu").Int(MinMTU, MaxMTU),
 		VLAN:      uint16(f.Optional("vlan").Int(0, MaxVLAN)),
@@ -120,10 +121,26 @@ func decodeHost(meta Meta, v strict.Value) Host {
 	}
 }
 
+func decodeHostEndpoint(v strict.Value) *HostEndpoint {
+	f := v.Fields("addresses", "mac", "form", "xdp")
+	e := HostEndpoint{
+		Addresses: strict.Each(f.Required("addresses", "one or two addresses of a subnet of the default VPC"), strict.Value.Addr),
+		MAC:       f.Optional("mac").MAC(),
+		Form:      DecodeForm(f.Optional("form")),
+		XDP:       DecodeXDP(f.Optional("xdp")),
+	}
+	if !v.Present() {
+		return nil
+	}
+	checkForm(e.Form, e.XDP, f)
+	return &e
+}
+
 func decodeVPC(meta Meta, v strict.Value) VPC {
-	f := v.Fields("vni", "dividers")
+	f := v.Fields("vni", "dividers", "default")
 	return VPC{
 		Meta:     meta,
+		Default:  f.Optional("default").Bool(),
 		VNI:      uint32(f.Required("vni", "a whole number from 1 to 16777215").Int(1, MaxVNI)),
 		Dividers: decodePlacement(f.Optional("dividers")),
 	}
@@ -161,10 +178,15 @@ func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
 
 		Generation: uint8(f.Optional("generation").Int(1, math.MaxUint8)),
 	}
-	if e.Form == state.FormTCX && e.XDP != "" {
+	checkForm(e.Form, e.XDP, f)
+	return e
+}
+
+// checkForm refuses a mode of XDP where there is no XDP.
+func checkForm(form state.Form, mode state.XDP, f strict.Fields) {
+	if form == state.FormTCX && mode != "" {
 		f.Optional("xdp").FailGot("a mode of XDP for a program of the form tcx", "no mode, or form: xdp")
 	}
-	return e
 }
 
 // DecodeForm reads a form of the endpoint program.

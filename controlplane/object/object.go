@@ -55,13 +55,40 @@ type Host struct {
 	// XDP is where at the uplink the program sits: native, generic, offload or auto;
 	// default: native.
 	XDP state.XDP
+	// Endpoint makes the host itself an endpoint of the default VPC; nil: it
+	// is none.
+	Endpoint *HostEndpoint
 }
+
+// HostEndpoint is a host as an endpoint: its own device mizar0, by which it and
+// the endpoints of the default VPC reach each other. [New] makes an [Endpoint]
+// of it, which is named [HostEndpointKey].
+type HostEndpoint struct {
+	// Addresses are one or two, one a family, of one subnet of the default VPC,
+	// as any endpoint's are.
+	Addresses []netip.Addr
+	// MAC is as any endpoint's.
+	MAC [6]byte
+	// Form and XDP are as any endpoint's, of the program at the port of mizar0.
+	Form state.Form
+	XDP  state.XDP
+}
+
+// HostNamespace is the namespace of the endpoints that are hosts; no other
+// endpoint is in it.
+const HostNamespace = "host"
+
+// HostEndpointKey is the [Meta.Key] of a host's own endpoint.
+func HostEndpointKey(host string) string { return HostNamespace + "/" + host }
 
 // VPC is a tenant network.
 type VPC struct {
 	Meta
 	// VNI is the 24-bit Geneve number, 1 to 16777215, unique.
 	VNI uint32
+	// Default says that hosts that are endpoints are in this VPC. One VPC is, or
+	// none.
+	Default bool
 	// Dividers says where the VPC's dividers are; default: 2 hosts.
 	Dividers Placement
 }
@@ -111,6 +138,8 @@ type Endpoint struct {
 	// derived from what tells them apart, so that two users may have the same
 	// by chance. controlplane/ledger gives ones that differ for certain.
 	Generation uint8
+	// Self says that the endpoint is its host. Only [New] sets it.
+	Self bool
 }
 
 // Set is a valid collection of objects, each slice sorted by name.

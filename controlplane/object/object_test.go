@@ -125,6 +125,29 @@ func TestDecodeSpecTellsThePathOfTheCaller(t *testing.T) {
 	g.Expect(one.Line).To(Equal(3))
 }
 
+func TestAHostIsMadeAnEndpoint(t *testing.T) {
+	g := NewWithT(t)
+	text := strings.NewReplacer(
+		"mtu: 9000, vlan: 7}", "endpoint: {addresses: [10.0.0.7]}}", "vni: 7,", "vni: 7, default: true,").Replace(good)
+	set := read(t, text)
+	e, ok := set.Endpoint("host/h2")
+	g.Expect(ok).To(BeTrue())
+	g.Expect(e.Self).To(BeTrue())
+	g.Expect(e.Subnet).To(Equal("front"))
+	g.Expect(e.Host).To(Equal("h2"))
+	g.Expect(e.MAC).NotTo(Equal([6]byte{}))
+	again, err := object.New(set.Draft())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(again).To(Equal(set))
+	_, err = set.With(object.Draft{}, object.Ref{Kind: object.KindEndpoint, Key: "host/h2"})
+	g.Expect(err).To(MatchError(ContainSubstring("an object to delete that does not exist")))
+
+	draft, err := object.Decode("good.yaml", []byte(strings.Replace(text, "default: true", "default: false", 1)))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = object.New(draft)
+	g.Expect(err).To(MatchError("good.yaml:5: Host/h2: spec.endpoint: got a host that is an endpoint, and no default VPC; want a VPC with default: true"))
+}
+
 // Every file in testdata/bad is wrong in one or more ways; the comments at its
 // end are the errors that it must give, in order.
 func TestBadObjectsAreToldPrecisely(t *testing.T) {

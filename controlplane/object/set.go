@@ -34,6 +34,7 @@ func New(d Draft) (Set, error) {
 		hosts: map[string]*Host{}, vpcs: map[string]*VPC{},
 		subnets: map[string]*Subnet{}, endpoints: map[string]*Endpoint{},
 	}
+	c.hostEndpoints()
 	c.checkNames()
 	c.checkHosts()
 	c.checkVPCs()
@@ -59,10 +60,11 @@ func byPlace(a, b error) int {
 }
 
 // Draft returns the set's objects as a draft, to be changed and checked anew.
+// Endpoints that hosts were made into are not written, and not in it.
 func (s Set) Draft() Draft {
 	return Draft{
-		Hosts: slices.Clone(s.Hosts), VPCs: slices.Clone(s.VPCs),
-		Subnets: slices.Clone(s.Subnets), Endpoints: slices.Clone(s.Endpoints),
+		Hosts: slices.Clone(s.Hosts), VPCs: slices.Clone(s.VPCs), Subnets: slices.Clone(s.Subnets),
+		Endpoints: slices.DeleteFunc(slices.Clone(s.Endpoints), func(e Endpoint) bool { return e.Self }),
 	}
 }
 

@@ -41,14 +41,34 @@ func (p Pair) Hash() uint32 {
 	return h
 }
 
-// Choose returns the candidate that a pair asks, "" when there is none. Of
-// equal scores the first in order of names wins.
-func Choose(candidates []string, p Pair) string {
-	best := rank(candidates, p.Hash())
-	if len(best) == 0 {
+// Choose returns the candidate that a pair asks, "" when there is none: the best
+// of those that are not down, or when all are, the best. Of equal scores the first
+// in order of names wins.
+func Choose(candidates []string, p Pair, down ...string) string {
+	ranked := rank(candidates, p.Hash())
+	for _, host := range ranked {
+		if !slices.Contains(down, host) {
+			return host
+		}
+	}
+	if len(ranked) == 0 {
 		return ""
 	}
-	return best[0]
+	return ranked[0]
+}
+
+// Next returns whom a host hands a question on that it cannot answer itself: the
+// best candidate that is worse than the host and not down, "" when there is none.
+// Each step is down the same order, so that no question goes round.
+func Next(candidates []string, p Pair, after string, down ...string) string {
+	others := slices.DeleteFunc(slices.Clone(candidates), func(host string) bool { return host == after })
+	ranked := rank(append(others, after), p.Hash())
+	for _, host := range ranked[slices.Index(ranked, after)+1:] {
+		if !slices.Contains(down, host) {
+			return host
+		}
+	}
+	return ""
 }
 
 // Bouncers returns the hosts that bounce a subnet, in order of names. live are
@@ -64,11 +84,15 @@ func Dividers(v object.VPC, live []string) []string {
 }
 
 // place returns the best hosts for a role, as many as the placement wants or
-// there are.
+// there are. When none of the named candidates is live they keep the role: a role
+// of nobody's helps nobody, and who believes them dead may be wrong.
 func place(p object.Placement, live []string, key string) []string {
 	candidates := live
 	if len(p.Hosts) > 0 {
 		candidates = slices.DeleteFunc(slices.Clone(live), func(host string) bool { return !slices.Contains(p.Hosts, host) })
+	}
+	if len(candidates) == 0 {
+		candidates = p.Hosts
 	}
 	best := rank(candidates, Seed(key))
 	best = best[:min(p.Count, len(best))]

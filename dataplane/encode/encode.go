@@ -18,7 +18,7 @@ const (
 // numbers that stand in them, to be given to the next Encode as before. Errors
 // name what of s or l contradicts itself; then nothing must be written.
 func Encode(s state.Host, l state.Local, before Index) (Rows, Index, error) {
-	e := encoder{host: s, local: l, rows: newRows()}
+	e := encoder{host: s, local: l, rows: newRows(s)}
 	e.number(before)
 	steps := []func() error{e.hosts, e.vpcs, e.subnets, e.endpoints, e.directory, e.routes}
 	for _, step := range steps {

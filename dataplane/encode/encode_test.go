@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
 
+	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
@@ -87,7 +88,6 @@ func TestEncodeRefusesWhatContradictsItself(t *testing.T) {
 		{"no uplink", func(_ *state.Host, l *state.Local) { l.UplinkIndex = 0 }, "uplink's interface index is not known"},
 		{"MTU", func(s *state.Host, _ *state.Local) { s.MTU = 70000 }, "underlay MTU 70000 is not in 1280..65535"},
 		{"no common family", func(s *state.Host, _ *state.Local) { s.Addresses = s.Addresses[:1] }, "peer alpha: no address of a family that this host has"},
-		{"no next hop", func(_ *state.Host, l *state.Local) { delete(l.NextHops, at("192.0.2.1")) }, "peer alpha: no next hop is known for its address 192.0.2.1"},
 		{"address twice", func(s *state.Host, _ *state.Local) { s.Peers[1].Addresses[0] = at("192.0.2.1") }, "peer gamma: address 192.0.2.1 is another peer's already"},
 		{"VNI", func(s *state.Host, _ *state.Local) { s.VPCs[0].VNI = 1 << 24 }, "VPC red: VNI 16777216 is not in 1..16777215"},
 		{"VNI twice", func(s *state.Host, _ *state.Local) { s.VPCs = append(s.VPCs, s.VPCs[0]) }, "another VPC's already"},
@@ -121,6 +121,35 @@ func twin(s *state.Host, address string) {
 	two := s.Endpoints[0]
 	two.Name, two.Addresses = "ns/two", []netip.Addr{at(address)}
 	s.Endpoints = append(s.Endpoints, two)
+}
+
+func TestAPeerWithoutANextHopIsHeardButNotSentTo(t *testing.T) {
+	g := NewWithT(t)
+	s, l := sample()
+	g.Expect(encode.Targets(s)).To(Equal([]netip.Addr{at("192.0.2.1"), at("2001:db8::3")}))
+	delete(l.NextHops, at("192.0.2.1"))
+	rows, index, err := encode.Encode(s, l, encode.Index{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(rows.Hosts).NotTo(HaveKey(index.Hosts["alpha"]))
+	g.Expect(rows.Hosts).To(HaveKey(index.Hosts["gamma"]))
+	g.Expect(rows.Peers).To(HaveKeyWithValue(encode.Underlay(at("192.0.2.1")), bpf.RowPeer{Host: index.Hosts["alpha"]}))
+}
+
+func TestAWayOfItsOwn(t *testing.T) {
+	g := NewWithT(t)
+	s, l := sample()
+	l.Ways = map[netip.Addr]state.Way{
+		at("192.0.2.1"):   {Device: 9, DeviceMAC: state.MAC{2, 9}, MTU: 1400},
+		at("2001:db8::3"): {MTU: 65536},
+	}
+	rows, index, err := encode.Encode(s, l, encode.Index{})
+	g.Expect(err).NotTo(HaveOccurred())
+	alpha, gamma := rows.Hosts[index.Hosts["alpha"]], rows.Hosts[index.Hosts["gamma"]]
+	g.Expect(alpha.Ifindex).To(BeEquivalentTo(9))
+	g.Expect(alpha.Uplink.Octet).To(BeEquivalentTo(state.MAC{2, 9}))
+	g.Expect(alpha.Mtu).To(BeEquivalentTo(1400))
+	g.Expect(gamma.Ifindex).To(BeEquivalentTo(l.UplinkIndex))
+	g.Expect(gamma.Mtu).To(BeEquivalentTo(s.MTU))
 }
 
 func TestNumbersStayAndRest(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Rows are all rows of one host, by map.
@@ -30,7 +31,8 @@ type Rows struct {
 	Routes    map[bpf.RowPrefixKey]bpf.RowRoute
 }
 
-func newRows() Rows {
+// newRows has no rows yet, and room for those that there are many of.
+func newRows(s state.Host) Rows {
 	return Rows{
 		Hosts:     map[uint32]bpf.RowHost{},
 		Subnets:   map[uint32]bpf.RowSubnet{},
@@ -39,9 +41,9 @@ func newRows() Rows {
 		Uplinks:   map[uint32]bpf.RowUplink{},
 		Peers:     map[bpf.RowUnderlayKey]bpf.RowPeer{},
 		PeerSlots: map[uint32]bpf.RowPeerSlot{},
-		Locals:    map[bpf.RowAddrKey]bpf.RowLocal{},
+		Locals:    make(map[bpf.RowAddrKey]bpf.RowLocal, 2*len(s.Endpoints)),
 		Ports:     map[uint32]bpf.RowPort{},
-		Directory: map[bpf.RowAddrKey]bpf.RowLocation{},
+		Directory: make(map[bpf.RowAddrKey]bpf.RowLocation, len(s.Directory)),
 		Routes:    map[bpf.RowPrefixKey]bpf.RowRoute{},
 	}
 }

@@ -18,12 +18,14 @@ func (e *encoder) hosts() error {
 		return err
 	}
 	for _, p := range e.host.Peers {
-		row, err := e.peer(p)
+		row, reached, err := e.peer(p)
 		if err != nil {
 			return fmt.Errorf("peer %s: %w", p.Name, err)
 		}
 		number := e.index.Hosts[p.Name]
-		e.rows.Hosts[number] = row
+		if reached {
+			e.rows.Hosts[number] = row
+		}
 		for _, a := range p.Addresses {
 			if _, ok := e.rows.Peers[Underlay(a)]; ok {
 				return fmt.Errorf("peer %s: address %s is another peer's already", p.Name, a)
@@ -80,20 +82,42 @@ func (e *encoder) self() error {
 	return nil
 }
 
-func (e *encoder) peer(p state.Peer) (bpf.RowHost, error) {
+// peer is the row of another host; not reached, as long as its next hop is not
+// known: packets to it die as no_host then, and those that can ask another host
+// ask that.
+func (e *encoder) peer(p state.Peer) (row bpf.RowHost, reached bool, err error) {
 	source, target, ok := pair(e.host.Addresses, p.Addresses)
 	if !ok {
-		return bpf.RowHost{}, fmt.Errorf("no address of a family that this host has (ours %v, its %v)",
+		return row, false, fmt.Errorf("no address of a family that this host has (ours %v, its %v)",
 			e.host.Addresses, p.Addresses)
 	}
 	mac, ok := e.local.NextHops[target]
 	if !ok {
-		return bpf.RowHost{}, fmt.Errorf("no next hop is known for its address %s", target)
+		return row, false, nil
 	}
-	row := e.hostRow(p.Name, source, target)
+	row = e.hostRow(p.Name, source, target)
 	row.NextHop.Octet = mac
 	row.Down = flag(p.Down)
-	return row, nil
+	way := e.local.Ways[target]
+	if way.Device != 0 {
+		row.Ifindex, row.Uplink.Octet = way.Device, way.DeviceMAC
+	}
+	if way.MTU > 0 {
+		row.Mtu = min(row.Mtu, uint16(min(way.MTU, 65535)))
+	}
+	return row, true, nil
+}
+
+// Targets are the underlay addresses that a host sends to: of each peer one, in
+// the order of peers. These need next hops.
+func Targets(s state.Host) []netip.Addr {
+	var all []netip.Addr
+	for _, p := range s.Peers {
+		if _, target, ok := pair(s.Addresses, p.Addresses); ok {
+			all = append(all, target)
+		}
+	}
+	return all
 }
 
 // pair returns the first of our addresses whose family the peer has, and the

@@ -63,10 +63,10 @@ type VPC struct {
 	Name string
 	// VNI is the 24-bit Geneve number.
 	VNI uint32
-	// Dividers are the names of the live hosts that divide this VPC.
+	// Dividers are the names of the hosts that are asked about this VPC.
 	Dividers []string
-	// Divider says that this host is one of them and holds Routes: the
-	// subnets of the VPC in Host.Subnets are then complete.
+	// Divider says that this host can be asked, whether it is among Dividers
+	// or not: the subnets of the VPC in Host.Subnets are complete.
 	Divider bool
 }
 
@@ -80,9 +80,10 @@ type Subnet struct {
 	Gateways []netip.Addr
 	// GatewayMAC is the one MAC address that endpoints of the subnet see.
 	GatewayMAC MAC
-	// Bouncers are the names of the live hosts that bounce this subnet.
+	// Bouncers are the names of the hosts that are asked about this subnet.
 	Bouncers []string
-	// Bouncer says whether this host is one of them.
+	// Bouncer is this host's part in it. A host that is about to be asked, or
+	// was until now, has a part and is not among Bouncers.
 	Bouncer Bouncer
 }
 
@@ -120,7 +121,24 @@ type Endpoint struct {
 	Form Form
 	// XDP is where at the port a program of the XDP form sits.
 	XDP XDP
+	// Routes are what a host's own endpoint reaches by its gateways, sorted:
+	// the host has other ways to everywhere else. Any other endpoint has none,
+	// and sends everything to its gateways.
+	Routes []netip.Prefix
 }
+
+// The identities that are the same in every network, by what they name. Others
+// are greater than LastReservedIdentity; 0 is none.
+const (
+	// IdentityHost is every host itself, at its own endpoint.
+	IdentityHost = 1
+	// LastReservedIdentity leaves room for more of them.
+	LastReservedIdentity = 15
+)
+
+// IsHost says that the endpoint is the host itself: its stack, and its own
+// namespace.
+func (e Endpoint) IsHost() bool { return e.Identity == IdentityHost }
 
 // Location says behind which host an endpoint address is.
 type Location struct {
@@ -140,6 +158,21 @@ type Local struct {
 	// Ports are the interface indexes of the host side of each endpoint's
 	// link, by endpoint name.
 	Ports map[string]uint32
-	// NextHops are the Ethernet addresses to reach underlay addresses by.
+	// NextHops are the Ethernet addresses to reach underlay addresses by. A
+	// peer whose address is missing cannot be sent to until it is there.
 	NextHops map[netip.Addr]MAC
+	// Ways say more of how to reach some of these addresses.
+	Ways map[netip.Addr]Way
+}
+
+// Way is what a route says of an underlay address; zero fields say that it is
+// as for any other.
+type Way struct {
+	// Device is the interface index that packets leave by, DeviceMAC its
+	// address: the uplink's, unless they are set.
+	Device    uint32
+	DeviceMAC MAC
+	// MTU is the largest IP packet of the way, in bytes, where that is less
+	// than the uplink's.
+	MTU int
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// batch is the most rows that are read with one call. A bucket of a hash has to
-// fit whole, or the kernel refuses (ENOSPC); buckets hold a handful.
+// batch is the most rows that are read or written with one call. A bucket of a
+// hash has to fit whole, or the kernel refuses to read it (ENOSPC); buckets hold
+// a handful.
 const batch = 4096
 
 // Map is a Table in the kernel: a hash, an LRU hash, an LPM trie or an array.
@@ -64,6 +65,55 @@ func (t *Map[K, V]) Delete(key K) error {
 	return err
 }
 
+// PutAll makes or replaces rows in batches. What the kernel does not write in a
+// batch (its allocator may run short for a moment, or it may know no batches of
+// this kind of map) is put alone.
+func (t *Map[K, V]) PutAll(keys []K, values []V) (int, error) {
+	for done := 0; done < len(keys); {
+		end := min(done+batch, len(keys))
+		n, err := t.m.BatchUpdate(keys[done:end], values[done:end], nil)
+		done += whole(n, end-done, err)
+		if err == nil {
+			continue
+		}
+		if err := t.Put(keys[done], values[done]); err != nil {
+			return done, err
+		}
+		done++
+	}
+	return len(keys), nil
+}
+
+// DeleteAll removes rows in batches. A batch ends at a row that is not there,
+// and is taken up again behind it.
+func (t *Map[K, V]) DeleteAll(keys []K) (int, error) {
+	if t.array() {
+		return t.PutAll(keys, make([]V, len(keys)))
+	}
+	for done := 0; done < len(keys); {
+		end := min(done+batch, len(keys))
+		n, err := t.m.BatchDelete(keys[done:end], nil)
+		done += whole(n, end-done, err)
+		if err == nil {
+			continue
+		}
+		if err := t.Delete(keys[done]); err != nil {
+			return done, err
+		}
+		done++
+	}
+	return len(keys), nil
+}
+
+// whole is how many rows of a batch are done. One that failed before its first
+// row leaves the count as it was given, or says 0.
+func whole(n, of int, err error) int {
+	if err != nil && n >= of {
+		return 0
+	}
+	return n
+}
+
 // All returns every row. Rows that programs add or remove meanwhile may or may
 // not be among them.
 func (t *Map[K, V]) All() (map[K]V, error) {
@@ -98,23 +148,5 @@ func (t *Map[K, V]) collect(rows map[K]V, keys []K, values []V) {
 
 // Room is the map's size.
 func (t *Map[K, V]) Room() Room { return Room{Rows: int(t.m.MaxEntries()), Indexed: t.array()} }
-
-// Remove removes rows in batches; those that have gone meanwhile are no error.
-// It returns how many were there. Arrays have no such call.
-func (t *Map[K, V]) Remove(keys []K) (int, error) {
-	removed := 0
-	for len(keys) > 0 {
-		n, err := t.m.BatchDelete(keys[:min(batch, len(keys))], nil)
-		removed += n
-		keys = keys[n:]
-		switch {
-		case errors.Is(err, ebpf.ErrKeyNotExist) && len(keys) > 0:
-			keys = keys[1:] // the program, or the LRU, was there first
-		case err != nil:
-			return removed, err
-		}
-	}
-	return removed, nil
-}
 
 func (t *Map[K, V]) array() bool { return t.m.Type() == ebpf.Array }

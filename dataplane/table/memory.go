@@ -67,19 +67,24 @@ func (m *Memory[K, V]) Delete(key K) error {
 	return nil
 }
 
-// Remove removes rows, and returns how many were there; it fails as Delete does.
-func (m *Memory[K, V]) Remove(keys []K) (int, error) {
-	removed := 0
-	for _, key := range keys {
-		_, there := m.rows[key]
-		if err := m.Delete(key); err != nil {
-			return removed, err
-		}
-		if there {
-			removed++
+// PutAll is a Put of each row, up to the one that fails.
+func (m *Memory[K, V]) PutAll(keys []K, values []V) (int, error) {
+	for i, key := range keys {
+		if err := m.Put(key, values[i]); err != nil {
+			return i, err
 		}
 	}
-	return removed, nil
+	return len(keys), nil
+}
+
+// DeleteAll is a Delete of each row, up to the one that fails.
+func (m *Memory[K, V]) DeleteAll(keys []K) (int, error) {
+	for i, key := range keys {
+		if err := m.Delete(key); err != nil {
+			return i, err
+		}
+	}
+	return len(keys), nil
 }
 
 // Room is the capacity.

@@ -22,14 +22,24 @@ type Changes[K, V comparable] struct {
 // depends on its arguments alone.
 func Plan[K, V comparable](have, want map[K]V, compare func(a, b K) int) Changes[K, V] {
 	var c Changes[K, V]
-	for k, v := range want {
-		if old, ok := have[k]; !ok || old != v {
-			c.Puts = append(c.Puts, Row[K, V]{k, v})
-		}
-	}
+	there := 0
 	for k, v := range have {
-		if _, ok := want[k]; !ok {
+		wanted, ok := want[k]
+		switch {
+		case !ok:
 			c.Deletes = append(c.Deletes, Row[K, V]{k, v})
+			continue
+		case wanted != v:
+			c.Puts = append(c.Puts, Row[K, V]{k, wanted})
+		}
+		there++
+	}
+	if missing := len(want) - there; missing > 0 {
+		c.Puts = slices.Grow(c.Puts, missing)
+		for k, v := range want {
+			if _, ok := have[k]; !ok {
+				c.Puts = append(c.Puts, Row[K, V]{k, v})
+			}
 		}
 	}
 	byKey := func(a, b Row[K, V]) int { return compare(a.Key, b.Key) }

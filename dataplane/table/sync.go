@@ -5,6 +5,7 @@ package table
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Job is one table and the rows it shall hold, whatever their types. Make one
@@ -52,8 +53,9 @@ func WantMerged[K, V comparable](t Table[K, V], rows map[K]V, merge func(held, w
 
 // Sync makes every job's table hold its rows. All tables are read and compared
 // first; when one of them has no room, nothing is written, and the error joins a
-// [*TooSmall] for each such table. Then rows are put from the first job to the last, then deleted from
-// the last to the first, so that jobs stand in the order referents, referrers.
+// [*TooSmall] for each such table. Then rows are put from the first job to the
+// last, then deleted from the last to the first, so that jobs stand in the order
+// referents, referrers.
 // When a write fails, what was written is undone, and the error says so; tables
 // that could not be restored are named in it, and another Sync repairs them.
 func Sync(jobs ...Job) (Report, error) {
@@ -169,23 +171,36 @@ func (j *job[K, V]) fit() error {
 }
 
 func (j *job[K, V]) put() error {
-	for _, r := range j.changes.Puts {
-		if err := j.table.Put(r.Key, r.Value); err != nil {
-			return fmt.Errorf("write row %v of map %s: %w", r.Key, j.name(), err)
+	for chunk := range slices.Chunk(j.changes.Puts, batch) {
+		keys, values := columns(chunk)
+		n, err := j.table.PutAll(keys, values)
+		j.counted.Puts += n
+		if err != nil {
+			return fmt.Errorf("write row %v of map %s: %w", keys[n], j.name(), err)
 		}
-		j.counted.Puts++
 	}
 	return nil
 }
 
 func (j *job[K, V]) remove() error {
-	for _, r := range j.changes.Deletes {
-		if err := j.table.Delete(r.Key); err != nil {
-			return fmt.Errorf("delete row %v of map %s: %w", r.Key, j.name(), err)
+	for chunk := range slices.Chunk(j.changes.Deletes, batch) {
+		keys, _ := columns(chunk)
+		n, err := j.table.DeleteAll(keys)
+		j.counted.Deletes += n
+		if err != nil {
+			return fmt.Errorf("delete row %v of map %s: %w", keys[n], j.name(), err)
 		}
-		j.counted.Deletes++
 	}
 	return nil
+}
+
+// columns are the keys and the values of rows.
+func columns[K, V comparable](rows []Row[K, V]) ([]K, []V) {
+	keys, values := make([]K, len(rows)), make([]V, len(rows))
+	for i, r := range rows {
+		keys[i], values[i] = r.Key, r.Value
+	}
+	return keys, values
 }
 
 func (j *job[K, V]) undoPut() error {

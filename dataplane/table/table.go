@@ -26,6 +26,11 @@ type Table[K, V comparable] interface {
 	Put(key K, value V) error
 	// Delete removes a row; to remove one that is not there is no error.
 	Delete(key K) error
+	// PutAll and DeleteAll do the same for many rows, one after the other, in
+	// as few calls of the kernel as it takes. They say how many rows, from the
+	// first, are done: all of them, or those before the one that failed.
+	PutAll(keys []K, values []V) (int, error)
+	DeleteAll(keys []K) (int, error)
 	// All returns every row. An array's rows of zeros are not there.
 	All() (map[K]V, error)
 	// Room is what the table has room for.

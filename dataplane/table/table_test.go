@@ -115,6 +115,24 @@ func (j journal) Delete(k uint32) error {
 	return j.Memory.Delete(k)
 }
 
+func (j journal) PutAll(keys []uint32, values []uint64) (int, error) {
+	for i, k := range keys {
+		if err := j.Put(k, values[i]); err != nil {
+			return i, err
+		}
+	}
+	return len(keys), nil
+}
+
+func (j journal) DeleteAll(keys []uint32) (int, error) {
+	for i, k := range keys {
+		if err := j.Delete(k); err != nil {
+			return i, err
+		}
+	}
+	return len(keys), nil
+}
+
 func TestReferentsComeFirstAndGoLast(t *testing.T) {
 	g := NewWithT(t)
 	var log []string

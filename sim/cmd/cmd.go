@@ -105,7 +105,7 @@ func config(pool *testrun.Pool, wires []string) run.Config {
 	return run.Config{
 		Wires:   slices.DeleteFunc(all, func(f run.Factory) bool { return !slices.Contains(wires, f.Name) }),
 		Oracle:  func() run.Oracle { return oracle.New() },
-		Compile: compile.Hosts,
+		Compile: compile.View.Hosts,
 	}
 }
 

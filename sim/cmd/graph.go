@@ -29,9 +29,9 @@ Needs no root.`,
 			var picture string
 			switch output {
 			case "text":
-				picture = graph.Text(s.Objects)
+				picture = graph.Text(s.Objects) + graph.Underlay(s.Underlay, s.Objects)
 			case "svg":
-				picture = graph.SVG(s.Title, s.Objects)
+				picture = graph.SVGOver(s.Title, s.Underlay, s.Objects)
 			default:
 				return fmt.Errorf("--output: got %q, want text or svg", output)
 			}

@@ -43,7 +43,7 @@ func up(cmd *cobra.Command, name string, verbose bool) error {
 	if err := needRoot(); err != nil {
 		return err
 	}
-	report, err := lab.Up(cmd.Context(), s.Name, compile.Hosts(s.Standing()))
+	report, err := lab.UpOver(cmd.Context(), s.Name, s.Underlay, compile.Hosts(s.Standing()))
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (p *printer) packet(ctx context.Context, s *scenario.Scenario) error {
 		return err
 	}
 	p.doing("tracing a packet …")
-	outcome, err := walk(ctx, s.Objects, probe)
+	outcome, err := walk(ctx, s, probe)
 	if err != nil {
 		return err
 	}

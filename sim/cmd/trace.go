@@ -77,7 +77,7 @@ func (o traceOptions) run(ctx context.Context, w io.Writer, s *scenario.Scenario
 	if err := errors.Join(o.output.check(), needRoot()); err != nil {
 		return err
 	}
-	outcome, err := walk(ctx, s.Objects, probe)
+	outcome, err := walk(ctx, s, probe)
 	if err != nil {
 		return err
 	}
@@ -106,11 +106,12 @@ func writePcapng(c capture.Capture, file string) error {
 }
 
 // walk has a conversation in a network that has learned nothing.
-func walk(ctx context.Context, set object.Set, probe wire.Probe) (outcome wire.Outcome, err error) {
+func walk(ctx context.Context, s *scenario.Scenario, probe wire.Probe) (outcome wire.Outcome, err error) {
 	network := testrun.New(testrun.Load)
 	network.ReadRows()
 	defer func() { err = errors.Join(err, network.Close()) }()
-	if err := network.Apply(ctx, compile.Hosts(set)); err != nil {
+	network.Ground(s.Underlay)
+	if err := network.Apply(ctx, compile.Hosts(s.Objects)); err != nil {
 		return outcome, fmt.Errorf("build the network: %w", err)
 	}
 	if outcome, err = network.Probe(ctx, probe); err != nil {

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -36,6 +38,12 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	}
 	if about(asks, []string{report.Row}) {
 		evidence = append(evidence, report.Prove(report.Real())...)
+	}
+	if about(asks, []string{capacity.RowID}) {
+		evidence = append(evidence, capacity.Prove(capacity.Kernel)...)
+	}
+	if about(asks, []string{footprint.Row}) {
+		evidence = append(evidence, footprint.Prove(footprint.Measure)...)
 	}
 	if about(asks, []string{modesOfXDP}) && s.has("veth") {
 		evidence = append(evidence, Offload(ctx, refusesOffload)...)

@@ -19,6 +19,30 @@ type roles struct {
 	gateway             state.MAC
 }
 
+// Sent is a foreign frame as one endpoint sends it to another by the gateway:
+// both addresses are replaced, transport and length stay, and a checksum that was
+// wrong is as wrong as before. Groups stay groups. Forced says that the frame is
+// too broken to be understood, and only the bytes where its addresses should stand
+// were replaced.
+func Sent(foreign []byte, from, to capture.Endpoint, gateway state.MAC) (b []byte, forced bool) {
+	if len(foreign) < ethernet {
+		return append([]byte(nil), foreign...), true
+	}
+	r := roles{from, to, gateway}.rewrite(foreign)
+	if !r.forced {
+		spoil(r.frame, foreign)
+	}
+	return r.frame, r.forced
+}
+
+// Destination is who a foreign frame is to, seen from outside any tunnel; the
+// zero address when it says nobody.
+func Destination(foreign []byte) netip.Addr {
+	d, _ := frame.Decode(foreign) // what could be read is what there is
+	_, dst := parties(d)
+	return dst
+}
+
 // rewritten is a frame with other addresses.
 type rewritten struct {
 	frame []byte

@@ -17,6 +17,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Fault breaks one thing. The functions that are nil change nothing.
@@ -31,6 +32,8 @@ type Fault struct {
 	// states changes what hosts are given; it owns hosts, but not what
 	// their slices hold.
 	states func(hosts []state.Host)
+	// ground changes the underlay.
+	ground func(topology.Underlay) topology.Underlay
 	// packet changes what became of one packet of a probe.
 	packet func(*wire.Packet)
 	// emissions changes the frames that came out after an injection at a port.
@@ -84,6 +87,16 @@ func (p *planted) Apply(ctx context.Context, hosts []state.Host) error {
 		p.fault.states(hosts)
 	}
 	return p.Wire.Apply(ctx, hosts)
+}
+
+// Ground tells the wire its underlay, if it can have one.
+func (p *planted) Ground(u topology.Underlay) {
+	if p.fault.ground != nil {
+		u = p.fault.ground(u)
+	}
+	if grounder, ok := p.Wire.(wire.Grounder); ok {
+		grounder.Ground(u)
+	}
 }
 
 // Probe tells an outcome that the fault has changed.

@@ -59,7 +59,7 @@ func TestEveryClaimedRowHasAFault(t *testing.T) {
 	rows, err := conformance.Rows()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	for _, row := range rows {
-		if len(row.Required) > 0 && row.ID != "J3" && row.ID != "J10" && row.ID != "J11" { // theirs are a program that loses frames, a report that lies, and a good file among the bad
+		if len(row.Required) > 0 && row.ID != "J3" && row.ID != "J10" && row.ID != "J11" && row.ID != "K6" { // theirs are a program that loses frames, a report that lies, a good file among the bad, and a host that applies half
 			NewWithT(t).Expect(fault.Of(row.ID)).NotTo(BeEmpty(), row.ID)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -43,6 +44,13 @@ func loseReturned(p *wire.Packet) {
 	if len(p.Hosts) > 1 && slices.Contains(p.Hosts[1:], p.Hosts[0]) {
 		lose(p)
 		p.Refused = nil
+	}
+}
+
+// loseToHosts loses what a host should get at its own endpoint.
+func loseToHosts(p *wire.Packet) {
+	if strings.HasPrefix(p.To, object.HostNamespace+"/") {
+		lose(p)
 	}
 }
 
@@ -112,6 +120,16 @@ func forgetGuard(drops wire.Drops) {
 			}
 		}
 	}
+}
+
+// alterPassed flips the last byte of each frame that a stack gets.
+func alterPassed(at wire.Port, in [][]byte, out []wire.Emission) []wire.Emission {
+	for i := range out {
+		if out[i].At.Stack != "" {
+			alterFrames(at, in, out[i:i+1])
+		}
+	}
+	return out
 }
 
 // alterFrames flips the last byte of each frame that comes out.

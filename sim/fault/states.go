@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // wrongVNI sets the top bit of all VNIs at the first host that has endpoints.
@@ -54,6 +55,12 @@ func noDividers(hosts []state.Host) {
 			hosts[i].VPCs[j].Dividers, hosts[i].VPCs[j].Divider = nil, false
 		}
 	}
+}
+
+// noRouters leaves segments by themselves.
+func noRouters(u topology.Underlay) topology.Underlay {
+	u.Routers = nil
+	return u
 }
 
 // wrongMode exchanges the modes of XDP, native and generic.

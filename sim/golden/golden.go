@@ -52,10 +52,13 @@ func Port(p wire.Port) string {
 	return "uplink:" + p.Uplink
 }
 
-// Frames are what a wire emitted, in order.
+// Frames are what a wire emitted at endpoints and on the underlay, in order.
 func Frames(emissions []wire.Emission) []Frame {
 	frames := make([]Frame, 0, len(emissions))
 	for _, e := range emissions {
+		if e.At.Stack != "" {
+			continue
+		}
 		frames = append(frames, Frame{Port: Port(e.At), Bytes: e.Frame})
 	}
 	return frames

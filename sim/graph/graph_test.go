@@ -20,12 +20,14 @@ import (
 	"github.com/mizar-net/mizar/sim/scenarios"
 )
 
-func tour(t *testing.T) object.Set {
+func tourScenario(t *testing.T) *scenario.Scenario {
 	t.Helper()
 	s, err := scenarios.Load(scenarios.Tour)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return s.Objects
+	return s
 }
+
+func tour(t *testing.T) object.Set { return tourScenario(t).Objects }
 
 // many has more hosts than fit beside each other.
 func many(t *testing.T) object.Set {
@@ -71,6 +73,19 @@ func TestPicturesNameEverything(t *testing.T) {
 			NewWithT(t).Expect(svg).To(ContainSubstring(name))
 		}
 	}
+}
+
+func TestPicturesNameSegmentsAndRouters(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenarios.Load("routed")
+	g.Expect(err).NotTo(HaveOccurred())
+	text, svg := graph.Underlay(s.Underlay, s.Objects), graph.SVGOver(s.Title, s.Underlay, s.Objects)
+	g.Expect(text).To(ContainSubstring("segment left"))
+	g.Expect(text).To(MatchRegexp(`segment right .*: h2 h3 r2\(192\.0\.2\.190/26`))
+	for line := range strings.Lines(text) {
+		g.Expect(svg).To(ContainSubstring(strings.TrimSpace(line)))
+	}
+	g.Expect(graph.Underlay(tourScenario(t).Underlay, tour(t))).To(BeEmpty(), "one segment needs no lines")
 }
 
 func TestRowsOfTextFitTheScreen(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Distances in the picture.
@@ -45,7 +46,10 @@ type picture struct {
 // SVG is a network as one self-contained SVG picture: VPCs with their subnets,
 // hosts with their uplinks, endpoints and roles in the VPCs' colours, and the
 // underlay.
-func SVG(title string, set object.Set) string {
+func SVG(title string, set object.Set) string { return SVGOver(title, topology.Underlay{}, set) }
+
+// SVGOver is [SVG] with a line for each segment of the underlay below.
+func SVGOver(title string, u topology.Underlay, set object.Set) string {
 	p := picture{set: set, hosts: compile.Hosts(set), colours: map[string]colour{}, vpcs: map[string]string{}}
 	for i, v := range set.VPCs {
 		p.colours[v.Name] = colours[i%len(colours)]
@@ -57,6 +61,10 @@ func SVG(title string, set object.Set) string {
 	y := p.legend(margin + 16 + gap)
 	for _, row := range p.rows() {
 		y = p.row(row, y)
+	}
+	for text := range strings.Lines(Underlay(u, set)) {
+		p.text(margin, y, "faint", strings.TrimSuffix(text, "\n"))
+		y += line
 	}
 	return p.svg(title)
 }

@@ -15,11 +15,43 @@ import (
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Text is a network as a picture: a line for each VPC, a box for each host with
 // its endpoints and roles, and the underlay below.
 func Text(set object.Set) string { return tenants(set) + draw(set) }
+
+// Underlay is the network between hosts as lines: segments with who is on them,
+// and the routers between them. Empty for one segment.
+func Underlay(u topology.Underlay, set object.Set) string {
+	var b strings.Builder
+	for _, s := range u.Segments {
+		fmt.Fprintf(&b, "segment %-7s %s MTU %d:", s.Name, prefixes(s.CIDRs), s.MTU)
+		for _, h := range set.Hosts {
+			if on, _, ok := u.Of(h.Addresses[0]); ok && on.Name == s.Name {
+				b.WriteString(" " + h.Name)
+			}
+		}
+		for _, r := range u.Routers {
+			for _, p := range r.Ports {
+				if p.Segment == s.Name {
+					fmt.Fprintf(&b, " %s(%s)", r.Name, prefixes(p.Addresses))
+				}
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func prefixes(all []netip.Prefix) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, " ")
+}
 
 // columns is how wide a row of boxes gets before the next begins.
 const columns = 160

@@ -38,10 +38,20 @@ func (r Report) Write(w io.Writer) error { return veth.WriteReport(w, r.Offloads
 // Up builds a lab in which every host holds its state, and leaves it. After an
 // error, or when ctx ends, nothing stays behind.
 func Up(ctx context.Context, name string, hosts []state.Host) (Report, error) {
+	return UpOver(ctx, name, topology.Underlay{}, hosts)
+}
+
+// UpOver is [Up] on an underlay with segments and routers. Hosts keep the next
+// hops that they find; a change of the underlay afterwards is not followed.
+func UpOver(ctx context.Context, name string, u topology.Underlay, hosts []state.Host) (Report, error) {
 	if name == "" {
 		return Report{}, errors.New("a lab needs a name")
 	}
-	room, err := netns.Build(ctx, topology.FromStates(hosts), netns.Options{Name: name})
+	plan, err := topology.Over(u, hosts)
+	if err != nil {
+		return Report{}, fmt.Errorf("bring lab %s up: %w", name, err)
+	}
+	room, err := netns.Build(ctx, plan, netns.Options{Name: name})
 	if err != nil {
 		return Report{}, fmt.Errorf("bring lab %s up: %w", name, err)
 	}
@@ -69,7 +79,7 @@ func program(ctx context.Context, room *netns.Net, hosts []state.Host) (err erro
 	for _, h := range hosts {
 		d := paths[h.Name]
 		if err == nil {
-			err = errors.Join(ctx.Err(), programOne(room, h, d))
+			err = errors.Join(ctx.Err(), programOne(ctx, room, h, d))
 		}
 		if closing := d.Close(); closing != nil {
 			err = errors.Join(err, fmt.Errorf("host %s: %w", h.Name, closing))
@@ -78,8 +88,8 @@ func program(ctx context.Context, room *netns.Net, hosts []state.Host) (err erro
 	return err
 }
 
-func programOne(room *netns.Net, h state.Host, d *dataplane.Datapath) error {
-	local, err := room.Local(h.Name)
+func programOne(ctx context.Context, room *netns.Net, h state.Host, d *dataplane.Datapath) error {
+	local, err := veth.Resolve(ctx, room, h)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func options(t *testing.T) record.Options {
 				{Name: "veth", Open: func(context.Context) (wire.Wire, error) { return veth.Open() }},
 			},
 			Oracle:  func() run.Oracle { return oracle.New() },
-			Compile: compile.Hosts,
+			Compile: compile.View.Hosts,
 		},
 	}
 }

@@ -47,6 +47,9 @@ var frameKinds = map[string]struct {
 
 // frames builds a frame for each family that its fields leave open.
 func (w world) frames(f scenario.FrameSpec, at wire.Port) ([]built, error) {
+	if scenario.Outside(f.Kind) {
+		return w.outside(f, at)
+	}
 	kind := frameKinds[f.Kind]
 	from := w.endpoints[f.From]
 	if from == nil {

@@ -165,7 +165,7 @@ func setup(testrun, veth *network) run.Config {
 	return run.Config{
 		Wires:   []run.Factory{open(testrun), open(veth)},
 		Oracle:  func() run.Oracle { return oracle{newNetwork("oracle")} },
-		Compile: compile.Hosts,
+		Compile: compile.View.Hosts,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Factory opens a wire. The run closes it.
@@ -40,8 +41,9 @@ type Config struct {
 	Wires []Factory
 	// Oracle makes a new one that has learned nothing.
 	Oracle func() Oracle
-	// Compile makes the states of all hosts from the objects.
-	Compile func(object.Set) []state.Host
+	// Compile makes the states of all hosts from the objects, as they are seen
+	// at one moment.
+	Compile func(compile.View, object.Set) []state.Host
 	// Form of the endpoint program, where the scenario itself says nothing
 	// about it; empty: what the objects say.
 	Form state.Form
@@ -131,6 +133,8 @@ func names(factories []Factory) []string {
 type runner struct {
 	Config
 	scenario *scenario.Scenario
+	// ground is the underlay of the moment, underlay the family of this run.
+	ground   topology.Underlay
 	underlay string
 	form     string
 	xdp      string
@@ -146,11 +150,12 @@ type runner struct {
 	// events are the kinds of all that has happened, running is the traffic.
 	events  []string
 	running map[string]running
+	operator
 }
 
 func runVariant(ctx context.Context, s *scenario.Scenario, c Config) (v Variant, err error) {
 	r := &runner{
-		Config: c, scenario: s, oracle: c.Oracle(), since: map[string]counters{},
+		Config: c, scenario: s, ground: s.Underlay, oracle: c.Oracle(), since: map[string]counters{},
 		live: newLiveness(s.Seed), conditions: map[string]wire.Condition{}, running: map[string]running{},
 	}
 	if len(s.Families) == 1 {
@@ -232,20 +237,46 @@ func (r *runner) close() error {
 	return errors.Join(errs...)
 }
 
-// apply makes everybody hold what a set of objects asks for.
+// apply makes everybody hold what a set of objects asks for, as an operator would:
+// successive users of an address are told apart, and roles move step by step.
 func (r *runner) apply(ctx context.Context, set object.Set) error {
-	states := r.Compile(set)
-	compile.Mark(states, r.live.alive)
+	set, err := r.generations(set, r.live.now)
+	if err != nil {
+		return err
+	}
 	if err := r.oracle.Apply(set); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
-	for _, w := range r.wires {
-		if err := w.Apply(ctx, states); err != nil {
-			return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
+	for settled := false; !settled; {
+		states := r.Compile(compile.View{Roles: r.place(set), Live: r.live.alive}, set)
+		for _, w := range r.wires {
+			if err := lay(w, r.ground); err != nil {
+				return err
+			}
+			if err := w.Apply(ctx, states); err != nil {
+				return fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
+			}
 		}
+		r.world, r.states, settled = newWorld(set, states), states, r.roles.Settled()
 	}
-	r.world, r.states = newWorld(set, states), states
 	return nil
+}
+
+// lay tells a wire its underlay.
+func lay(w wire.Wire, u topology.Underlay) error {
+	grounder, ok := w.(wire.Grounder)
+	if ok {
+		grounder.Ground(u)
+	} else if u.Routed() {
+		return fmt.Errorf("lay the underlay of the %s wire: it knows no segments and routers", w.Name())
+	}
+	return nil
+}
+
+// rebuild changes the underlay under the same objects.
+func (r *runner) rebuild(ctx context.Context, c *scenario.Rebuild) error {
+	r.ground = c.Underlay
+	return r.apply(ctx, r.world.set)
 }
 
 func (r *runner) notify(e Event) {
@@ -284,6 +315,9 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 	case s.Replay != nil:
 		return r.replay(ctx, s.Replay)
 	case s.Change != nil:
+		if err := r.delete(r.world.set, s.Change, r.live.now); err != nil {
+			return nil, err
+		}
 		r.events = append(r.events, s.Kind())
 		return nil, r.apply(ctx, s.Change.Objects)
 	case s.Fault != nil:
@@ -294,6 +328,8 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 		return nil, r.traffic(ctx, s.Traffic)
 	case s.Stop != nil:
 		return r.stop(ctx, s.Stop)
+	case s.Rebuild != nil:
+		return nil, r.rebuild(ctx, s.Rebuild)
 	case s.Assert != nil:
 		return r.assert(ctx, s.Assert)
 	case s.Forget:

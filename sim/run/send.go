@@ -3,6 +3,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -16,7 +17,10 @@ import (
 // sent is what became of one frame on one wire.
 type sent struct {
 	answers, deliveries, underlay int
-	drops                         wire.Drops
+	// passes are frames that the host's stack got as they were; altered those
+	// that it got otherwise.
+	passes, altered int
+	drops           wire.Drops
 	// wrong are broken checksums among what came out.
 	wrong error
 }
@@ -86,6 +90,13 @@ func sendOne(ctx context.Context, w wire.Wire, at wire.Port, f built) (sent, err
 	want := key(f.bytes)
 	for _, e := range emissions {
 		switch {
+		case e.At.Stack != "":
+			if e.At.Stack == at.Uplink && bytes.Equal(e.Frame, f.bytes) {
+				s.passes++
+			} else {
+				s.altered++
+			}
+			continue
 		case e.At.Uplink != "":
 			s.underlay++
 		case e.At == at && answersTo(f.cell.Proto, e.Frame):
@@ -159,6 +170,10 @@ func (s sent) fate() string {
 		return "answered"
 	case s.deliveries > 0:
 		return "delivered"
+	case s.altered > 0:
+		return "passed to the host's stack, but not as it was"
+	case s.passes > 0:
+		return "passed to the host's stack"
 	case len(s.drops) > 0:
 		return "dropped by " + s.droppers()
 	}
@@ -188,12 +203,15 @@ func (s sent) as(e scenario.Expect) (want string, ok bool) {
 		return "one answer at the port, nothing on the underlay", s.answers == 1 && s.underlay == 0
 	case scenario.Deliver:
 		return "delivered once", s.deliveries == 1
+	case scenario.Pass:
+		return "passed to the host's stack once, byte for byte, and nothing else anywhere",
+			s.passes == 1 && s.altered+s.answers+s.deliveries+s.underlay+len(s.drops) == 0
 	}
 	want = "dropped"
 	if e.Reason != "" {
 		want += " (" + e.Reason + ")"
 	}
-	if s.answers > 0 || s.deliveries > 0 {
+	if s.answers > 0 || s.deliveries > 0 || s.passes > 0 || s.altered > 0 {
 		return want, false
 	}
 	for _, reasons := range s.drops {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/replay"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -75,7 +76,10 @@ func files(p *scenario.Replay, rec replay.Recording) (capture []byte, twin strin
 // capture of the future, and the text beside it. Nothing is written unless every
 // frame is proven.
 func Record(ctx context.Context, w wire.Wire, s *scenario.Scenario, p *scenario.Replay, c Config, file string) (int, error) {
-	states := c.Compile(s.Objects)
+	states := c.Compile(compile.View{}, s.Objects)
+	if err := lay(w, s.Underlay); err != nil {
+		return 0, err
+	}
 	if err := w.Apply(ctx, states); err != nil {
 		return 0, fmt.Errorf("apply the states on the %s wire: %w", w.Name(), err)
 	}

@@ -44,7 +44,7 @@ func TestLargeNetworksWork(t *testing.T) {
 			began, built := time.Now(), time.Time{}
 			r, err := run.Run(t.Context(), s, run.Config{
 				Wires:  []run.Factory{{Name: size.Wires[0], Open: func(context.Context) (wire.Wire, error) { return open[size.Wires[0]]() }}},
-				Oracle: func() run.Oracle { return oracle.New() }, Compile: compile.Hosts,
+				Oracle: func() run.Oracle { return oracle.New() }, Compile: compile.View.Hosts,
 				Notify: func(e run.Event) {
 					if e.Kind == run.Opened {
 						built = time.Now()

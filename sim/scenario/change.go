@@ -42,6 +42,7 @@ func (d *decoder) change(v strict.Value) *Change {
 		d.others = append(d.others, err)
 		return c
 	}
+	d.place(set, d.ground)
 	c.Objects, d.set, d.draft = set, set, next
 	return c
 }

@@ -15,8 +15,8 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/object/strict"
-	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Load reads a scenario and the files that it names from a file system: the
@@ -92,6 +92,8 @@ type decoder struct {
 	draft object.Draft
 	set   object.Set
 	wires []string
+	// ground is the underlay as the step that is being read finds it.
+	ground topology.Underlay
 	// underlays are the families that the scenario is run over.
 	underlays []int
 	// conditions are those of hosts at the step that is being read, running the
@@ -148,7 +150,8 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	d.wires = s.Wires
 	s.Seed = f.Optional("seed").Int(0, 1<<30)
 	before := d.failures()
-	s.Families, s.Forms, s.Modes = d.topology(f.Required("topology", "hosts, vpcs, subnets and endpoints"))
+	d.topology(s, f.Required("topology", "hosts, vpcs, subnets and endpoints"))
+	d.ground = s.Underlay
 	d.underlays = s.Families
 	d.objects(f.Optional("objects"), &d.draft)
 	if d.failures() > before && d.shape == nil {
@@ -160,6 +163,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 		return
 	}
 	s.Objects, d.set = set, set
+	d.place(set, s.Underlay)
 	d.families(s.Families, f.Optional("topology"))
 	steps := f.Required("steps", "a list of steps")
 	s.Steps = strict.Each(steps, d.step)
@@ -167,10 +171,10 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 }
 
 // topology reads the shorthand for objects, the families of the underlay, the
-// forms of the endpoint program and the modes of XDP.
-func (d *decoder) topology(v strict.Value) ([]int, []state.Form, []Modes) {
+// forms of the endpoint program, the modes of XDP, and the underlay itself.
+func (d *decoder) topology(s *Scenario, v strict.Value) {
 	f := v.Fields("underlay", "form", "xdp", "hosts", "vpcs", "subnets", "endpoints")
-	u := f.Optional("underlay").Fields("mtu", "vlan", "families")
+	u := f.Optional("underlay").Fields("mtu", "vlan", "families", "segments", "routers")
 	for _, section := range []struct {
 		name string
 		kind object.Kind
@@ -200,7 +204,8 @@ func (d *decoder) topology(v strict.Value) ([]int, []state.Form, []Modes) {
 	if slices.Sort(each); len(slices.Compact(each)) != len(families.List()) {
 		families.Fail("each family once")
 	}
-	return each, forms(f.Optional("form")), modes(f.Optional("xdp"))
+	s.Families, s.Forms, s.Modes = each, forms(f.Optional("form")), modes(f.Optional("xdp"))
+	s.Underlay = d.underlay(u.Optional("segments"), u.Optional("routers"), mtu)
 }
 
 func family(v strict.Value) int {

@@ -20,15 +20,18 @@ func (d *decoder) send(v, expect strict.Value) *Send {
 	if !expect.Present() {
 		v.FailGot("frames without expect", "beside them, expect: {verdict: drop, reason: …}, deliver or answer")
 	}
-	s.Expect = d.expect(expect, Deliver, Drop, Answer)
+	s.Expect = d.expect(expect, Deliver, Drop, Answer, Pass)
 	if n := f.Optional("answers"); n.Present() {
 		answers := n.Int(0, 1000)
 		s.Answers = &answers
 	}
 	for i, item := range f.Optional("frames").List() {
 		fr := s.Frames[i]
-		if s.At.Uplink != "" && fr.Kind != "geneve" {
-			item.FailGot("kind "+fr.Kind+" at an uplink", "kind geneve there")
+		if s.At.Uplink != "" && fr.Kind != "geneve" && !Outside(fr.Kind) {
+			item.FailGot("kind "+fr.Kind+" at an uplink", "kind geneve there, or one of host-…")
+		}
+		if s.At.Endpoint != "" && Outside(fr.Kind) {
+			item.FailGot("kind "+fr.Kind+" at an endpoint", "such a frame at an uplink")
 		}
 		if s.At.Endpoint != "" && fr.To == "" && !fr.ToAddr.IsValid() && !fr.Target.IsValid() && needsPeer(fr.Kind) {
 			item.FailGot("a frame to nobody", "to (an endpoint or an address), or target")
@@ -58,7 +61,7 @@ func (d *decoder) port(whole strict.Value, f strict.Fields) wire.Port {
 
 func (d *decoder) frame(v strict.Value) FrameSpec {
 	f := v.Fields("kind", "from", "to", "family", "srcMAC", "dstMAC", "srcIP", "senderMAC", "senderIP", "target",
-		"ttl", "source", "port", "outerSrc", "vni")
+		"ttl", "source", "port", "outerSrc", "vni", "vlan", "proto")
 	fr := FrameSpec{
 		Kind:       f.Required("kind", "one of "+strings.Join(Kinds, ", ")).Enum(Kinds...),
 		From:       d.endpoint(f.Optional("from")),
@@ -74,6 +77,8 @@ func (d *decoder) frame(v strict.Value) FrameSpec {
 		Port:       uint16(f.Optional("port").Int(1, 65535)),
 		OuterSrc:   f.Optional("outerSrc").Addr(),
 		VNI:        uint32(f.Optional("vni").Int(1, object.MaxVNI)),
+		VLAN:       uint16(f.Optional("vlan").Int(1, object.MaxVLAN)),
+		Proto:      uint8(f.Optional("proto").Int(1, 255)),
 		At:         object.Position{File: v.File(), Line: v.Line()},
 	}
 	if fr.Kind == "geneve" {

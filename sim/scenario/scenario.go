@@ -51,12 +51,14 @@ package scenario
 import (
 	"io/fs"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Scenario is one file, checked and with its defaults filled in.
@@ -77,6 +79,8 @@ type Scenario struct {
 	// Modes of XDP that the steps are run in, one after the other, each over
 	// all Families; empty: one run, with what the objects say.
 	Modes []Modes
+	// Underlay is what is between the hosts; the zero value is one segment.
+	Underlay topology.Underlay
 	// Objects are the topology and the objects, together and valid.
 	Objects object.Set
 	Steps   []Step
@@ -104,6 +108,7 @@ type Step struct {
 	Send    *Send
 	Replay  *Replay
 	Change  *Change
+	Rebuild *Rebuild
 	Forget  bool
 	Advance time.Duration
 	Assert  *Assert
@@ -157,6 +162,8 @@ const (
 	// Refuse is a packet that goes nowhere and whose sender is told by an ICMP
 	// error.
 	Refuse Verdict = "refuse"
+	// Pass is a frame that the host's own stack gets, byte for byte.
+	Pass Verdict = "pass"
 )
 
 // Expect is what should become of packets. Whatever is left out is as the
@@ -259,7 +266,11 @@ type FrameSpec struct {
 	// OuterSrc's the frame is left out.
 	OuterSrc netip.Addr
 	VNI      uint32
-	At       object.Position
+	// VLAN and Proto are of what others say to a host: its tag, and the
+	// protocol of "host-ip".
+	VLAN  uint16
+	Proto uint8
+	At    object.Position
 }
 
 // Kinds of frames that a send step can make.
@@ -267,7 +278,12 @@ var Kinds = []string{
 	"udp", "tcp-syn", "icmp",
 	"arp-request", "arp-reply", "arp-announce", "arp-probe",
 	"ns", "na", "dad", "rs", "geneve",
+	"host-udp", "host-tcp", "host-icmp", "host-ip", "host-fragment", "host-arp", "host-ns", "host-ra", "host-lldp", "host-stp",
 }
+
+// Outside says that frames of a kind are what others on the underlay say to a
+// host, and none of Mizar's.
+func Outside(kind string) bool { return strings.HasPrefix(kind, "host-") }
 
 // Replay puts a capture on a port and compares what comes out with a golden
 // capture.

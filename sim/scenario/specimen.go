@@ -10,12 +10,17 @@ title: specimen
 wires: [testrun, veth]
 seed: 1
 topology:
-  underlay: {mtu: 1500, vlan: 7, families: [4, 6]}
+  underlay:
+    mtu: 1500
+    vlan: 7
+    families: [4, 6]
+    segments: {left: {cidrs: [192.0.2.0/24], mtu: 1500}}
+    routers: {r1: {ports: {left: {addresses: [192.0.2.254], mac: "02:00:00:00:00:01"}}}}
   form: FORM
   xdp: XDP
   hosts:
-    h1: {addresses: [192.0.2.1, "2001:db8::1"], xdp: native}
-  vpcs: {red: {vni: 100}}
+    h1: {addresses: [192.0.2.1, "2001:db8::1"], xdp: native, endpoint: {addresses: [10.0.0.9], mac: "02:00:00:00:00:01", form: xdp, xdp: native}}
+  vpcs: {red: {vni: 100, default: true}}
   subnets: {red-a: {vpc: red, cidrs: [10.0.0.0/24]}}
   endpoints:
     red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}
@@ -32,6 +37,7 @@ steps:
 - {replay: {at: red-1, file: x, golden: x, rewrite: {10.0.0.2: red-1}, unordered: [{at: red-1, packets: [1]}]}}
 - {replay: {uplink: h1, file: x, golden: {v4: x, v6: x}, mask: {outer.tos: 1}, relations: {outer.sport: entropy}}}
 - {change: {apply: [{file: x}], delete: [Endpoint/red-1]}}
+- {underlay: {routers: {r1: {left: {mac: "02:00:00:00:00:01"}}}, segments: {left: {mtu: 1400}}}}
 - {forget: true}
 - {advance: 1s}
 - {wait: 1s}

@@ -15,7 +15,7 @@ import (
 // stepKinds are the keys that say what a step does, one of them in each.
 var stepKinds = []string{
 	"probe", "table", "trace", "send", "replay", "assert",
-	"change", "move", "recreate", "relabel", "roles", "forget",
+	"change", "move", "recreate", "relabel", "roles", "underlay", "forget",
 	"advance", "wait", "at", "clock", "link", "host", "agent", "traffic", "stop",
 }
 
@@ -73,6 +73,8 @@ func (d *decoder) body(s *Step, kind string, v, expect strict.Value) {
 		s.Replay = d.replay(v)
 	case "assert":
 		s.Assert = d.assert(v)
+	case "underlay":
+		s.Rebuild = d.rebuild(v)
 	case "forget":
 		if s.Forget = v.Bool(); !s.Forget {
 			v.Fail("true, or no such step")

@@ -32,8 +32,8 @@ func planted(t *testing.T, spoil func(*state.Host)) []string {
 	r, err := run.Run(context.Background(), s, run.Config{
 		Wires:  []run.Factory{{Name: "testrun", Open: func(context.Context) (wire.Wire, error) { return testrun.New(pool.Make), nil }}},
 		Oracle: func() run.Oracle { return oracle.New() },
-		Compile: func(set object.Set) []state.Host {
-			hosts := compile.Hosts(set)
+		Compile: func(view compile.View, set object.Set) []state.Host {
+			hosts := view.Hosts(set)
 			for i := range hosts {
 				spoil(&hosts[i])
 			}

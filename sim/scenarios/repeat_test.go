@@ -38,7 +38,7 @@ func play(t *testing.T, pool *testrun.Pool, name string, seed int) (frames, resu
 			return w, nil
 		}}},
 		Oracle:  func() run.Oracle { return oracle.New() },
-		Compile: compile.Hosts,
+		Compile: compile.View.Hosts,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	r.Elapsed = 0

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Wire is a network of hosts that hold states.
@@ -49,6 +50,14 @@ type Meter interface {
 // table, for people who want to know what a figure was measured on.
 type Reporter interface {
 	Report(ctx context.Context) (string, error)
+}
+
+// Grounder is a wire whose hosts can be on several segments, with routers
+// between them. Both wires are one.
+type Grounder interface {
+	// Ground is the underlay from the next Apply on. Without it, all hosts are
+	// on one segment.
+	Ground(u topology.Underlay)
 }
 
 // Weigher is a wire that can tell what its maps cost. Both wires are one.
@@ -90,15 +99,18 @@ type Port struct {
 	Endpoint string
 	// Uplink is the name of a host: frames enter from the underlay.
 	Uplink string
+	// Stack is the name of a host whose own stack gets a frame that arrived
+	// from the underlay: frames only leave there.
+	Stack string
 }
 
 // Emission is a frame that came out.
 type Emission struct {
-	// At is the endpoint that received the frame, or the host that put it
-	// on the underlay.
+	// At is the endpoint that received the frame, the host that put it on the
+	// underlay, or the host whose stack it was passed to.
 	At Port
 	// To is the host that the underlay carried the frame to; empty when
-	// the frame reached an endpoint, or nobody.
+	// the frame reached an endpoint, a stack, or nobody.
 	To    string
 	Frame []byte
 	// Input is the index of the injected frame that caused it; -1 when the

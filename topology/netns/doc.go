@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package netns builds a topology for real, out of network namespaces, veth
-// pairs and one bridge.
+// pairs and a bridge for each segment of the underlay.
 //
 //	 endpoint a1          host h1                     fabric          host h2
 //	+---------+   +-------------------------+   +-----------------+   +------
@@ -9,6 +9,9 @@
 //	+---------+   | (program       (program |   |     \ bridge /  |   |
 //	  GRO on      |  endpoint)       uplink)|   +-----------------+   +------
 //	              +-------------------------+      GRO on
+//
+// Segments are joined by routers, which are namespaces that forward. A host that
+// is an endpoint itself has both ends of that link in its own namespace.
 //
 // Every frame is whole on every link: all transmit offloads are off, so that
 // programs meet finished checksums and frames no larger than the MTU. GRO is on

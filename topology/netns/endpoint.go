@@ -13,15 +13,16 @@ import (
 	"github.com/mizar-net/mizar/topology"
 )
 
-// Device is the name of every endpoint's device in its namespace.
-const Device = "eth0"
+// Device is the name of an endpoint's device in a namespace of its own.
+const Device = topology.EndpointDevice
 
-// endpoint is a namespace with one device, whose other end is a host's port.
+// endpoint is a namespace with one device, whose other end is a host's port. The
+// namespace of a host's own endpoint is the host's.
 type endpoint struct {
 	*space
 	topology.Endpoint
 	host *host
-	// device is the index of eth0 here, port that of its other end there.
+	// device is the index of the device here, port that of its other end there.
 	device, port           int
 	offloads, portOffloads map[string]string
 	// attached is at the port, suits what offloads suit it.
@@ -31,6 +32,9 @@ type endpoint struct {
 
 // newEndpoint makes an endpoint and plugs it into its host.
 func newEndpoint(t topology.Endpoint, h *host, file string) (*endpoint, error) {
+	if t.Self {
+		return newSelf(t, h)
+	}
 	s, err := newSpace(file)
 	if err != nil {
 		return nil, err
@@ -44,6 +48,48 @@ func newEndpoint(t topology.Endpoint, h *host, file string) (*endpoint, error) {
 	return e, nil
 }
 
+// newSelf plugs a host into itself.
+func newSelf(t topology.Endpoint, h *host) (*endpoint, error) {
+	e := &endpoint{space: h.space, Endpoint: t, host: h}
+	for _, step := range []func() error{e.plugIn, e.speak, e.switchOffloads, e.up, e.address, e.route} {
+		if err := step(); err != nil {
+			if e.device != 0 {
+				err = errors.Join(err, e.unplug())
+			}
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// speak lets the device speak IPv6, which other ports of the host do not, and
+// keeps the host's other links from answering for its addresses.
+func (e *endpoint) speak() error {
+	return e.in(func() error {
+		return set([]sysctl{
+			{"net.ipv6.conf." + e.Device() + ".disable_ipv6", "0"},
+			{"net.ipv4.conf.all.arp_ignore", "1"},
+		})
+	})
+}
+
+// route leads to the other subnets of the VPC by the gateways.
+func (e *endpoint) route() error {
+	for _, to := range e.Routes {
+		for i, g := range e.Gateways {
+			own := e.Addresses[i]
+			if g.Is4() != to.Addr().Is4() || own.Masked() == to {
+				continue
+			}
+			err := e.links.RouteAdd(&netlink.Route{LinkIndex: e.device, Dst: ipNet(to), Gw: g.AsSlice(), Src: own.Addr().AsSlice()})
+			if err != nil {
+				return fmt.Errorf("add the route to %s by %s: %w", to, g, err)
+			}
+		}
+	}
+	return nil
+}
+
 func (e *endpoint) settle() error {
 	if err := e.in(func() error { return set(quiet) }); err != nil {
 		return err
@@ -54,7 +100,7 @@ func (e *endpoint) settle() error {
 // plugIn makes the link between eth0 and port.
 func (e *endpoint) plugIn() error {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = Device
+	attrs.Name = e.Device()
 	attrs.MTU = e.MTU
 	attrs.HardwareAddr = net.HardwareAddr(e.MAC[:])
 	veth := netlink.NewVeth(attrs)
@@ -62,7 +108,7 @@ func (e *endpoint) plugIn() error {
 	veth.PeerMTU = uint32(e.MTU)
 	veth.PeerNamespace = netlink.NsFd(e.host.ns)
 	if err := e.links.LinkAdd(veth); err != nil {
-		return fmt.Errorf("add %s: %w", Device, err)
+		return fmt.Errorf("add %s: %w", e.Device(), err)
 	}
 	e.device = veth.Index
 	return e.findPort()
@@ -84,7 +130,7 @@ func (e *endpoint) findPort() error {
 // switchOffloads switches both ends' offloads, before they are up.
 func (e *endpoint) switchOffloads() error {
 	err := e.in(func() (err error) {
-		e.offloads, err = switchOffloads(Device, sidePeer)
+		e.offloads, err = switchOffloads(e.Device(), sidePeer)
 		return err
 	})
 	if err != nil {
@@ -103,17 +149,20 @@ func (e *endpoint) up() error {
 		return fmt.Errorf("set the port up: %w", err)
 	}
 	if err := e.links.LinkSetUp(index(e.device)); err != nil {
-		return fmt.Errorf("set %s up: %w", Device, err)
+		return fmt.Errorf("set %s up: %w", e.Device(), err)
 	}
 	return nil
 }
 
-// address gives eth0 its addresses and default routes.
+// address gives the device its addresses and default routes.
 func (e *endpoint) address() error {
 	for _, a := range e.Addresses {
 		if err := addAddress(e.links, e.device, a); err != nil {
 			return err
 		}
+	}
+	if e.Self {
+		return nil
 	}
 	for _, g := range e.Gateways {
 		if err := e.links.RouteAdd(&netlink.Route{LinkIndex: e.device, Gw: g.AsSlice()}); err != nil {
@@ -139,10 +188,19 @@ func (e *endpoint) move(to *host) error {
 	return e.up()
 }
 
-// close unplugs the endpoint and ends its namespace.
-func (e *endpoint) close() error {
+// unplug removes the endpoint's link, which would linger until the kernel gets
+// to it.
+func (e *endpoint) unplug() error {
 	if err := e.links.LinkDel(index(e.device)); err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("remove %s: %w", Device, err)
+		return fmt.Errorf("remove %s: %w", e.Device(), err)
+	}
+	return nil
+}
+
+// close unplugs the endpoint and ends its namespace, if it has one of its own.
+func (e *endpoint) close() error {
+	if err := e.unplug(); err != nil || e.Self {
+		return err
 	}
 	return e.space.close()
 }

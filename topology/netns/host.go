@@ -88,15 +88,9 @@ func (h *host) plugIn() error {
 		return fmt.Errorf("add the uplink: %w", err)
 	}
 	h.uplink = veth.Index
-	port, err := h.fabric.links.LinkByName(veth.PeerName)
-	if err != nil {
-		return fmt.Errorf("find the uplink's other end: %w", err)
-	}
-	h.fabricPort = port.Attrs().Index
-	if err := h.fabric.links.LinkSetMasterByIndex(port, h.fabric.bridge); err != nil {
-		return fmt.Errorf("plug %s into the bridge: %w", veth.PeerName, err)
-	}
-	return nil
+	var err error
+	h.fabricPort, err = h.fabric.plug(veth.PeerName, h.Segment)
+	return err
 }
 
 // switchOffloads switches both ends' offloads, before they are up.
@@ -117,7 +111,7 @@ func (h *host) switchOffloads() error {
 // address sets both ends up and gives the uplink its addresses. Everything of
 // the same family is on the link, whatever the addresses are.
 func (h *host) address() error {
-	if err := h.in(func() error { return set([]sysctl{{"net.ipv6.conf.uplink.addr_gen_mode", "1"}}, h.wants6()) }); err != nil {
+	if err := h.in(func() error { return set(h.linkLocal(), h.wants6()) }); err != nil {
 		return err
 	}
 	if err := h.fabric.links.LinkSetUp(index(h.fabricPort)); err != nil {
@@ -125,6 +119,9 @@ func (h *host) address() error {
 	}
 	if err := h.links.LinkSetUp(index(h.uplink)); err != nil {
 		return fmt.Errorf("set the uplink up: %w", err)
+	}
+	if h.routed() {
+		return h.join()
 	}
 	for _, a := range h.Addresses {
 		if err := addAddress(h.links, h.uplink, netip.PrefixFrom(a, a.BitLen())); err != nil {
@@ -134,6 +131,38 @@ func (h *host) address() error {
 		route := &netlink.Route{LinkIndex: h.uplink, Dst: ipNet(all), Scope: netlink.SCOPE_LINK, Src: a.AsSlice()}
 		if err := h.links.RouteAdd(route); err != nil {
 			return fmt.Errorf("route %s to the uplink: %w", all, err)
+		}
+	}
+	return nil
+}
+
+// linkLocal keeps the uplink without a link-local address, unless the host has to
+// solicit neighbours, which it does from there.
+func (h *host) linkLocal() []sysctl {
+	if h.routed() {
+		return nil
+	}
+	return []sysctl{{"net.ipv6.conf.uplink.addr_gen_mode", "1"}}
+}
+
+// routed says that the host's segment is one of several.
+func (h *host) routed() bool { return len(h.Links) > 0 }
+
+// join gives the uplink its addresses on its segment, and routes to the others.
+func (h *host) join() error {
+	for i, a := range h.Addresses {
+		if err := addAddress(h.links, h.uplink, netip.PrefixFrom(a, h.Links[i].Bits())); err != nil {
+			return err
+		}
+	}
+	return addRoutes(h.space, h.Routes)
+}
+
+// addRoutes adds routes by gateways that are on a link.
+func addRoutes(s *space, routes []topology.Route) error {
+	for _, r := range routes {
+		if err := s.links.RouteAdd(&netlink.Route{Dst: ipNet(r.To), Gw: r.Via.AsSlice()}); err != nil {
+			return fmt.Errorf("route %s by %s: %w", r.To, r.Via, err)
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 // Named machine rooms have one file for each namespace:
 //
 //	/run/netns/mizar-NAME-fabric
+//	/run/netns/mizar-NAME-router:r1
 //	/run/netns/mizar-NAME-host:h1
 //	/run/netns/mizar-NAME-endpoint:default.a1
 const filePrefix = "mizar-"
@@ -27,13 +28,14 @@ type Kind string
 // The kinds of namespaces.
 const (
 	Fabric   Kind = "fabric"
+	Router   Kind = "router"
 	Host     Kind = "host"
 	Endpoint Kind = "endpoint"
 )
 
 var (
 	nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
-	fileForm = regexp.MustCompile(`^mizar-([a-z0-9.-]+)-(?:(fabric)|(host|endpoint):(.+))$`)
+	fileForm = regexp.MustCompile(`^mizar-([a-z0-9.-]+)-(?:(fabric)|(router|host|endpoint):(.+))$`)
 )
 
 // State is what has become of a named machine room.
@@ -53,8 +55,8 @@ const (
 type Named struct {
 	Name  string
 	State State
-	// Hosts and Endpoints are their names, sorted.
-	Hosts, Endpoints []string
+	// Routers, Hosts and Endpoints are their names, sorted.
+	Routers, Hosts, Endpoints []string
 }
 
 // checkName says what is wrong with a machine room's name.
@@ -101,6 +103,8 @@ func List() ([]Named, error) {
 			rooms[m[1]] = room
 		}
 		switch Kind(m[3]) {
+		case Router:
+			room.Routers = append(room.Routers, m[4])
 		case Host:
 			room.Hosts = append(room.Hosts, m[4])
 		case Endpoint:
@@ -112,6 +116,7 @@ func List() ([]Named, error) {
 		if r.State, err = stateOf(r.Name); err != nil {
 			return nil, err
 		}
+		slices.Sort(r.Routers)
 		slices.Sort(r.Hosts)
 		slices.Sort(r.Endpoints)
 		all = append(all, *r)
@@ -155,6 +160,9 @@ func Down(name string) error {
 	for _, h := range room.Hosts {
 		errs = append(errs, unpin(fileOf(name, Host, h)))
 	}
+	for _, r := range room.Routers {
+		errs = append(errs, unpin(fileOf(name, Router, r)))
+	}
 	if err := errors.Join(append(errs, c.end())...); err != nil {
 		return fmt.Errorf("take machine room %s down: %w", name, err)
 	}
@@ -162,8 +170,8 @@ func Down(name string) error {
 }
 
 // Enter runs f on a thread inside a namespace of a named machine room. who is a
-// host, an endpoint ("default/" may be left out), or "fabric"; a name that is
-// both a host's and an endpoint's means the host.
+// host, a router, an endpoint ("default/" may be left out), or "fabric"; of a name
+// that several have, the first of these. A host's own endpoint is the host.
 func Enter(name, who string, f func() error) error {
 	room, err := find(name)
 	if err != nil {
@@ -191,10 +199,12 @@ func (r Named) file(who string) (string, error) {
 		return fileOf(r.Name, Fabric, ""), nil
 	case slices.Contains(r.Hosts, who):
 		return fileOf(r.Name, Host, who), nil
+	case slices.Contains(r.Routers, who):
+		return fileOf(r.Name, Router, who), nil
 	case slices.Contains(r.Endpoints, who):
 		return fileOf(r.Name, Endpoint, who), nil
 	case slices.Contains(r.Endpoints, "default/"+who):
 		return fileOf(r.Name, Endpoint, "default/"+who), nil
 	}
-	return "", fmt.Errorf("machine room %s has no %q; it has hosts %v and endpoints %v", r.Name, who, r.Hosts, r.Endpoints)
+	return "", fmt.Errorf("machine room %s has no %q; it has hosts %v, routers %v and endpoints %v", r.Name, who, r.Hosts, r.Routers, r.Endpoints)
 }

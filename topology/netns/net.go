@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -27,6 +28,8 @@ type Net struct {
 	claim     *claim
 	topo      topology.Topology
 	fabric    *fabric
+	segments  []topology.Segment
+	routers   map[string]*router
 	hosts     map[string]*host
 	endpoints map[string]*endpoint
 }
@@ -46,7 +49,7 @@ func New(opts Options) (*Net, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("build the fabric: %w", err), c.end())
 	}
-	return &Net{opts: opts, claim: c, fabric: f, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}, nil
+	return &Net{opts: opts, claim: c, fabric: f, routers: map[string]*router{}, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}, nil
 }
 
 // Build makes a machine room with a topology, or nothing at all.
@@ -69,7 +72,10 @@ func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
 		return err
 	}
 	c := topology.Compare(n.built(), t)
-	for _, step := range []func(context.Context, topology.Change) error{n.unplug, n.removeHosts, n.addHosts, n.move, n.plug} {
+	underlay := func(ctx context.Context, c topology.Change) error {
+		return errors.Join(ctx.Err(), n.removeUnderlay(c), n.addUnderlay(c, t))
+	}
+	for _, step := range []func(context.Context, topology.Change) error{n.unplug, n.removeHosts, underlay, n.addHosts, n.move, n.plug} {
 		if err := step(ctx, c); err != nil {
 			return err
 		}
@@ -90,7 +96,8 @@ func (n *Net) modes(t topology.Topology) {
 
 // built is what exists.
 func (n *Net) built() topology.Topology {
-	var t topology.Topology
+	u := n.underlay()
+	t := topology.Topology{Segments: u.Segments, Routers: u.Routers}
 	for _, h := range n.hosts {
 		t.Hosts = append(t.Hosts, h.Host)
 	}
@@ -151,7 +158,7 @@ func (n *Net) plug(ctx context.Context, c topology.Change) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		made, err := newEndpoint(e, n.hosts[e.Host], fileOf(n.opts.Name, "endpoint", e.Name))
+		made, err := newEndpoint(e, n.hosts[e.Host], fileOf(n.opts.Name, Endpoint, e.Name))
 		if err != nil {
 			return fmt.Errorf("plug endpoint %s into %s: %w", e.Name, e.Host, err)
 		}
@@ -163,6 +170,9 @@ func (n *Net) plug(ctx context.Context, c topology.Change) error {
 // neighbours tells every host the Ethernet address of every other, so that no
 // ARP and no solicitation is ever on the underlay.
 func (n *Net) neighbours() error {
+	if n.Routed() {
+		return nil // hosts ask
+	}
 	for _, h := range n.hosts {
 		for _, other := range n.hosts {
 			if other == h {
@@ -219,7 +229,8 @@ func (n *Net) InHost(name string, f func() error) error {
 	return h.in(f)
 }
 
-// InEndpoint does so in an endpoint's namespace, where its device is [Device].
+// InEndpoint does so in an endpoint's namespace, where its device is
+// [topology.Endpoint.Device]: for the host's own endpoint, the host's.
 func (n *Net) InEndpoint(name string, f func() error) error {
 	e, ok := n.endpoints[name]
 	if !ok {
@@ -231,14 +242,13 @@ func (n *Net) InEndpoint(name string, f func() error) error {
 // unknown is the error for a name that nothing has.
 func (n *Net) unknown(kind, name string) error {
 	var have []string
-	if kind == "host" {
-		for h := range n.hosts {
-			have = append(have, h)
-		}
-	} else {
-		for e := range n.endpoints {
-			have = append(have, e)
-		}
+	switch kind {
+	case "host":
+		have = slices.Collect(maps.Keys(n.hosts))
+	case "router":
+		have = slices.Collect(maps.Keys(n.routers))
+	default:
+		have = slices.Collect(maps.Keys(n.endpoints))
 	}
 	slices.Sort(have)
 	return fmt.Errorf("%s %q is not in the machine room, which has %v", kind, name, have)
@@ -253,7 +263,7 @@ func (n *Net) Offloads() []Offload {
 	}
 	for _, e := range n.endpoints {
 		all = append(all, Offload{e.Host, e.portName(), e.attached.String(), e.portOffloads},
-			Offload{e.Name, Device, "-", e.offloads})
+			Offload{e.Name, e.Device(), "-", e.offloads})
 	}
 	slices.SortFunc(all, compareOffloads)
 	return all
@@ -283,11 +293,16 @@ func (n *Net) Release() error {
 func (n *Net) end(how func(*space) error) error {
 	var errs []error
 	for _, e := range n.endpoints {
-		errs = append(errs, how(e.space))
+		if !e.Self {
+			errs = append(errs, how(e.space))
+		}
 	}
 	for _, h := range n.hosts {
 		errs = append(errs, how(h.space))
 	}
-	n.endpoints, n.hosts = map[string]*endpoint{}, map[string]*host{}
+	for _, r := range n.routers {
+		errs = append(errs, how(r.space))
+	}
+	n.endpoints, n.hosts, n.routers = map[string]*endpoint{}, map[string]*host{}, map[string]*router{}
 	return errors.Join(append(errs, how(n.fabric.space))...)
 }

@@ -127,6 +127,49 @@ func TestHostsReachEachOtherOverTheUnderlay(t *testing.T) {
 	g.Expect(local.Ports).To(HaveKey("default/a1"))
 }
 
+// A host that is an endpoint keeps its ways to everywhere else, and sends to the
+// VPC's subnets from its own address there.
+func TestAHostIsAnEndpoint(t *testing.T) {
+	g := NewWithT(t)
+	top := room(2, 1)
+	top.Endpoints = append(top.Endpoints, topology.Endpoint{
+		Name: "host/h1", Host: "h1", Self: true, MAC: state.MAC{2, 9}, MTU: 1400,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.9.9/16"), netip.MustParsePrefix("fd10::9/64")},
+		Gateways:  []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd10::1")},
+		Routes:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd11::/64")},
+	})
+	n := build(t, top)
+	sources := map[string]string{
+		"10.0.1.2": "10.0.9.9", "10.1.7.7": "10.0.9.9", "fd10::1:2": "fd10::9", "fd11::7": "fd10::9",
+		"172.16.0.2": "172.16.0.1", "203.0.113.1": "172.16.0.1", "fd00::2": "fd00::1",
+	}
+	g.Expect(n.InHost("h1", func() error {
+		for to, from := range sources {
+			conn, err := net.Dial("udp", net.JoinHostPort(to, "9"))
+			if err != nil {
+				return err
+			}
+			g.Expect(conn.LocalAddr().(*net.UDPAddr).IP.String()).To(Equal(from), "to %s", to)
+			if err := conn.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})).To(Succeed())
+	local, err := n.Local("h1")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(local.Ports).To(HaveKey("host/h1"))
+
+	top.Endpoints = top.Endpoints[:2]
+	g.Expect(n.Apply(t.Context(), top)).To(Succeed())
+	g.Expect(n.InHost("h1", func() error {
+		_, err := net.InterfaceByName(topology.HostDevice)
+		g.Expect(err).To(HaveOccurred(), "the device is gone, the host stays")
+		_, err = net.InterfaceByName(UplinkDevice)
+		return err
+	})).To(Succeed())
+}
+
 func TestEndpointHasWhatItsStateSays(t *testing.T) {
 	g := NewWithT(t)
 	top := room(1, 1)

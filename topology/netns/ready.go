@@ -36,14 +36,14 @@ func (e *endpoint) ready(ctx context.Context) error {
 	for {
 		link, err := e.links.LinkByIndex(e.device)
 		if err != nil {
-			return fmt.Errorf("look at %s: %w", Device, err)
+			return fmt.Errorf("look at %s: %w", e.Device(), err)
 		}
 		if link.Attrs().OperState == netlink.OperUp {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s, which is %s: %w", Device, link.Attrs().OperState, ctx.Err())
+			return fmt.Errorf("wait for %s, which is %s: %w", e.Device(), link.Attrs().OperState, ctx.Err())
 		case <-time.After(look):
 		}
 	}

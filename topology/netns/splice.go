@@ -43,7 +43,7 @@ func (n *Net) Unsplice(name string) error {
 	if !ok {
 		return n.unknown("host", name)
 	}
-	if err := n.fabric.links.LinkSetMasterByIndex(index(h.fabricPort), n.fabric.bridge); err != nil {
+	if err := n.fabric.links.LinkSetMasterByIndex(index(h.fabricPort), n.fabric.bridges[h.Segment]); err != nil {
 		return fmt.Errorf("mend the link of host %s: %w", name, err)
 	}
 	return nil
@@ -80,7 +80,7 @@ func (h *host) splice(device string) error {
 	if err := links.LinkSetNoMaster(index(h.fabricPort)); err != nil {
 		return fmt.Errorf("unplug the uplink from the bridge: %w", err)
 	}
-	if err := links.LinkSetMasterByIndex(tap, h.fabric.bridge); err != nil {
+	if err := links.LinkSetMasterByIndex(tap, h.fabric.bridges[h.Segment]); err != nil {
 		return fmt.Errorf("plug tap %s into the bridge: %w", device, err)
 	}
 	if err := links.LinkSetUp(tap); err != nil {

@@ -38,7 +38,7 @@ func (e *endpoint) suit(s side) error {
 		return nil
 	}
 	err := e.in(func() (err error) {
-		e.offloads, err = switchOffloads(Device, s)
+		e.offloads, err = switchOffloads(e.Device(), s)
 		return err
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ func (w *Wire) SetCondition(_ context.Context, host string, c wire.Condition) er
 	if !behind || c.Behind() {
 		return nil
 	}
-	return w.applyHost(h.state, w.nextHops(w.states()))
+	return w.applyHost(h.state, w.reach(h, w.owners(w.states())))
 }
 
 // Conditions implements wire.Faulty.

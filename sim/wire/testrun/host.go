@@ -28,6 +28,8 @@ type host struct {
 	// state is what the host is meant to hold; while it is behind, its machine
 	// holds an earlier one.
 	state state.Host
+	// segment of the underlay that the uplink is on.
+	segment string
 	// ports are the numbers of the endpoints' ports, by endpoint name, as the
 	// machine knows them.
 	ports     map[string]uint32

@@ -16,6 +16,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Wire is a network of hosts in memory. Close it. Calls are taken one at a time.
@@ -23,6 +24,7 @@ type Wire struct {
 	maker Maker
 
 	mu        sync.Mutex
+	ground    topology.Underlay
 	clock     clock.Virtual
 	hosts     map[string]*host
 	byMAC     map[state.MAC]*host
@@ -78,15 +80,22 @@ func (*Wire) Name() string { return "testrun" }
 func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	plugged, err := topology.Over(w.ground, hosts)
+	if err != nil {
+		return err
+	}
 	if err := w.makeHosts(hosts); err != nil {
 		return err
 	}
-	nextHops := w.nextHops(hosts)
+	for _, h := range plugged.Hosts {
+		w.hosts[h.Name].segment = h.Segment
+	}
+	owners := w.owners(hosts)
 	for _, s := range hosts {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.applyHost(s, nextHops); err != nil {
+		if err := w.applyHost(s, w.reach(w.hosts[s.Name], owners)); err != nil {
 			return err
 		}
 	}
@@ -149,8 +158,8 @@ func (w *Wire) makeOne(name string, now time.Duration) (Machine, error) {
 	return m, nil
 }
 
-// nextHops are the MACs of all underlay addresses that any state names.
-func (w *Wire) nextHops(hosts []state.Host) map[netip.Addr]state.MAC {
+// owners are the MACs of all underlay addresses that any state names.
+func (w *Wire) owners(hosts []state.Host) map[netip.Addr]state.MAC {
 	all := map[netip.Addr]state.MAC{}
 	for _, s := range hosts {
 		for _, p := range s.Peers {

@@ -3,12 +3,12 @@
 package testrun
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/mizar-net/mizar/bpf"
-	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -26,6 +26,8 @@ type trip struct {
 	answered bool
 	// emissions are the frames that came out on the way.
 	emissions []wire.Emission
+	// notice is what a router said of the frame, if it refused it.
+	notice carried
 }
 
 // place is where a frame is about to meet a program.
@@ -118,7 +120,7 @@ func (w *Wire) fly(f *flight) error {
 			return w.land(f, fmt.Errorf("host %s, program %s: %w", f.here.host.name, f.here.program, err))
 		}
 		if next == nil {
-			return w.land(f, nil)
+			return w.land(f, w.tellSender(f))
 		}
 		f.here = *next
 		if next.at > w.now() {
@@ -127,6 +129,20 @@ func (w *Wire) fly(f *flight) error {
 		}
 	}
 	return w.land(f, fmt.Errorf("the packet goes in circles: it met %d programs, %v", maxRuns, f.Hosts))
+}
+
+// tellSender lets a router's notice of a frame that it refused meet the uplink
+// program of the host that gets it.
+func (w *Wire) tellSender(f *flight) error {
+	if f.notice.to == nil {
+		return nil
+	}
+	n := &flight{here: place{host: f.notice.to, program: Uplink, frame: f.notice.frame}}
+	if err := errors.Join(w.fly(n), n.err); err != nil {
+		return fmt.Errorf("a router's notice: %w", err)
+	}
+	f.Steps, f.emissions = append(f.Steps, n.Steps...), append(f.emissions, n.emissions...)
+	return nil
 }
 
 func (w *Wire) land(f *flight, err error) error {
@@ -186,6 +202,7 @@ func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, erro
 		t.Reason, t.Dropper = s.Reason, here.host.name
 		return nil, nil
 	case bpf.RowVerdictVERDICT_PASS:
+		t.emissions = append(t.emissions, wire.Emission{At: wire.Port{Stack: here.host.name}, Frame: r.Frame})
 		return nil, nil
 	case bpf.RowVerdictVERDICT_ANSWER:
 		if here.program == Uplink {
@@ -229,27 +246,32 @@ func (t *trip) arrive(name string, frame []byte, s *wire.Step) {
 }
 
 // transmit puts a frame on the underlay, which carries it to the host that has
-// its destination MAC. A frame that nobody takes is lost there.
+// its destination MAC, over routers or not. A frame that nobody takes is lost
+// there; what a router has to say of it meets the uplink program of who sent it.
 func (w *Wire) transmit(from *host, r Result, s *wire.Step, t *trip) (*place, error) {
 	w.frames[from.name]++
 	if w.watch != nil {
 		w.watch(w.now(), from.name, r.Frame)
 	}
 	t.Frames = append(t.Frames, r.Frame)
-	to := w.byMAC[state.MAC(r.Frame[:6])]
+	c, err := w.route(from.segment, r.Frame)
+	if err != nil {
+		return nil, err
+	}
 	e := wire.Emission{At: wire.Port{Uplink: from.name}, Frame: r.Frame}
-	if to == nil {
+	if c.to == nil || c.notice {
 		t.emissions = append(t.emissions, e)
+		t.notice = c
 		return nil, nil
 	}
-	e.To, s.To = to.name, to.name
+	e.To, s.To = c.to.name, c.to.name
 	t.emissions = append(t.emissions, e)
-	at, by, why := w.carry(from, to, r.Frame)
+	at, by, why := w.carry(from, c.to, r.Frame)
 	if by != nil {
-		t.Hosts = append(t.Hosts, to.name)
+		t.Hosts = append(t.Hosts, c.to.name)
 		t.Hops = len(t.Hosts) - 1
 		t.lose(by, why)
 		return nil, nil
 	}
-	return &place{host: to, program: Uplink, frame: r.Frame, at: at}, nil
+	return &place{host: c.to, program: Uplink, frame: c.frame, at: at}, nil
 }

@@ -42,6 +42,9 @@ func (w *Wire) SetCondition(ctx context.Context, host string, c wire.Condition) 
 	if r := w.relays[host]; r != nil {
 		r.set(c.Carrying())
 	}
+	if r := w.reach[host]; r != nil && c.Behind() {
+		r.pause()
+	}
 	before := w.conditions[host]
 	w.conditions[host] = c
 	if before.Dead != c.Dead {

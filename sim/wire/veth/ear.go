@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mizar-net/mizar/topology"
 	"github.com/mizar-net/mizar/topology/netns"
 )
 
@@ -77,8 +78,14 @@ func newEarAt(index, room int) (*ear, error) {
 
 // earAtEndpoint listens at an endpoint's device, earInFabric at all devices of
 // the fabric.
-func earAtEndpoint(room *netns.Net, endpoint string) (e *ear, err error) {
-	err = room.InEndpoint(endpoint, func() (err error) { e, err = newEar(netns.Device, endpointRoom); return err })
+func earAtEndpoint(room *netns.Net, endpoint topology.Endpoint) (e *ear, err error) {
+	err = room.InEndpoint(endpoint.Name, func() (err error) { e, err = newEar(endpoint.Device(), endpointRoom); return err })
+	return e, err
+}
+
+// earAtStack listens at a host's uplink, where its program passes frames on.
+func earAtStack(room *netns.Net, host string) (e *ear, err error) {
+	err = room.InHost(host, func() (err error) { e, err = newEar(netns.UplinkDevice, endpointRoom); return err })
 	return e, err
 }
 

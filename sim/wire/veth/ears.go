@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
 	"github.com/mizar-net/mizar/topology"
@@ -35,6 +36,13 @@ type ears struct {
 	hosts     map[int]string
 	frames    map[string]uint64
 	endpoints map[string]*ear
+	// stacks are at the uplinks of hosts: what programs pass on.
+	stacks map[string]*ear
+	// routed says that hosts on the underlay ask for their neighbours.
+	routed bool
+	// asking are uplinks whose hosts ask for their neighbours, which is not
+	// what anybody here listens for.
+	asking map[state.MAC]bool
 }
 
 func newEars(room *netns.Net) (*ears, error) {
@@ -42,33 +50,46 @@ func newEars(room *netns.Net) (*ears, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen in the fabric: %w", err)
 	}
-	return &ears{fabric: f, hosts: map[int]string{}, frames: map[string]uint64{}, endpoints: map[string]*ear{}}, nil
+	return &ears{fabric: f, hosts: map[int]string{}, frames: map[string]uint64{}, endpoints: map[string]*ear{}, stacks: map[string]*ear{}}, nil
 }
 
 // follow makes the ears fit the machine room, which is as t says. gone are
-// endpoints whose namespace is another now, or none.
-func (e *ears) follow(room *netns.Net, t topology.Topology, gone []string) error {
+// endpoints and hosts whose namespace is another now, or none.
+func (e *ears) follow(room *netns.Net, t topology.Topology, gone, goneHosts []string) error {
 	clear(e.hosts)
+	e.routed = room.Routed()
+	for _, name := range goneHosts {
+		if err := e.letGo(e.stacks, name); err != nil {
+			return err
+		}
+	}
+	e.asking = map[state.MAC]bool{}
 	for _, h := range t.Hosts {
+		e.asking[h.MAC] = room.Routed()
 		port, err := room.FabricPort(h.Name)
 		if err != nil {
 			return err
 		}
 		e.hosts[port] = h.Name
+		if _, ok := e.stacks[h.Name]; ok {
+			continue
+		}
+		made, err := earAtStack(room, h.Name)
+		if err != nil {
+			return fmt.Errorf("listen at the stack of host %s: %w", h.Name, err)
+		}
+		e.stacks[h.Name] = made
 	}
 	for _, name := range gone {
-		if old, ok := e.endpoints[name]; ok {
-			if err := old.close(); err != nil {
-				return err
-			}
-			delete(e.endpoints, name)
+		if err := e.letGo(e.endpoints, name); err != nil {
+			return err
 		}
 	}
 	for _, p := range t.Endpoints {
 		if _, ok := e.endpoints[p.Name]; ok {
 			continue
 		}
-		made, err := earAtEndpoint(room, p.Name)
+		made, err := earAtEndpoint(room, p)
 		if err != nil {
 			return fmt.Errorf("listen at endpoint %s: %w", p.Name, err)
 		}
@@ -77,14 +98,41 @@ func (e *ears) follow(room *netns.Net, t topology.Topology, gone []string) error
 	return nil
 }
 
+// letGo closes one of some ears, if it is there.
+func (*ears) letGo(some map[string]*ear, name string) error {
+	old, ok := some[name]
+	if !ok {
+		return nil
+	}
+	delete(some, name)
+	return old.close()
+}
+
+// placedEar is an ear and where it is; the zero port is the fabric.
+type placedEar struct {
+	*ear
+	at wire.Port
+}
+
+// all are the ears and where they are.
+func (e *ears) all() []placedEar {
+	some := []placedEar{{e.fabric, wire.Port{}}}
+	for name, ear := range e.endpoints {
+		some = append(some, placedEar{ear, wire.Port{Endpoint: name}})
+	}
+	for name, ear := range e.stacks {
+		some = append(some, placedEar{ear, wire.Port{Stack: name}})
+	}
+	return some
+}
+
 // listen waits until something is heard, at most for a time, and returns all
 // that was, oldest first.
 func (e *ears) listen(most time.Duration) ([]sighting, error) {
-	fds := []unix.PollFd{{Fd: int32(e.fabric.fd), Events: unix.POLLIN}}
-	names := []string{""}
-	for name, ear := range e.endpoints {
-		fds = append(fds, unix.PollFd{Fd: int32(ear.fd), Events: unix.POLLIN})
-		names = append(names, name)
+	ears := e.all()
+	fds := make([]unix.PollFd, len(ears))
+	for i, ear := range ears {
+		fds[i] = unix.PollFd{Fd: int32(ear.fd), Events: unix.POLLIN}
 	}
 	if _, err := unix.Poll(fds, int(most.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
 		return nil, fmt.Errorf("wait for frames: %w", err)
@@ -94,7 +142,7 @@ func (e *ears) listen(most time.Duration) ([]sighting, error) {
 		if fd.Revents == 0 {
 			continue
 		}
-		some, err := e.fetch(names[i])
+		some, err := e.fetch(ears[i])
 		if err != nil {
 			return nil, err
 		}
@@ -103,32 +151,39 @@ func (e *ears) listen(most time.Duration) ([]sighting, error) {
 	return inOrder(all), nil
 }
 
-// fetch reads one ear: an endpoint's, or "" for the fabric's.
-func (e *ears) fetch(endpoint string) ([]sighting, error) {
-	from := e.fabric
-	if endpoint != "" {
-		from = e.endpoints[endpoint]
-	}
-	frames, err := from.fetch()
+// fetch reads one ear.
+func (e *ears) fetch(from placedEar) ([]sighting, error) {
+	frames, err := from.ear.fetch()
 	if err != nil {
 		return nil, err
 	}
 	var all []sighting
 	for _, h := range frames {
-		s := sighting{at: wire.Port{Endpoint: endpoint}, when: h.at, frame: h.frame}
-		if endpoint == "" {
+		s := sighting{at: from.at, when: h.at, frame: h.frame}
+		// What can't be read is still a frame; it is no probe's.
+		s.packet, _ = frame.Decode(h.frame)
+		if s.at == (wire.Port{}) {
 			host, ok := e.hosts[h.device]
-			if !ok {
-				continue // the bridge's own copy, or a port that is gone
+			if !ok || e.asks(s.packet) {
+				continue // the bridge's own copy, a router's, or a port that is gone
 			}
 			e.frames[host]++
 			s.at = wire.Port{Uplink: host}
 		}
-		// What can't be read is still a frame; it is no probe's.
-		s.packet, _ = frame.Decode(h.frame)
+		if s.at.Stack != "" && e.routed && neighbourly(s.packet) {
+			continue
+		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// neighbourly says that a frame is ARP or neighbour discovery.
+func neighbourly(p frame.Packet) bool { return !p.Tunnel && (p.Inner.ARP != nil || p.Inner.ND != nil) }
+
+// asks says that a host asks for a neighbour on the underlay, or answers.
+func (e *ears) asks(p frame.Packet) bool {
+	return neighbourly(p) && e.asking[p.Inner.SrcMAC]
 }
 
 // ignore passes over what was heard, uncounted.
@@ -141,13 +196,13 @@ func (e *ears) ignore() error {
 
 // close closes all at once: the kernel waits for all CPUs with each socket.
 func (e *ears) close() error {
-	all := append(slices.Collect(maps.Values(e.endpoints)), e.fabric)
+	all := slices.Concat(slices.Collect(maps.Values(e.endpoints)), slices.Collect(maps.Values(e.stacks)), []*ear{e.fabric})
 	errs := make([]error, len(all))
 	var group sync.WaitGroup
 	for i, ear := range all {
 		group.Go(func() { errs[i] = ear.close() })
 	}
 	group.Wait()
-	e.endpoints = nil
+	e.endpoints, e.stacks = nil, nil
 	return errors.Join(errs...)
 }

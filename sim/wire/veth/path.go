@@ -23,6 +23,7 @@ func (k knowledge) follow(seen []sighting, start placed, is match) wire.Packet {
 			continue
 		}
 		switch {
+		case s.at.Stack != "": // no packet of a probe ends there
 		case s.at.Endpoint != "":
 			if !p.Delivered {
 				p.Delivered, p.To = true, s.at.Endpoint
@@ -43,7 +44,7 @@ func inOrder(seen []sighting) []sighting {
 
 // carriedTo is the host that the underlay took a frame to, "" for nobody.
 func (k knowledge) carriedTo(s sighting) string {
-	if s.at.Endpoint != "" {
+	if s.at.Uplink == "" {
 		return ""
 	}
 	if s.packet.Tunnel {

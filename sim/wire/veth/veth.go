@@ -25,9 +25,13 @@ type Wire struct {
 	room *netns.Net
 	ears *ears
 	hush *hush
-	topo topology.Topology
+	// ground is the underlay from the next Apply on.
+	ground topology.Underlay
+	topo   topology.Topology
 	// paths are the datapaths by host.
 	paths map[string]*dataplane.Datapath
+	// reach are the next hops by host, where these differ.
+	reach map[string]*reach
 	know  knowledge
 	// port and nonce are the last that a probe took.
 	port, nonce uint16
@@ -45,6 +49,7 @@ var (
 	_ wire.Wire     = (*Wire)(nil)
 	_ wire.Meter    = (*Wire)(nil)
 	_ wire.Reporter = (*Wire)(nil)
+	_ wire.Grounder = (*Wire)(nil)
 )
 
 // Open makes a wire without hosts. It needs root.
@@ -56,7 +61,7 @@ func open(o netns.Options) (*Wire, error) {
 		return nil, err
 	}
 	w := &Wire{
-		room: room, paths: map[string]*dataplane.Datapath{},
+		room: room, paths: map[string]*dataplane.Datapath{}, reach: map[string]*reach{},
 		states: map[string]state.Host{}, held: map[string]map[string]bool{},
 		conditions: map[string]wire.Condition{}, relays: map[string]*relay{}, traffic: map[string]*series{},
 	}
@@ -72,13 +77,19 @@ func open(o netns.Options) (*Wire, error) {
 // Name is "veth".
 func (w *Wire) Name() string { return "veth" }
 
+// Ground implements wire.Grounder.
+func (w *Wire) Ground(u topology.Underlay) { w.ground = u }
+
 // Apply implements wire.Wire: plugs and unplugs, fills the maps of every host,
 // and then attaches programs to new ports.
 func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 	if _, err := w.settle(ctx, nil); err != nil {
 		return err
 	}
-	next := topology.FromStates(hosts)
+	next, err := topology.Over(w.ground, hosts)
+	if err != nil {
+		return err
+	}
 	change := topology.Compare(w.topo, next)
 	if err := w.forgetPorts(change); err != nil {
 		return err
@@ -91,6 +102,9 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 	if err := w.quieten(change); err != nil {
 		return err
 	}
+	if err := w.reaches(ctx, hosts); err != nil {
+		return err
+	}
 	if err := w.program(ctx, hosts); err != nil {
 		return err
 	}
@@ -99,20 +113,22 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 
 // forgetPorts lets go of what is about to be unplugged.
 func (w *Wire) forgetPorts(c topology.Change) error {
+	var errs []error
 	for _, e := range c.Unplug {
 		w.hush.forget(e.Name)
 	}
 	for _, h := range c.RemoveHosts {
 		w.hush.forget("host " + h.Name)
+		errs = append(errs, w.unreach(h.Name))
 		delete(w.conditions, h.Name)
 		if r := w.relays[h.Name]; r != nil {
 			delete(w.relays, h.Name)
 			if err := r.close(); err != nil {
-				return fmt.Errorf("host %s: %w", h.Name, err)
+				errs = append(errs, fmt.Errorf("host %s: %w", h.Name, err))
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // topoHost is a host of the machine room.
@@ -123,11 +139,14 @@ func (w *Wire) topoHost(name string) topology.Host {
 
 // quieten listens at what was plugged, and hushes it.
 func (w *Wire) quieten(c topology.Change) error {
-	var gone []string
+	var gone, goneHosts []string
 	for _, e := range c.Unplug {
 		gone = append(gone, e.Name)
 	}
-	if err := w.ears.follow(w.room, w.topo, gone); err != nil {
+	for _, h := range c.RemoveHosts {
+		goneHosts = append(goneHosts, h.Name)
+	}
+	if err := w.ears.follow(w.room, w.topo, gone, goneHosts); err != nil {
 		return err
 	}
 	for _, h := range w.topo.Hosts {
@@ -136,7 +155,7 @@ func (w *Wire) quieten(c topology.Change) error {
 		}
 	}
 	for _, e := range w.topo.Endpoints {
-		if err := w.room.InEndpoint(e.Name, func() error { return w.hush.hook(e.Name, netns.Device) }); err != nil {
+		if err := w.room.InEndpoint(e.Name, func() error { return w.hush.hook(e.Name, e.Device()) }); err != nil {
 			return fmt.Errorf("endpoint %s: %w", e.Name, err)
 		}
 	}
@@ -196,7 +215,12 @@ func (w *Wire) hold(h state.Host) error {
 	if err != nil {
 		return err
 	}
-	if _, err = w.paths[h.Name].Apply(h, local); err != nil {
+	if r := w.reach[h.Name]; r != nil {
+		err = r.apply(w.paths[h.Name], h, local)
+	} else {
+		_, err = w.paths[h.Name].Apply(h, local)
+	}
+	if err != nil {
 		return err
 	}
 	w.held[h.Name] = map[string]bool{}
@@ -262,6 +286,9 @@ func (w *Wire) Close() error {
 	}
 	if w.ears != nil {
 		errs = append(errs, w.ears.close())
+	}
+	for name := range w.reach {
+		errs = append(errs, w.unreach(name))
 	}
 	errs = append(errs, w.room.Close())
 	for _, d := range w.paths {
