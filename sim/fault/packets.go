@@ -27,13 +27,6 @@ func loseLocal(p *wire.Packet) {
 	}
 }
 
-// loseToHosts loses what a host should get at its own endpoint.
-func loseToHosts(p *wire.Packet) {
-	if strings.HasPrefix(p.To, object.HostNamespace+"/") {
-		lose(p)
-	}
-}
-
 // silence swallows what is said by ICMP in the name of gateways.
 func silence(p *wire.Packet) { p.Answered, p.Refused = false, nil }
 
@@ -51,6 +44,13 @@ func loseReturned(p *wire.Packet) {
 	if len(p.Hosts) > 1 && slices.Contains(p.Hosts[1:], p.Hosts[0]) {
 		lose(p)
 		p.Refused = nil
+	}
+}
+
+// loseToHosts loses what a host should get at its own endpoint.
+func loseToHosts(p *wire.Packet) {
+	if strings.HasPrefix(p.To, object.HostNamespace+"/") {
+		lose(p)
 	}
 }
 

@@ -159,11 +159,11 @@ const (
 	Drop    Verdict = "drop"
 	// Answer is a frame that the port answers by itself.
 	Answer Verdict = "answer"
-	// Pass is a frame that the host's own stack gets, byte for byte.
-	Pass Verdict = "pass"
 	// Refuse is a packet that goes nowhere and whose sender is told by an ICMP
 	// error.
 	Refuse Verdict = "refuse"
+	// Pass is a frame that the host's own stack gets, byte for byte.
+	Pass Verdict = "pass"
 )
 
 // Expect is what should become of packets. Whatever is left out is as the
