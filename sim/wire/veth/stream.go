@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,46 +18,93 @@ import (
 
 // stream is a TCP connection that stays: what the sender writes is echoed by the
 // receiver. The sockets live in the endpoints' namespaces, wherever those are
-// plugged in.
+// plugged in. Requests wait while the handshake goes on.
 type stream struct {
 	call
 	*crew
-	conn *net.TCPConn
 	// broke is told what was wrong.
 	broke func(error)
+
+	mu sync.Mutex
+	// conn is nil before the connection stands; asked are the requests so far.
+	conn  *net.TCPConn
+	asked int
 }
 
-// connecting is how long a stream may take for its handshake.
-const connecting = 2 * time.Second
+const (
+	// connecting is how long a stream may take for its handshake, long enough for
+	// three SYNs more.
+	connecting = 10 * time.Second
+	// prompt is how long a handshake takes at most that is not disturbed.
+	prompt = 50 * time.Millisecond
+)
 
+// newStream begins a connection, and waits for it only as long as it takes when
+// nothing is wrong: who starts traffic has more to do meanwhile.
 func (w *Wire) newStream(ctx context.Context, c call, broke func(error)) (*stream, error) {
 	s := &stream{call: c, crew: newCrew(c), broke: broke}
 	if err := s.serve(ctx, w); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	ctx, cancel := context.WithTimeout(ctx, connecting)
-	defer cancel()
-	err := w.room.InEndpoint(c.From, func() error {
-		dialer := net.Dialer{
-			LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.source(), c.SourcePort)),
-			Control:   c.control,
-		}
-		conn, err := dialer.DialContext(ctx, c.family("tcp"), c.listenAt())
+	done := make(chan struct{})
+	s.closers = append(s.closers, func() error { cancel(); <-done; return s.hangUp() })
+	s.group.Go(func() {
+		conn, err := s.dial(ctx, w)
 		if err == nil {
-			s.conn = conn.(*net.TCPConn)
+			err = s.begin(conn)
 		}
+		if err != nil && !errors.Is(err, context.Canceled) {
+			broke(err)
+		}
+		close(done)
+		if conn != nil {
+			s.read(conn)
+		}
+	})
+	select {
+	case <-done:
+	case <-time.After(prompt):
+	}
+	return s, nil
+}
+
+// dial connects from inside the sender's namespace.
+func (s *stream) dial(ctx context.Context, w *Wire) (*net.TCPConn, error) {
+	var conn net.Conn
+	err := w.room.InEndpoint(s.From, func() (err error) {
+		dialer := net.Dialer{
+			LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.source(), s.SourcePort)),
+			Control:   s.control,
+		}
+		conn, err = dialer.DialContext(ctx, s.family("tcp"), s.listenAt())
 		return err
 	})
-	switch {
-	case err != nil && refused(err):
-		broke(err)
-		return s, nil
-	case err != nil:
-		return nil, errors.Join(err, s.close())
+	if err != nil {
+		return nil, err
 	}
-	s.closers = append(s.closers, s.conn.Close)
-	s.group.Go(s.read)
-	return s, nil
+	return conn.(*net.TCPConn), nil
+}
+
+// begin writes what was asked while the handshake went on.
+func (s *stream) begin(conn *net.TCPConn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = conn
+	for i := range s.asked {
+		if _, err := conn.Write(s.payload(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hangUp closes the connection, if it ever stood.
+func (s *stream) hangUp() error {
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.Close()
 }
 
 // serve echoes what one connection brings, at the receiver, if there is one.
@@ -91,20 +139,23 @@ func (s *stream) serve(ctx context.Context, w *Wire) error {
 	return nil
 }
 
-// ask writes a request.
+// ask writes a request, or lets it wait for the connection.
 func (s *stream) ask(i int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
 	if s.conn == nil {
-		return nil // there never was a connection, which was told
+		return nil
 	}
 	_, err := s.conn.Write(s.payload(i))
 	return err
 }
 
 // read takes the echoes in order, and tells each that is whole.
-func (s *stream) read() {
+func (s *stream) read(conn *net.TCPConn) {
 	got := make([]byte, s.Size)
 	for i := 0; ; i++ {
-		_, err := io.ReadFull(s.conn, got)
+		_, err := io.ReadFull(conn, got)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -121,6 +172,8 @@ func (s *stream) read() {
 
 // resent counts the segments that the sender's kernel sent again.
 func (s *stream) resent() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.conn == nil {
 		return 0
 	}
