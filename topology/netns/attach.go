@@ -69,6 +69,9 @@ func (n *Net) Attach(name string, p Programs) error {
 		if err := e.attach(p); err != nil {
 			return fmt.Errorf("attach the program at the port of endpoint %s on host %s: %w", e.Name, name, err)
 		}
+		if err := e.light(); err != nil {
+			return fmt.Errorf("endpoint %s on host %s: %w", e.Name, name, err)
+		}
 	}
 	return nil
 }

@@ -25,6 +25,9 @@ type endpoint struct {
 	// device is the index of the device here, port that of its other end there.
 	device, port           int
 	offloads, portOffloads map[string]string
+	// dark ports stay down until a program is there, so that what the endpoint
+	// asks first is answered. waiting: it may have asked in the dark.
+	dark, waiting bool
 	// attached is at the port, suits what offloads suit it.
 	attached attachment
 	suits    side
@@ -172,8 +175,9 @@ func (e *endpoint) address() error {
 	return nil
 }
 
-// move takes the port to another host's namespace. What is in the endpoint's
-// namespace stays: addresses, routes, sockets.
+// move takes the port to another host's namespace, where it is down until
+// [Net.Attach]. What is in the endpoint's namespace stays: addresses, routes,
+// sockets.
 func (e *endpoint) move(to *host) error {
 	if err := e.host.detach(e.port, &e.attached); err != nil {
 		return fmt.Errorf("leave the old host: %w", err)
@@ -182,10 +186,40 @@ func (e *endpoint) move(to *host) error {
 		return fmt.Errorf("take the port along: %w", err)
 	}
 	e.host, e.Host = to, to.Name
-	if err := e.findPort(); err != nil {
-		return err
+	e.dark, e.waiting = true, true
+	return e.findPort()
+}
+
+// light sets a dark port up.
+func (e *endpoint) light() error {
+	if !e.dark || e.host.dead {
+		return nil
 	}
+	e.dark = false
 	return e.up()
+}
+
+// askAnew forgets the neighbours that the endpoint has asked for in the dark: its
+// kernel would not ask again for a second. A machine that moves for real keeps its
+// link meanwhile, and need not ask.
+func (e *endpoint) askAnew() error {
+	if !e.waiting {
+		return nil
+	}
+	e.waiting = false
+	all, err := e.links.NeighList(e.device, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("list the neighbours of %s: %w", e.Device(), err)
+	}
+	for _, n := range all {
+		if n.State&(netlink.NUD_INCOMPLETE|netlink.NUD_FAILED) == 0 {
+			continue
+		}
+		if err := e.links.NeighDel(&n); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("forget neighbour %s of %s: %w", n.IP, e.Device(), err)
+		}
+	}
+	return nil
 }
 
 // unplug removes the endpoint's link, which would linger until the kernel gets

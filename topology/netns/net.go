@@ -66,7 +66,7 @@ func Build(ctx context.Context, t topology.Topology, opts Options) (*Net, error)
 
 // Apply plugs and unplugs until the machine room is as t says. After an error
 // it is somewhere between; Apply may be called again, or Close. A new port has
-// no program until [Net.Attach].
+// no program until [Net.Attach], and one that moved is down until then.
 func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
 	if err := t.Check(); err != nil {
 		return err

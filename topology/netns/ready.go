@@ -16,13 +16,14 @@ const (
 	longest = 5 * time.Second
 )
 
-// Ready waits until every endpoint's device sends, but for those of dead hosts. The kernel activates a queue
-// some time after its device is up; until then it loses what a stack sends.
+// Ready waits until every endpoint's device sends, but for those of dead hosts and
+// those that moved and have no program yet. The kernel activates a queue some time
+// after its device is up; until then it loses what a stack sends.
 func (n *Net) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	for _, e := range n.endpoints {
-		if e.host.dead {
+		if e.host.dead || e.dark {
 			continue
 		}
 		if err := e.ready(ctx); err != nil {
@@ -39,7 +40,7 @@ func (e *endpoint) ready(ctx context.Context) error {
 			return fmt.Errorf("look at %s: %w", e.Device(), err)
 		}
 		if link.Attrs().OperState == netlink.OperUp {
-			return nil
+			return e.askAnew()
 		}
 		select {
 		case <-ctx.Done():
