@@ -56,3 +56,16 @@ func (d *Datapath) zeroCounters(name string) error {
 	}
 	return nil
 }
+
+// zeroBudgets gives all endpoints their whole budgets back.
+func (d *Datapath) zeroBudgets() error {
+	m := d.loaded.maps[bpf.RowMapBudgets]
+	keys := make([]uint32, m.MaxEntries())
+	for i := range keys {
+		keys[i] = uint32(i)
+	}
+	if _, err := m.BatchUpdate(keys, make([]bpf.RowBudget, len(keys)), nil); err != nil {
+		return fmt.Errorf("zero map %s: %w", bpf.RowMapBudgets, err)
+	}
+	return nil
+}

@@ -160,7 +160,7 @@ func (d *Datapath) Reset() error {
 			return err
 		}
 	}
-	return errors.Join(d.records.Delete(0), d.now.Delete(0))
+	return errors.Join(d.zeroBudgets(), d.records.Delete(0), d.now.Delete(0))
 }
 
 // Close unloads programs and maps, unless they are attached or held elsewhere.

@@ -27,6 +27,26 @@ func loseLocal(p *wire.Packet) {
 	}
 }
 
+// silence swallows what is said by ICMP in the name of gateways.
+func silence(p *wire.Packet) { p.Answered, p.Refused = false, nil }
+
+// loseLarge loses what takes nearly all of a frame of 1500 bytes, or more.
+func loseLarge(p *wire.Packet) {
+	const large = 1400
+	if slices.ContainsFunc(p.Frames, func(b []byte) bool { return len(b) > large }) || p.Reason == wire.StackMTU {
+		lose(p)
+		p.Reason, p.Dropper = "mtu", p.Hosts[0]
+	}
+}
+
+// loseReturned loses what came back to its sender's host on the way.
+func loseReturned(p *wire.Packet) {
+	if len(p.Hosts) > 1 && slices.Contains(p.Hosts[1:], p.Hosts[0]) {
+		lose(p)
+		p.Refused = nil
+	}
+}
+
 // loseToHosts loses what a host should get at its own endpoint.
 func loseToHosts(p *wire.Packet) {
 	if strings.HasPrefix(p.To, object.HostNamespace+"/") {

@@ -174,6 +174,7 @@ func (y *Layer) icmp(b []byte) error {
 	if y.Proto == ProtoICMPv6 && b[0] >= 133 && b[0] <= 136 && !y.Fragment {
 		return y.nd(b)
 	}
+	y.readError(b)
 	return nil
 }
 

@@ -106,6 +106,8 @@ type Layer struct {
 	// ICMP's and ICMPv6's fields; ID and Seq of echoes only.
 	ICMPType, ICMPCode uint8
 	ICMPID, ICMPSeq    uint16
+	// Error is set for ICMP and ICMPv6 errors.
+	Error *ICMPError
 	// Checksum of the transport header (TCP, UDP, ICMP, ICMPv6).
 	Checksum uint16
 

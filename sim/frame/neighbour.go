@@ -114,5 +114,5 @@ func (s Spec) neighbour() ([]byte, error) {
 		mac := s.senderMAC()
 		body = append(append(body, option, 1), mac[:]...)
 	}
-	return s.icmpv6(typ, append(body, s.Payload...))
+	return s.icmpv6(typ, 0, append(body, s.Payload...))
 }

@@ -19,6 +19,10 @@ const (
 	Echo      Kind = "icmp-echo" // ICMP or ICMPv6, by the family of Src
 	EchoReply Kind = "icmp-reply"
 
+	// ErrorMessage is an ICMP or ICMPv6 error of Type and Code, with MTU where it has one; Payload
+	// is what it quotes.
+	ErrorMessage Kind = "icmp-error"
+
 	ARPRequest  Kind = "arp-request"
 	ARPReply    Kind = "arp-reply"
 	ARPAnnounce Kind = "arp-announce" // sender and target address are Src
@@ -79,6 +83,9 @@ type Spec struct {
 	Window uint16
 	// MSS option of TCP; 0: none.
 	MSS uint16
+	// Type, Code and MTU of an ICMP error.
+	Type, Code uint8
+	MTU        int
 	// ID and ICMPSeq of an echo.
 	ID, ICMPSeq uint16
 	// Tag is the verification tag of SCTP.

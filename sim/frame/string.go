@@ -120,7 +120,11 @@ func (y Layer) icmpString(names map[uint8]string) string {
 		}
 		return s
 	}
-	return fmt.Sprintf("%s code %d", name, y.ICMPCode)
+	s := fmt.Sprintf("%s code %d", name, y.ICMPCode)
+	if y.Error != nil {
+		s += " " + y.Error.String()
+	}
+	return s
 }
 
 // String is the ARP body in one line.

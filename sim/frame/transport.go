@@ -55,7 +55,12 @@ func (s Spec) transport(family int) ([]byte, error) {
 			typ = layers.ICMPv6TypeEchoReply
 		}
 		head := binary.BigEndian.AppendUint16(nil, s.ID)
-		return s.icmpv6(typ, append(binary.BigEndian.AppendUint16(head, s.ICMPSeq), s.Payload...))
+		return s.icmpv6(typ, 0, append(binary.BigEndian.AppendUint16(head, s.ICMPSeq), s.Payload...))
+	case ErrorMessage:
+		if family == 4 {
+			return serialize(&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(s.Type, s.Code), Seq: uint16(s.MTU)}, payload)
+		}
+		return s.icmpv6(s.Type, s.Code, append(binary.BigEndian.AppendUint32(nil, uint32(s.MTU)), s.Payload...))
 	case NS, DAD, NA, RS:
 		return s.neighbour()
 	}
@@ -109,8 +114,8 @@ func (s Spec) tcp() ([]byte, error) {
 	return serialize(tcp, gopacket.Payload(s.Payload))
 }
 
-func (s Spec) icmpv6(typ uint8, body []byte) ([]byte, error) {
-	icmp := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, 0)}
+func (s Spec) icmpv6(typ, code uint8, body []byte) ([]byte, error) {
+	icmp := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, code)}
 	if err := icmp.SetNetworkLayerForChecksum(s.pseudo()); err != nil {
 		return nil, fmt.Errorf("icmpv6: %w", err)
 	}

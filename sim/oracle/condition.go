@@ -5,26 +5,18 @@ package oracle
 import (
 	"time"
 
-	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // SetCondition makes a host's condition what it says. A host that falls behind
-// goes on with the objects of now; one that is no longer behind catches up. What
+// goes on with what it knows; one that is no longer behind catches up. What
 // lossy or narrow links lose, the oracle can't say.
 func (o *Oracle) SetCondition(host string, c wire.Condition) error {
 	before := o.conditions[host]
 	o.conditions[host] = c
-	switch {
-	case c.Behind() && !before.Behind():
-		o.behind[host] = o.real
-	case !c.Behind() && before.Behind():
-		delete(o.conditions, host)
-		err := o.Apply(o.real.set) // against the host's own view
-		o.conditions[host] = c
-		delete(o.behind, host)
-		return err
+	if before.Behind() && !c.Behind() {
+		o.update(host)
 	}
 	return nil
 }
@@ -32,23 +24,12 @@ func (o *Oracle) SetCondition(host string, c wire.Condition) error {
 // StepClock moves one host's clock forward.
 func (o *Oracle) StepClock(host string, by time.Duration) { o.ahead[host] += by }
 
-// view is the world as a host knows it.
-func (o *Oracle) view(host string) world {
-	if w, ok := o.behind[host]; ok {
-		return w
-	}
-	return o.real
-}
-
-// as makes the packet meet the rules of one host: its world and its clock.
-func (o *Oracle) as(host string) { o.world, o.now = o.view(host), o.time+o.ahead[host] }
-
 // silent says why nothing that an endpoint sends meets a program.
-func (o *Oracle) silent(e object.Endpoint) string {
-	if o.conditions[e.Host].Dead {
+func (o *Oracle) silent(host, endpoint string) string {
+	if o.conditions[host].Dead {
 		return link.Dead
 	}
-	if known, ok := o.view(e.Host).set.Endpoint(e.Key()); !ok || known.Host != e.Host {
+	if known, ok := o.nodes[host].world.set.Endpoint(endpoint); !ok || known.Host != host {
 		return link.NoPort
 	}
 	return ""

@@ -5,6 +5,7 @@ package oracle
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -67,7 +69,7 @@ func TestEveryConversationArrivesAndBecomesDirect(t *testing.T) {
 			to := netip.AddrFrom4([4]byte{10, 0, byte(rapid.IntRange(0, 2).Draw(t, "subnet")), byte(rapid.IntRange(9, 14).Draw(t, "to"))})
 			out, err := o.Probe(wire.Probe{Proto: wire.UDP, From: from.Key(), To: to, Count: 3})
 			g.Expect(err).NotTo(HaveOccurred())
-			receiver, exists := o.world.endpoints[place{o.world.vpcOf(from), to}]
+			receiver, exists := o.real.endpoints[place{o.real.vpcOf(from), to}]
 			for i, p := range out.Requests {
 				g.Expect(p.Delivered).To(Equal(exists), "%s to %s: %+v", from.Key(), to, p)
 				g.Expect(p.Hosts[0]).To(Equal(from.Host))
@@ -86,6 +88,61 @@ func TestEveryConversationArrivesAndBecomesDirect(t *testing.T) {
 				}
 			}
 			o.Advance(time.Duration(rapid.IntRange(0, 2000).Draw(t, "pause")) * time.Millisecond)
+		}
+	})
+}
+
+// change moves an endpoint, makes it anew elsewhere with another MAC, or deletes it.
+func change(t *rapid.T, set object.Set) object.Set {
+	all := slices.Clone(set.Endpoints)
+	i := rapid.IntRange(0, len(all)-1).Draw(t, "endpoint")
+	e := &all[i]
+	switch rapid.SampledFrom([]string{"move", "anew", "delete"}).Draw(t, "change") {
+	case "move":
+		e.Host = rapid.SampledFrom(set.Hosts).Draw(t, "host").Name
+	case "anew":
+		e.Host = rapid.SampledFrom(set.Hosts).Draw(t, "host").Name
+		e.Generation, e.MAC = e.Generation%255+1, state.MAC{2, 0x99, 0, 0, e.MAC[4], e.MAC[5] + 1}
+	case "delete":
+		if len(all) > 1 {
+			all = slices.Delete(all, i, i+1)
+		}
+	}
+	next, err := object.New(object.Draft{Hosts: set.Hosts, VPCs: set.VPCs, Subnets: set.Subnets, Endpoints: all})
+	if err != nil {
+		t.Fatalf("the changed network is not valid: %v", err)
+	}
+	return next
+}
+
+// Whatever hosts have learned, and however it changed since: where all agents run,
+// no packet is lost to a row that is out of date, none reaches an earlier user of
+// an address, and who sends to nobody is told.
+func TestNothingIsLostToWhatChanged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		set := network(t)
+		o := New()
+		g.Expect(o.Apply(set)).To(Succeed())
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			if rapid.IntRange(0, 2).Draw(t, "change") == 2 {
+				set = change(t, set)
+				g.Expect(o.Apply(set)).To(Succeed())
+			}
+			from := rapid.SampledFrom(set.Endpoints).Draw(t, "from")
+			to := netip.AddrFrom4([4]byte{10, 0, byte(rapid.IntRange(0, 2).Draw(t, "subnet")), byte(rapid.IntRange(10, 14).Draw(t, "to"))})
+			out, err := o.Probe(wire.Probe{Proto: wire.UDP, From: from.Key(), To: to})
+			g.Expect(err).NotTo(HaveOccurred())
+			p := out.Requests[0]
+			receiver, exists := o.real.endpoints[place{o.real.vpcOf(from), to}]
+			g.Expect(p.Delivered).To(Equal(exists), "%s to %s: %+v", from.Key(), to, p)
+			if exists {
+				g.Expect(p.To).To(Equal(receiver.Key()))
+				g.Expect(out.Replies[0].Delivered).To(BeTrue(), "%+v", out.Replies[0])
+			} else {
+				g.Expect(p.Refused).NotTo(BeNil(), "%s to %s: %+v", from.Key(), to, p)
+			}
+			o.Advance(time.Duration(rapid.IntRange(10, 2000).Draw(t, "pause")) * time.Millisecond)
 		}
 	})
 }

@@ -5,7 +5,6 @@ package oracle
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
@@ -16,27 +15,59 @@ import (
 // The drop reasons that honest packets can meet, by their names in the
 // programs' enum.
 const (
-	multicast  = "multicast"
-	ipAddress  = "ip_address"
-	noEndpoint = "no_endpoint"
-	noSubnet   = "no_subnet"
-	noBouncer  = "no_bouncer"
-	notOurs    = "not_ours"
-	sendBack   = "send_back"
+	multicast    = "multicast"
+	ipAddress    = "ip_address"
+	noEndpoint   = "no_endpoint"
+	noSubnet     = "no_subnet"
+	noBouncer    = "no_bouncer"
+	noHost       = "no_host"
+	notOurs      = "not_ours"
+	sendBack     = "send_back"
+	stale        = "stale"
+	notHere      = "not_here"
+	refusal      = "refusal"
+	gateway      = "gateway"
+	budget       = "budget"
+	guardMAC     = "guard_mac"
+	fragment     = "fragment"
+	ttl          = "ttl"
+	mtu          = "mtu"
+	relayLimit   = "relay_limit"
+	tunnelSource = "tunnel_source"
 )
 
-// fresh is how long a question stays open before it is asked anew.
-const fresh = time.Second
+// packet is what an endpoint sends, as far as the rules look at it.
+type packet struct {
+	src, dst netip.Addr
+	ttl      int
+	// length is that of the IP packet, in bytes.
+	length int
+	// echo is an echo request; silent a packet that no ICMP error may be about:
+	// a later fragment, or an error.
+	echo, silent bool
+	// later is set for a fragment behind the first.
+	later *later
+}
+
+// later is where a fragment begins in its packet, in bytes, and the protocol of
+// the header that the packet begins with.
+type later struct {
+	offset   int
+	protocol uint8
+}
 
 // walk is one packet on its way.
 type walk struct {
-	vpc      object.VPC
-	src, dst netip.Addr
-	out      wire.Packet
+	packet
+	vpc object.VPC
+	out wire.Packet
 }
 
 func (w *walk) from() place { return place{w.vpc.Name, w.src} }
 func (w *walk) to() place   { return place{w.vpc.Name, w.dst} }
+
+// pair is what rendezvous hashing chooses by.
+func (w *walk) pair() overlay.Pair { return overlay.Pair{VNI: w.vpc.VNI, Src: w.src, Dst: w.dst} }
 
 // host is where the packet is.
 func (w *walk) host() string { return w.out.Hosts[len(w.out.Hosts)-1] }
@@ -50,16 +81,29 @@ func (o *Oracle) put(w *walk, e object.Endpoint) {
 	if now, ok := o.real.set.Endpoint(e.Key()); !ok || now.Host != w.host() {
 		w.drop(link.NoPort)
 		return
+	} else if now.MAC != e.MAC {
+		w.drop(wire.OtherMAC)
+		w.out.To = e.Key()
+		return
 	}
 	w.out.Delivered, w.out.To = true, e.Key()
 }
 
-// option is what the packet says beside its identity.
+// option is what the packet says beside the identity of its sender.
 type option struct {
-	kind  optionKind
-	token int
-	// host is who asks, who answers, or where the destination is.
-	host string
+	kind optionKind
+	// generation is the destination's, as the sender knows it; 0: not known.
+	generation uint8
+	token      token
+	// host is who asks, who answers, or where the destination is; source is the
+	// generation of who sent the packet.
+	host   string
+	source uint8
+	// limit is how often the question may still be relayed.
+	limit int
+	// reason and mtu are a refusal's.
+	reason string
+	mtu    int
 }
 
 type optionKind int
@@ -74,206 +118,167 @@ const (
 	answers
 	// located: a bouncer sent it back.
 	located
+	// gone: the endpoint is not where it was sent.
+	gone
+	// refused: it goes nowhere.
+	refused
 )
 
+func (opt option) question() bool { return opt.kind == asks || opt.kind == asksBack }
+
 // send walks a packet from its endpoint to wherever it ends.
-func (o *Oracle) send(e object.Endpoint, src, dst netip.Addr) wire.Packet {
+func (o *Oracle) send(e object.Endpoint, p packet) wire.Packet {
 	vpc, _ := o.real.set.VPC(o.real.vpcOf(e))
-	w := &walk{vpc: vpc, src: src, dst: dst, out: wire.Packet{Hosts: []string{e.Host}}}
-	o.leave(w, e)
+	w := &walk{packet: p, vpc: vpc, out: wire.Packet{Hosts: []string{e.Host}}}
+	if why := o.silent(e.Host, e.Key()); why != "" {
+		w.drop(why)
+	} else {
+		o.leave(w, e.Key())
+	}
 	w.out.Hops = len(w.out.Hosts) - 1
 	return w.out
 }
 
 // leave is what the host does with a packet of an endpoint of its own.
-func (o *Oracle) leave(w *walk, e object.Endpoint) {
-	if why := o.silent(e); why != "" {
-		w.drop(why)
-		return
-	}
-	o.as(e.Host)
+func (o *Oracle) leave(w *walk, endpoint string) {
+	n := o.nodes[w.host()]
+	e, _ := n.set.Endpoint(endpoint)
+	own, _ := n.set.Subnet(e.Subnet)
+	sender, _ := o.real.set.Endpoint(endpoint)
 	switch {
+	case sender.MAC != e.MAC:
+		w.drop(guardMAC) // the host knows an earlier endpoint of that name
+		return
+	case w.later != nil && w.later.reaches(w.dst.Is6()):
+		w.drop(fragment)
+		return
 	case isGroup(w.dst):
 		w.drop(multicast)
 		return
 	case w.dst.IsUnspecified() || w.dst.IsLoopback() || (w.dst.Is4() && w.dst.As4()[0] == 0):
 		w.drop(ipAddress)
 		return
+	case w.ttl <= 1 && !holds(own, w.dst):
+		o.refuse(w, n, e, ttl, 0)
+		return
+	case slices.Contains(own.Gateways, w.dst):
+		o.knock(w, n, e)
+		return
 	}
-	if to, ok := o.world.behind(e.Host, w.to()); ok {
+	if to, ok := n.behind(n.name, w.to()); ok {
+		n.paths[w.to()] = path{state: local}
 		o.put(w, to)
 		return
 	}
-	known := o.paths[e.Host][w.to()]
-	if !known.learned() {
-		o.ask(w, e)
+	known := n.paths[w.to()]
+	if known.state != learned {
+		o.ask(w, n, e)
 		return
 	}
-	opt := option{}
+	opt := option{generation: known.generation}
 	if known.tell {
-		opt = option{kind: answers, token: known.token, host: e.Host}
+		opt = option{kind: answers, generation: known.generation, token: known.token, host: n.name, source: generation(e)}
 		known.tell = false
-		o.learn(e.Host, w.to(), known)
+		n.paths[w.to()] = known
 	}
-	o.arrive(w, known.host, opt)
+	o.depart(w, n, e, known.host, opt)
 }
 
-// ask sends a packet whose way is not known to a host that knows more: a
-// bouncer of the own subnet, or a divider for any other. A host that has the
-// role itself asks itself.
-func (o *Oracle) ask(w *walk, e object.Endpoint) {
-	here := e.Host
-	own, _ := o.world.set.Subnet(e.Subnet)
-	set := o.world.dividers[w.vpc.Name]
-	target, known := own, slices.ContainsFunc(own.CIDRs, func(p netip.Prefix) bool { return p.Contains(w.dst) })
-	if !known && slices.Contains(set, here) {
-		if target, known = o.world.subnet(w.to()); !known {
-			w.drop(noSubnet)
-			return
-		}
-	}
-	if known {
-		set = o.world.bouncers[target.Name]
-	}
-	if known && slices.Contains(set, here) {
-		o.askSelf(w, here)
+// knock is a packet to the gateway, which answers echoes and nothing else.
+func (o *Oracle) knock(w *walk, n *node, e object.Endpoint) {
+	if w.echo && w.later == nil {
+		w.out.Answered, w.out.To = true, e.Key()
 		return
 	}
-	next := overlay.Choose(set, o.pair(w))
-	if next == "" {
-		w.drop(noBouncer)
-		return
-	}
-	asked, open := o.paths[here][w.to()]
-	if open && o.now-asked.since < fresh {
-		o.arrive(w, next, option{kind: asksBack, token: asked.token, host: here})
-		return
-	}
-	token := o.newToken()
-	o.learn(here, w.to(), path{token: token, since: o.now})
-	o.arrive(w, next, option{kind: asks, token: token, host: here})
+	o.refuse(w, n, e, gateway, 0)
 }
 
-// askSelf looks in the host's own directory, and goes there at once.
-func (o *Oracle) askSelf(w *walk, here string) {
-	location, ok := o.world.directory(here, w.to())
-	if !ok {
-		w.drop(noEndpoint)
+// depart sends an endpoint's packet to another host, or tells the endpoint that
+// it is too big.
+func (o *Oracle) depart(w *walk, n *node, e object.Endpoint, next string, opt option) {
+	if !n.knows(next) {
+		w.drop(noHost)
 		return
 	}
-	token := o.newToken()
-	o.learn(here, w.to(), path{host: location, token: token, since: o.now})
-	o.arrive(w, location, option{kind: asks, token: token, host: here})
-}
-
-// arrive is what a host does with a packet from another.
-func (o *Oracle) arrive(w *walk, here string, opt option) {
-	previous := w.host()
-	w.out.Hosts = append(w.out.Hosts, here)
-	if broken := o.broken(previous, here); broken != "" {
-		w.out.Reason, w.out.Dropper = link.Down, broken
-		return
-	}
-	o.as(here)
-	if opt.kind == located {
-		o.resend(w, here, opt)
-		return
-	}
-	if to, ok := o.world.behind(here, w.to()); ok {
-		o.hear(w, here, previous, to, opt)
-		o.put(w, to)
-		return
-	}
-	o.relay(w, here, opt)
-}
-
-// resend goes where a bouncer says, if it answers an open question.
-func (o *Oracle) resend(w *walk, here string, opt option) {
-	asked, ok := o.paths[here][w.to()]
-	if !ok || asked.learned() || asked.token != opt.token {
-		w.drop(sendBack)
-		return
-	}
-	o.learn(here, w.to(), path{host: opt.host, since: o.now})
-	o.arrive(w, opt.host, option{})
-}
-
-// hear learns from a packet that is delivered here where its sender is.
-func (o *Oracle) hear(w *walk, here, previous string, to object.Endpoint, opt option) {
-	known, ok := o.paths[here][w.from()]
-	switch opt.kind {
-	case answers:
-		if ok && !known.learned() && known.token == opt.token && opt.host == previous {
-			o.learn(here, w.from(), path{host: opt.host, since: o.now})
-		}
-	case asks, asksBack:
-		unchanged := known.host == opt.host && known.token == opt.token
-		if !unchanged && o.vouches(w, here, previous, to, opt.host) {
-			o.learn(here, w.from(), path{host: opt.host, token: opt.token, tell: true, since: o.now})
-		}
-	}
-}
-
-// vouches says whether a host may be believed about where a sender is: it
-// bounces the receiver's subnet, it divides the VPC, or the receiving host
-// knows it anyway.
-func (o *Oracle) vouches(w *walk, here, previous string, to object.Endpoint, claimed string) bool {
-	location, ok := o.world.directory(here, w.from())
-	return o.world.bounces(previous, to.Subnet) ||
-		o.world.divides(previous, w.vpc.Name) ||
-		(ok && location == claimed)
-}
-
-// relay is what a bouncer or divider does. With one set of objects everywhere
-// no packet is relayed more than twice, so the relay limit is not walked.
-func (o *Oracle) relay(w *walk, here string, opt option) {
-	if opt.kind != asks && opt.kind != asksBack {
-		w.drop(notOurs)
-		return
-	}
-	if location, ok := o.world.directory(here, w.to()); ok {
-		if opt.kind == asksBack {
-			o.arrive(w, opt.host, option{kind: located, token: opt.token, host: location})
-		} else {
-			o.arrive(w, location, opt)
-		}
-		return
-	}
-	if !o.world.divides(here, w.vpc.Name) {
-		w.drop(noEndpoint)
-		return
-	}
-	target, ok := o.world.subnet(w.to())
-	if !ok {
-		w.drop(noSubnet)
-		return
-	}
-	if o.world.bounces(here, target.Name) {
-		w.drop(noEndpoint)
-		return
-	}
-	next := overlay.Choose(o.world.bouncers[target.Name], o.pair(w))
-	if next == "" {
-		w.drop(noBouncer)
+	if most, ok := o.fits(n, next, w.length, opt); !ok {
+		o.refuse(w, n, e, mtu, most)
 		return
 	}
 	o.arrive(w, next, opt)
 }
 
-func (o *Oracle) pair(w *walk) overlay.Pair {
-	return overlay.Pair{VNI: w.vpc.VNI, Src: w.src, Dst: w.dst}
-}
-
-func (o *Oracle) learn(host string, at place, p path) {
-	if o.paths[host] == nil {
-		o.paths[host] = map[place]path{}
+// ask sends a packet whose way is not known to a host that knows more: a
+// bouncer of the own subnet, or a divider for any other. A host that has the
+// role itself asks itself.
+func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
+	next, to, reason := n.first(w, e)
+	switch reason {
+	case "":
+	case noEndpoint, noSubnet:
+		o.refuse(w, n, e, reason, 0)
+		return
+	default:
+		w.drop(reason)
+		return
 	}
-	o.paths[host][at] = p
+	opt := option{kind: asks, host: n.name, source: generation(e), limit: relayed}
+	if next == to.Host {
+		opt.generation = generation(to)
+	}
+	row, now := n.paths[w.to()], o.now(n.name)
+	switch {
+	case row.state == asked && next != to.Host && now-row.since < fresh:
+		opt.kind, opt.token = asksBack, row.token
+	case !n.knows(next):
+		w.drop(noHost)
+		return
+	case spend(n.questions, e.Key(), now, questionEvery, questionAhead):
+		opt.token = token{w.pair(), now, true}
+		row = path{state: asked, token: opt.token, since: now}
+		if next == to.Host {
+			row.state, row.host, row.generation = learned, to.Host, generation(to)
+		}
+		n.paths[w.to()] = row
+	}
+	o.depart(w, n, e, next, opt)
 }
 
-func (o *Oracle) newToken() int {
-	o.token++
-	return o.token
+// first is whom an endpoint's host asks; the endpoint, if it is located. A host
+// that bounces the destination's subnet reads its own directory, whichever subnet
+// the endpoint is in.
+func (n *node) first(w *walk, e object.Endpoint) (next string, to object.Endpoint, reason string) {
+	target, _ := n.set.Subnet(e.Subnet)
+	if holds(target, w.dst) {
+		return n.whom(target, w)
+	}
+	target, known := n.subnet(w.to())
+	divides := n.divides(n.name, w.vpc.Name)
+	switch {
+	case known && (divides || n.bounces(n.name, target.Name)):
+		return n.whom(target, w)
+	case divides:
+		return "", to, noSubnet
+	}
+	if next = n.choose(n.dividers[w.vpc.Name], w.pair()); next == "" {
+		reason = noBouncer
+	}
+	return next, to, reason
+}
+
+// reaches says whether a later fragment begins inside its transport header, or
+// could begin inside extension headers.
+func (l later) reaches(six bool) bool {
+	const tcp, sctp = 6, 132
+	extensions := []uint8{0, 43, 44, 51, 60}
+	switch {
+	case l.protocol == tcp:
+		return l.offset < 20
+	case l.protocol == sctp:
+		return l.offset < 12
+	case six && slices.Contains(extensions, l.protocol):
+		return l.offset < 128
+	}
+	return l.offset < 8
 }
 
 // isGroup says that an address is for many: multicast, or in IPv4 any from

@@ -55,24 +55,23 @@ func (w world) behind(host string, at place) (object.Endpoint, bool) {
 // subnet returns the subnet of a VPC that an address lies in.
 func (w world) subnet(at place) (object.Subnet, bool) {
 	for _, s := range w.set.Subnets {
-		if s.VPC == at.vpc && slices.ContainsFunc(s.CIDRs, func(p netip.Prefix) bool { return p.Contains(at.addr) }) {
+		if s.VPC == at.vpc && holds(s, at.addr) {
 			return s, true
 		}
 	}
 	return object.Subnet{}, false
 }
 
+// holds says whether an address lies in a subnet.
+func holds(s object.Subnet, addr netip.Addr) bool {
+	return slices.ContainsFunc(s.CIDRs, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// generation tells successive users of an address apart.
+func generation(e object.Endpoint) uint8 { return e.Generation }
+
 func (w world) bounces(host, subnet string) bool { return slices.Contains(w.bouncers[subnet], host) }
 func (w world) divides(host, vpc string) bool    { return slices.Contains(w.dividers[vpc], host) }
-
-// directory is what a bouncer knows: the host of every endpoint of its subnets.
-func (w world) directory(host string, at place) (location string, ok bool) {
-	e, ok := w.endpoints[at]
-	if !ok || !w.bounces(host, e.Subnet) {
-		return "", false
-	}
-	return e.Host, true
-}
 
 // serves says whether a host has any part in a VPC.
 func (w world) serves(host, vpc string) bool {

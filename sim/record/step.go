@@ -34,6 +34,8 @@ type (
 		Count  int    `yaml:"count,omitempty"`
 		Size   int    `yaml:"size,omitempty"`
 		TOS    uint8  `yaml:"tos,omitempty"`
+		TTL    uint8  `yaml:"ttl,omitempty"`
+		Whole  bool   `yaml:"whole,omitempty"`
 		Fresh  bool   `yaml:"fresh,omitempty"`
 	}
 	expectFile struct {
@@ -128,14 +130,18 @@ func (r recording) step(s scenario.Step, e entry, number int) (stepFile, error) 
 func probeOf(p wire.Probe) *probeFile {
 	return &probeFile{
 		Proto: string(p.Proto), From: scenario.Short(p.From), To: p.To.String(), Port: p.Port, Source: p.SourcePort,
-		Count: p.Count, Size: p.Size, TOS: p.TOS,
+		Count: p.Count, Size: p.Size, TOS: p.TOS, TTL: p.TTL, Whole: p.DontFragment,
 	}
 }
 
 // expectOf is what became of a conversation as an expectation.
 func expectOf(o wire.Outcome) (expectFile, error) {
 	lost := func(p wire.Packet) bool { return !p.Delivered }
+	refused := func(p wire.Packet) bool { return p.Refused != nil }
+	answered := func(p wire.Packet) bool { return p.Answered }
 	switch {
+	case slices.ContainsFunc(o.Requests, answered):
+		return expectFile{Verdict: string(scenario.Answer)}, nil
 	case len(o.Requests) > 0 && len(o.Replies) == len(o.Requests) &&
 		!slices.ContainsFunc(o.Requests, lost) && !slices.ContainsFunc(o.Replies, lost):
 		return expectFile{Verdict: string(scenario.Deliver), Hops: hops(o.Requests), ReplyHops: hops(o.Replies)}, nil
@@ -143,6 +149,9 @@ func expectOf(o wire.Outcome) (expectFile, error) {
 		e := expectFile{Verdict: string(scenario.Drop), Reason: o.Requests[0].Reason}
 		if slices.ContainsFunc(o.Requests, func(p wire.Packet) bool { return p.Reason != e.Reason }) {
 			e.Reason = ""
+		}
+		if !slices.ContainsFunc(o.Requests, func(p wire.Packet) bool { return !refused(p) }) {
+			e.Verdict = string(scenario.Refuse)
 		}
 		return e, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/golden"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -161,8 +163,20 @@ func (r Recording) cause(d golden.Difference, names map[string]string) string {
 		if d.Golden == nil && d.Emitted.Reason != "" {
 			return "dropped where it was not: " + d.Emitted.Reason
 		}
+		if why := refusal(e.Emitted); why != "" && refusal(e.Golden) == "" {
+			return "refused where it was not: " + why
+		}
 	}
 	return Cause(e)
+}
+
+// refusal is the reason that a frame is sent back for, "" for others.
+func refusal(b []byte) string {
+	p, err := frame.Decode(b)
+	if err != nil || p.Options.Refusal == nil {
+		return ""
+	}
+	return bpf.RowDropReason(p.Options.Refusal.Reason).String()
 }
 
 // fate is what became of a packet that was put in.

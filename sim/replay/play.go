@@ -57,9 +57,13 @@ func traced(input int, way wire.Way) []golden.Frame {
 	emissions := slices.DeleteFunc(slices.Clone(way.Emissions), func(e wire.Emission) bool { return e.At.Stack != "" })
 	for _, s := range way.Steps {
 		f := golden.Frame{Input: input, Verdict: s.Verdict, Action: s.Action, Reason: s.Reason, Note: where(s)}
+		if s.Reason != "" {
+			// What is refused is counted as a drop, and comes out again.
+			f.Port, f.Bytes, f.Verdict = golden.Dropped(s.Host), s.In, "drop"
+			frames = append(frames, f)
+			f.Verdict, f.Reason = s.Verdict, ""
+		}
 		switch {
-		case s.Reason != "":
-			f.Port, f.Bytes = golden.Dropped(s.Host), s.In
 		case len(emissions) > 0 && bytes.Equal(emissions[0].Frame, s.Out):
 			f.Port, f.Bytes = golden.Port(emissions[0].At), s.Out
 			emissions = emissions[1:]

@@ -38,7 +38,7 @@ type Cell struct {
 	During string `json:"during,omitempty"`
 	// Wire is "testrun", "veth", or "both" when the two were compared.
 	Wire string `json:"wire,omitempty"`
-	// Verdict is "deliver", "drop" or "answer"; Reason the drop reason.
+	// Verdict is "deliver", "drop", "refuse" or "answer"; Reason the drop reason.
 	Verdict string `json:"verdict,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 }

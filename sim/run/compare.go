@@ -37,6 +37,10 @@ func fate(p wire.Packet) string {
 	switch {
 	case p.Delivered:
 		return "delivered to " + scenario.Short(p.To)
+	case p.Answered:
+		return "answered by the gateway"
+	case p.Refused != nil:
+		return fmt.Sprintf("refused by %s (%s), told %s", p.Dropper, p.Reason, p.Refused)
 	case p.Reason != "":
 		return fmt.Sprintf("dropped by %s (%s)", p.Dropper, p.Reason)
 	}
@@ -179,7 +183,9 @@ func (t conversation) verdict(a answer) (got, want string, ok bool) {
 		from := t.flows[0].From
 		return got, want, delivered(a.replies, from) == len(a.requests)
 	}
-	want = "all dropped"
+	want = map[scenario.Verdict]string{
+		scenario.Drop: "all dropped", scenario.Refuse: "all refused with an ICMP error", scenario.Answer: "all answered by the gateway",
+	}[t.expect.Verdict]
 	if t.expect.Reason != "" {
 		want += " (" + t.expect.Reason + ")"
 	}
@@ -187,7 +193,9 @@ func (t conversation) verdict(a answer) (got, want string, ok bool) {
 		if t.elsewhere && p.Delivered && p.To != t.to {
 			continue
 		}
-		if p.Delivered || (t.expect.Reason != "" && p.Reason != t.expect.Reason) {
+		told := t.expect.Verdict == scenario.Refuse
+		if p.Delivered || p.Answered != (t.expect.Verdict == scenario.Answer) || (told && p.Refused == nil) ||
+			(t.expect.Reason != "" && p.Reason != t.expect.Reason) || (t.expect.MTU != 0 && p.Refused.MTU != t.expect.MTU) {
 			return got, want, false
 		}
 	}

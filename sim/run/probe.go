@@ -78,6 +78,7 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			probe := wire.Probe{
 				Proto: proto, From: p.From, To: dst, Port: p.Port, SourcePort: p.Source,
 				Count: p.Count, Size: p.Size, TOS: p.TOS,
+				TTL: p.TTL, DontFragment: p.Whole,
 			}
 			if p.Source != 0 {
 				probe.SourcePort += uint16(flow)
@@ -154,7 +155,7 @@ func (a *answer) add(o wire.Outcome) {
 // against each other.
 func (t conversation) checks(a answers) []Check {
 	t.cell.Verdict, t.cell.Reason = string(t.expect.Verdict), t.expect.Reason
-	if t.expect.Verdict == scenario.Drop && len(a.oracle.requests) > 0 {
+	if lost := t.expect.Verdict == scenario.Drop || t.expect.Verdict == scenario.Refuse; lost && len(a.oracle.requests) > 0 {
 		first := a.oracle.requests[0]
 		if t.cell.Reason == "" {
 			t.cell.Reason = first.Reason

@@ -5,6 +5,7 @@ package scenario
 import (
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/sim/link"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // Reasons returns the names of all drop reasons as people write them.
@@ -17,4 +18,4 @@ func Reasons() []string {
 }
 
 // allReasons are those, and the reasons why packets are lost outside of programs.
-func allReasons() []string { return append(Reasons(), link.Reasons()...) }
+func allReasons() []string { return append(append(Reasons(), link.Reasons()...), wire.StackMTU) }

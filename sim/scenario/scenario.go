@@ -138,6 +138,10 @@ type Probe struct {
 	Count  int
 	Size   int
 	TOS    uint8
+	TTL    uint8
+	// Whole forbids fragments: what is larger than the endpoint's MTU is then
+	// dropped by its own stack.
+	Whole bool
 	// Flows is how many conversations there are, of successive source
 	// ports; 0 means 1.
 	Flows int
@@ -155,6 +159,9 @@ const (
 	Drop    Verdict = "drop"
 	// Answer is a frame that the port answers by itself.
 	Answer Verdict = "answer"
+	// Refuse is a packet that goes nowhere and whose sender is told by an ICMP
+	// error.
+	Refuse Verdict = "refuse"
 	// Pass is a frame that the host's own stack gets, byte for byte.
 	Pass Verdict = "pass"
 )
@@ -163,8 +170,10 @@ const (
 // oracle says.
 type Expect struct {
 	Verdict Verdict
-	// Reason of a drop; empty: any.
+	// Reason of a drop or refusal; empty: any.
 	Reason string
+	// MTU that the ICMP error of a refusal tells; 0: any.
+	MTU int
 	// Hops of the successive requests; the last number holds for all that
 	// follow.
 	Hops []int

@@ -118,7 +118,7 @@ func row(v strict.Value) string {
 }
 
 func (d *decoder) probe(v, expect strict.Value) *Probe {
-	f := v.Fields("proto", "from", "to", "family", "port", "source", "count", "size", "tos", "flows", "fresh")
+	f := v.Fields("proto", "from", "to", "family", "port", "source", "count", "size", "tos", "ttl", "whole", "flows", "fresh")
 	p := &Probe{
 		Protos: protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
 		From:   d.endpoint(f.Required("from", "the name of an endpoint")),
@@ -126,8 +126,10 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 		Port:   uint16(f.Optional("port").Int(1, 65535)),
 		Source: uint16(f.Optional("source").Int(1, 65535)),
 		Count:  f.Optional("count").Int(1, 1000),
-		Size:   f.Optional("size").Int(1, 60000),
+		Size:   f.Optional("size").Int(1, 1<<20),
 		TOS:    uint8(f.Optional("tos").Int(0, 255)),
+		TTL:    uint8(f.Optional("ttl").Int(1, 255)),
+		Whole:  f.Optional("whole").Bool(),
 		Flows:  f.Optional("flows").Int(1, 1000),
 		Fresh:  f.Optional("fresh").Bool(),
 	}
@@ -135,7 +137,10 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 	if !expect.Present() {
 		v.FailGot("a probe without expect", "beside it, expect: {verdict: deliver} or {verdict: drop, reason: …}")
 	}
-	p.Expect = d.expect(expect, Deliver, Drop)
+	p.Expect = d.expect(expect, Deliver, Drop, Refuse, Answer)
+	if slices.ContainsFunc(p.Protos, func(proto wire.Proto) bool { return proto != wire.TCP }) && p.Size > mostDatagram {
+		f.Optional("size").Fail("at most 60000 for icmp and udp")
+	}
 	if p.Port == 0 {
 		p.Port = 7
 	}
@@ -144,6 +149,9 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 	}
 	return p
 }
+
+// mostDatagram is the largest payload of a datagram.
+const mostDatagram = 60000
 
 func protos(v strict.Value) []wire.Proto {
 	one := func(v strict.Value) wire.Proto {
@@ -156,7 +164,7 @@ func protos(v strict.Value) []wire.Proto {
 }
 
 func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
-	f := v.Fields("verdict", "reason", "hops", "replyHops", "lookups", "overhead", "entropy", "tos")
+	f := v.Fields("verdict", "reason", "mtu", "hops", "replyHops", "lookups", "overhead", "entropy", "tos")
 	var words []string
 	for _, w := range verdicts {
 		words = append(words, string(w))
@@ -164,6 +172,7 @@ func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
 	e := Expect{
 		Verdict:   Verdict(f.Required("verdict", "one of "+strings.Join(words, ", ")).Enum(words...)),
 		Reason:    reason(f.Optional("reason")),
+		MTU:       f.Optional("mtu").Int(1, 65535),
 		Hops:      strict.Each(f.Optional("hops"), func(v strict.Value) int { return v.Int(0, 16) }),
 		ReplyHops: strict.Each(f.Optional("replyHops"), func(v strict.Value) int { return v.Int(0, 16) }),
 		Lookups:   d.lookups(f.Optional("lookups")),
@@ -173,8 +182,11 @@ func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
 	if tos := f.Optional("tos"); tos.Present() {
 		e.TOS = tos.Enum("carried") != ""
 	}
-	if r := f.Optional("reason"); r.Present() && e.Verdict != Drop {
-		r.FailGot("a reason with verdict "+string(e.Verdict), "a reason only with verdict drop")
+	if r := f.Optional("reason"); r.Present() && e.Verdict != Drop && e.Verdict != Refuse {
+		r.FailGot("a reason with verdict "+string(e.Verdict), "a reason only with verdict drop or refuse")
+	}
+	if m := f.Optional("mtu"); m.Present() && e.Verdict != Refuse {
+		m.FailGot("an MTU with verdict "+string(e.Verdict), "one only with verdict refuse")
 	}
 	return e
 }

@@ -143,6 +143,10 @@ func fate(p wire.Packet) string {
 		return fmt.Sprintf("delivered to %s, 1 hop", scenario.Short(p.To))
 	case p.Delivered:
 		return fmt.Sprintf("delivered to %s, %d hops", scenario.Short(p.To), p.Hops)
+	case p.Answered:
+		return "answered by the gateway"
+	case p.Refused != nil:
+		return fmt.Sprintf("refused by %s: %s; its sender is told %s", p.Dropper, p.Reason, p.Refused)
 	case p.Reason != "":
 		return fmt.Sprintf("dropped by %s: %s", p.Dropper, p.Reason)
 	}

@@ -8,6 +8,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -142,10 +143,16 @@ type Probe struct {
 	// Count is how many requests follow one another in one conversation
 	// (echoes, datagrams); 0 means 1. tcp has one.
 	Count int
-	// Size of the payload in bytes; 0 means 32.
+	// Size of the payload in bytes; 0 means 32. A stack cuts what is larger than
+	// its MTU: tcp into segments, the others into fragments.
 	Size int
 	// TOS is the DSCP and ECN byte of the requests.
 	TOS uint8
+	// TTL or hop limit of the requests; 0 means 64.
+	TTL uint8
+	// DontFragment makes the sender's stack refuse what is larger than its MTU
+	// ([StackMTU]) and forbids others to cut it; else the stack sends fragments.
+	DontFragment bool
 	// Timeout for a reply on a wire with real time; 0 means 1.5 s.
 	Timeout time.Duration
 }
@@ -159,7 +166,8 @@ type Outcome struct {
 	Replies []Packet
 }
 
-// Packet is what became of one packet.
+// Packet is what became of one packet; of the first fragment, or the first that
+// got lost, where the sender's stack cut it.
 type Packet struct {
 	// Delivered says that it came out at the endpoint To.
 	Delivered bool
@@ -168,15 +176,55 @@ type Packet struct {
 	Hosts []string
 	// Hops is how many frames it was on the underlay: len(Hosts)-1.
 	Hops int
-	// Reason is the drop reason, Dropper the host, when it was dropped.
+	// Reason is the drop reason, Dropper the host, when it was dropped or
+	// refused. A refused packet's way leads back to the sender's host.
 	Reason  string
 	Dropper string
+	// Answered says that the sender's own port answered it, as the gateway
+	// answers an echo. There is no reply of an endpoint then.
+	Answered bool
+	// Refused is the ICMP error that came out at the sender's port, nil: none.
+	// A wire decodes it, and fails when a checksum is wrong, when it is not as
+	// the overlay says errors (TTL 64, from the gateway), or when it quotes
+	// another packet than was sent.
+	Refused *Refusal
 	// Steps is the way through each program (testrun only).
 	Steps []Step
 	// Frames are the packet's frames on the underlay, Ethernet header and
 	// all, one for each hop in order.
 	Frames [][]byte
 }
+
+// Refusal is an ICMP or ICMPv6 error.
+type Refusal struct {
+	// From is who says so: the gateway of the sender's subnet.
+	From netip.Addr
+	// Type and Code are those of the sender's family.
+	Type, Code uint8
+	// MTU is the largest packet that would fit, where the error tells one.
+	MTU int
+}
+
+// String is the error in words: "icmp 3/4 mtu 1414 from 10.0.0.1".
+func (r Refusal) String() string {
+	family := "icmp"
+	if r.From.Is6() {
+		family = "icmpv6"
+	}
+	s := fmt.Sprintf("%s %d/%d", family, r.Type, r.Code)
+	if r.MTU != 0 {
+		s += fmt.Sprintf(" mtu %d", r.MTU)
+	}
+	return s + " from " + r.From.String()
+}
+
+// StackMTU is the reason why a packet never leaves its endpoint: it may not be
+// cut and is larger than the endpoint's own MTU.
+const StackMTU = "stack_mtu"
+
+// OtherMAC is the reason why a stack takes no notice of a packet that comes out
+// at its endpoint: it is for another MAC address, that of an earlier endpoint.
+const OtherMAC = "other_mac"
 
 // Step is one run of one program over one packet.
 type Step struct {
@@ -185,7 +233,7 @@ type Step struct {
 	// Port is the endpoint's name for "endpoint".
 	Port    string
 	Verdict string // name of the verdict, lower case: "send", "relay", …
-	Reason  string // drop reason when Verdict is "drop"
+	Reason  string // drop reason when Verdict is "drop" or "refuse"
 	// Action is what the program returned to the kernel: "redirect", "transmit".
 	Action string
 	// Stages that the packet went through, in order, with the map rows met.

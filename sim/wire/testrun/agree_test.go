@@ -3,105 +3,62 @@
 package testrun_test
 
 import (
-	"context"
-	"fmt"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
-	"github.com/mizar-net/mizar/controlplane/compile"
-	"github.com/mizar-net/mizar/controlplane/object"
-	"github.com/mizar-net/mizar/sim/oracle"
 	"github.com/mizar-net/mizar/sim/wire"
 	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
-// world draws a network: up to five hosts of one or two underlay families, two
-// VPCs with the same addresses, subnets of one or two families, endpoints
-// anywhere, roles anywhere.
-func world(t *rapid.T) object.Set {
-	var d object.Draft
-	hosts := rapid.IntRange(1, 5).Draw(t, "hosts")
-	underlay := rapid.SampledFrom([]string{"4", "6", "46"}).Draw(t, "underlay")
-	names := make([]string, hosts)
-	for i := range names {
-		names[i] = fmt.Sprintf("h%d", i+1)
-		d.Hosts = append(d.Hosts, object.Host{
-			Meta:      object.Meta{Name: names[i]},
-			Addresses: families(underlay, fmt.Sprintf("192.0.2.%d", i+1), fmt.Sprintf("2001:db8::%d", i+1)),
-		})
-	}
-	for v, vpc := range []string{"blue", "red"} {
-		d.VPCs = append(d.VPCs, object.VPC{
-			Meta: object.Meta{Name: vpc}, VNI: uint32(100 * (v + 1)),
-			Dividers: placement(t, names, "dividers of "+vpc),
-		})
-		for s := range rapid.IntRange(1, 3).Draw(t, "subnets of "+vpc) {
-			drawSubnet(t, &d, vpc, s, names)
+// TestProgramsAgreeWithTheOracle holds what the programs do with every packet,
+// its way from host to host and the ICMP error that its sender gets included,
+// against the oracle, while the network changes and fails.
+func TestProgramsAgreeWithTheOracle(t *testing.T) {
+	var pool testrun.Pool
+	t.Cleanup(func() { pool.Close() })
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBench(t, &pool)
+		defer b.wire.Close()
+		for range rapid.IntRange(1, 16).Draw(t, "steps") {
+			b.step(t)
 		}
-	}
-	set, err := object.New(d)
-	if err != nil {
-		t.Fatalf("the generator drew bad objects: %v", err)
-	}
-	return set
+	})
 }
 
-func drawSubnet(t *rapid.T, d *object.Draft, vpc string, s int, hosts []string) {
-	name := fmt.Sprintf("%s-%d", vpc, s)
-	inner := rapid.SampledFrom([]string{"4", "6", "46"}).Draw(t, "families of "+name)
-	subnet := object.Subnet{Meta: object.Meta{Name: name}, VPC: vpc, Bouncers: placement(t, hosts, "bouncers of "+name)}
-	for _, p := range families(inner, fmt.Sprintf("10.0.%d.0", s), fmt.Sprintf("fd00:0:0:%d::", s)) {
-		bits := 24
-		if p.Is6() {
-			bits = 64
+// TestProgramsAgreeWhereNothingChanges is the same with probes alone.
+func TestProgramsAgreeWhereNothingChanges(t *testing.T) {
+	var pool testrun.Pool
+	t.Cleanup(func() { pool.Close() })
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBench(t, &pool)
+		defer b.wire.Close()
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
+			b.probe(t)
 		}
-		subnet.CIDRs = append(subnet.CIDRs, netip.PrefixFrom(p, bits))
-	}
-	d.Subnets = append(d.Subnets, subnet)
-	least := 0
-	if len(d.Subnets) == 1 {
-		least = 1 // somebody lives here
-	}
-	for e := range rapid.IntRange(least, 3).Draw(t, "endpoints of "+name) {
-		d.Endpoints = append(d.Endpoints, object.Endpoint{
-			Meta:      object.Meta{Name: fmt.Sprintf("%s-%d", name, e), Namespace: "default"},
-			Subnet:    name,
-			Host:      rapid.SampledFrom(hosts).Draw(t, "host"),
-			Addresses: families(inner, fmt.Sprintf("10.0.%d.%d", s, 10+e), fmt.Sprintf("fd00:0:0:%d::%d", s, 10+e)),
-		})
-	}
+	})
 }
 
-func families(which, v4, v6 string) (list []netip.Addr) {
-	for _, f := range which {
-		if f == '4' {
-			list = append(list, netip.MustParseAddr(v4))
-		} else {
-			list = append(list, netip.MustParseAddr(v6))
-		}
+// drawProbe draws a conversation to an endpoint of the same VPC or the other, to
+// a gateway, or to an address that nobody has or had.
+func (b *bench) drawProbe(t *rapid.T) (wire.Probe, bool) {
+	set := b.set
+	if len(set.Endpoints) == 0 {
+		return wire.Probe{}, false
 	}
-	return list
-}
-
-func placement(t *rapid.T, hosts []string, label string) object.Placement {
-	return object.Placement{Hosts: rapid.SliceOfNDistinct(rapid.SampledFrom(hosts), 1, -1, rapid.ID[string]).Draw(t, label)}
-}
-
-// drawProbe draws a conversation to an endpoint of the same VPC or the other,
-// or to an address that nobody has.
-func drawProbe(t *rapid.T, set object.Set) wire.Probe {
 	from := rapid.SampledFrom(set.Endpoints).Draw(t, "from")
 	family := rapid.SampledFrom(from.Addresses).Draw(t, "family")
 	to := []netip.Addr{}
 	for _, a := range []string{"10.0.0.99", "10.0.2.99", "10.9.0.1", "fd00::99", "fd00:0:0:9::1"} {
 		to = append(to, netip.MustParseAddr(a))
 	}
-	for _, e := range set.Endpoints {
+	for _, s := range set.Subnets {
+		to = append(to, s.Gateways...)
+	}
+	for _, e := range b.born {
 		to = append(to, e.Addresses...)
 	}
 	var same []netip.Addr
@@ -110,51 +67,46 @@ func drawProbe(t *rapid.T, set object.Set) wire.Probe {
 			same = append(same, a)
 		}
 	}
-	return wire.Probe{
+	p := wire.Probe{
 		Proto: rapid.SampledFrom([]wire.Proto{wire.ICMP, wire.UDP, wire.TCP}).Draw(t, "proto"),
-		From:  "default/" + from.Name,
+		From:  from.Key(),
 		To:    rapid.SampledFrom(same).Draw(t, "to"),
 		Port:  80, SourcePort: 40000,
 		Count: rapid.IntRange(1, 4).Draw(t, "count"),
+		TTL:   rapid.SampledFrom([]uint8{0, 0, 0, 1, 2, 3}).Draw(t, "ttl"),
+		Size:  rapid.SampledFrom(b.sizes()).Draw(t, "size"),
 	}
+	p.DontFragment = rapid.IntRange(0, 3).Draw(t, "whole") == 3
+	return p, true
 }
 
-// TestProgramsAgreeWithTheOracle holds what the programs do with every packet,
-// its way from host to host included, against the oracle.
-func TestProgramsAgreeWithTheOracle(t *testing.T) {
-	var pool testrun.Pool
-	t.Cleanup(func() { pool.Close() })
-	ctx := context.Background()
-	rapid.Check(t, func(t *rapid.T) {
-		set := world(t)
-		o, w := oracle.New(), testrun.New(pool.Make)
-		defer w.Close()
-		if err := o.Apply(set); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Apply(ctx, compile.Hosts(set)); err != nil {
-			t.Fatal(err)
-		}
-		for range rapid.IntRange(1, 8).Draw(t, "probes") {
-			if rapid.IntRange(0, 4).Draw(t, "wait") == 0 {
-				o.Advance(2 * time.Second)
-				if err := w.Advance(ctx, 2*time.Second); err != nil {
-					t.Fatal(err)
-				}
-			}
-			p := drawProbe(t, set)
-			want, err := o.Probe(p)
-			if err != nil {
-				t.Fatalf("oracle: %v", err)
-			}
-			got, err := w.Probe(ctx, p)
-			if err != nil {
-				t.Fatalf("testrun: %v", err)
-			}
-			diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(wire.Packet{}, "Steps", "Frames"))
-			if diff != "" {
-				t.Fatalf("%+v\n(-oracle +programs)\n%s", p, diff)
-			}
-		}
-	})
+// sizes are payloads, some about what just fits.
+func (b *bench) sizes() []int {
+	mtu := 1500
+	for _, e := range b.states[0].Endpoints {
+		mtu = e.MTU
+	}
+	return []int{0, 0, 0, 100, 1172, mtu - 49, mtu - 48, mtu - 47, mtu - 29, mtu - 28, mtu - 27, 4000}
+}
+
+// probe holds one conversation against the oracle.
+func (b *bench) probe(t *rapid.T) {
+	p, ok := b.drawProbe(t)
+	if !ok {
+		return
+	}
+	want, err := b.oracle.Probe(p)
+	if err != nil {
+		t.Fatalf("oracle: %v", err)
+	}
+	got, err := b.wire.Probe(b.ctx, p)
+	if err != nil {
+		t.Fatalf("testrun: %+v: %v\nthe oracle says %+v", p, err, want)
+	}
+	diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}),
+		cmpopts.IgnoreFields(wire.Packet{}, "Steps", "Frames"))
+	if diff != "" {
+		t.Fatalf("%s\n%+v\n(-oracle +programs)\n%s\nsteps of the programs:\n%s", b.history, p, diff, told(got))
+	}
+	b.history += "\nprobe " + string(p.Proto) + " " + p.From + " to " + p.To.String()
 }

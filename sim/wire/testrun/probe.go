@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -125,7 +124,7 @@ func (c *conversation) echo(i int) error {
 
 // request is a packet from the one who asks.
 func (c *conversation) request() frame.Spec {
-	s := frame.Spec{Src: c.source, Dst: c.probe.To, TOS: c.probe.TOS}
+	s := frame.Spec{Src: c.source, Dst: c.probe.To, TOS: c.probe.TOS, TTL: c.probe.TTL, DF: c.probe.DontFragment}
 	if c.probe.Proto != wire.ICMP {
 		s.SrcPort, s.DstPort = c.probe.SourcePort, c.probe.Port
 	}
@@ -136,33 +135,6 @@ func (c *conversation) request() frame.Spec {
 func opposite(s frame.Spec) frame.Spec {
 	s.Src, s.Dst = s.Dst, s.Src
 	s.SrcPort, s.DstPort = s.DstPort, s.SrcPort
-	s.TOS = 0
+	s.TOS, s.TTL, s.DF = 0, 0, false
 	return s
-}
-
-// exchange lets an endpoint send a packet and tells what became of it, and who
-// will answer: the endpoint that it came out at, if it is meant for it.
-func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *endpoint, error) {
-	if slices.Contains(from.Addresses, s.Dst) {
-		// To itself: the stack keeps it, no port sees it.
-		return wire.Packet{Delivered: true, To: from.Name, Hosts: []string{from.host.name}}, from, nil
-	}
-	t, sent, err := c.wire.send(from, s)
-	if err != nil {
-		return wire.Packet{}, nil, err
-	}
-	if !t.Delivered || sent == nil {
-		t.Delivered = false
-		return t.Packet, nil, nil
-	}
-	if _, err := c.wire.receive(t, sent); err != nil {
-		t.Delivered = false
-		t.Reason, t.Dropper = fmt.Sprintf("endpoint %s discards it: %v", t.To, err), c.wire.endpoints[t.To].host.name
-		return t.Packet, nil, nil
-	}
-	to := c.wire.endpoints[t.To]
-	if !slices.Contains(to.Addresses, s.Dst) {
-		return t.Packet, nil, nil
-	}
-	return t.Packet, to, nil
 }

@@ -4,6 +4,7 @@ package testrun
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -19,27 +20,10 @@ type neighbourKey struct {
 	address  netip.Addr
 }
 
-// send lets an endpoint's stack send a packet: it finds out the MAC of whom to
-// give it to, unless it knows, and hands the frame to its port. s says all but
-// the MACs. The second result is the frame that was sent; nil when nobody
-// answered for the neighbour.
-func (w *Wire) send(e *endpoint, s frame.Spec) (trip, []byte, error) {
-	sent, failed, err := w.compose(e, s)
-	if err != nil || sent == nil {
-		return orEmpty(failed), nil, err
-	}
-	t, err := w.walk(wire.Port{Endpoint: e.Name}, sent)
-	return t, sent, err
-}
-
 // compose makes the frame of a packet. Where nobody answers for the neighbour
 // there is none, and the way of the question is returned.
 func (w *Wire) compose(e *endpoint, s frame.Spec) ([]byte, *trip, error) {
-	neighbour, err := e.neighbour(s.Dst)
-	if err != nil {
-		return nil, nil, err
-	}
-	mac, failed, err := w.resolve(e, neighbour, s.Src)
+	mac, failed, err := w.neighbourOf(e, s)
 	if err != nil || failed != nil {
 		return nil, failed, err
 	}
@@ -53,6 +37,15 @@ func (w *Wire) compose(e *endpoint, s frame.Spec) ([]byte, *trip, error) {
 			e.Name, length, e.MTU)
 	}
 	return sent, nil, nil
+}
+
+// neighbourOf is the MAC of whom an endpoint gives a packet to.
+func (w *Wire) neighbourOf(e *endpoint, s frame.Spec) (state.MAC, *trip, error) {
+	neighbour, err := e.neighbour(s.Dst)
+	if err != nil {
+		return state.MAC{}, nil, err
+	}
+	return w.resolve(e, neighbour, s.Src)
 }
 
 func orEmpty(t *trip) trip {
@@ -107,6 +100,9 @@ func answer(t trip, neighbour netip.Addr) (state.MAC, bool) {
 	return state.MAC{}, false
 }
 
+// errOtherMAC says that a frame is for another MAC address than the endpoint's.
+var errOtherMAC = errors.New(wire.OtherMAC)
+
 // receive says what the stack of the endpoint that a packet came out at makes of
 // it: the decoded packet, or why it throws it away.
 func (w *Wire) receive(t trip, sent []byte) (frame.Layer, error) {
@@ -124,7 +120,7 @@ func (w *Wire) receive(t trip, sent []byte) (frame.Layer, error) {
 	}
 	switch {
 	case got.Inner.DstMAC != e.MAC:
-		return frame.Layer{}, fmt.Errorf("destination MAC %x, its own is %x", got.Inner.DstMAC, e.MAC)
+		return frame.Layer{}, errOtherMAC
 	case got.Key() != want.Key():
 		return frame.Layer{}, fmt.Errorf("it is another packet than was sent: %s", got)
 	case !bytes.Equal(got.Inner.Payload, want.Inner.Payload):

@@ -21,9 +21,12 @@ func step(h *host, a Arrival, port string, r Result) wire.Step {
 		Updates: int(r.Record.Updates),
 		In:      a.Frame, Out: r.Frame,
 	}
-	if bpf.RowVerdict(r.Record.Verdict) == bpf.RowVerdictVERDICT_DROP {
+	switch bpf.RowVerdict(r.Record.Verdict) {
+	case bpf.RowVerdictVERDICT_DROP:
 		s.Reason = bpf.RowDropReason(r.Record.Reason).String()
 		s.Out = nil
+	case bpf.RowVerdictVERDICT_REFUSE:
+		s.Reason = bpf.RowDropReason(r.Record.Reason).String()
 	}
 	return s
 }
@@ -60,7 +63,8 @@ func check(r Result) error {
 	if want := actions(verdict); !want[r.Action] {
 		return fmt.Errorf("it returned %q but recorded verdict %q", r.Action, verdict)
 	}
-	if verdict == bpf.RowVerdictVERDICT_DROP && r.Record.Reason == 0 {
+	lost := verdict == bpf.RowVerdictVERDICT_DROP || verdict == bpf.RowVerdictVERDICT_REFUSE
+	if lost && r.Record.Reason == 0 {
 		return fmt.Errorf("it dropped the packet and recorded no reason")
 	}
 	return nil

@@ -3,6 +3,9 @@
 package testrun
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -16,24 +19,42 @@ const (
 type segment struct {
 	fromServer bool
 	flags      frame.TCPFlags
-	payload    bool
+	payload    []byte
 }
 
-// tcpConversation is a handshake, a payload that is echoed, and a close:
+// tcpConversation is a handshake, a payload that is echoed, and a close, with at
+// most so many bytes in a segment:
 //
 //	SYN →  ← SYN-ACK   ACK →   data →  ← ACK, data   ACK →   FIN →  ← FIN   ACK →
-func tcpConversation() []segment {
-	return []segment{
+func tcpConversation(payload []byte, most int) []segment {
+	all := []segment{
 		{flags: frame.SYN},
 		{fromServer: true, flags: frame.SYN | frame.ACK},
 		{flags: frame.ACK},
-		{flags: frame.PSH | frame.ACK, payload: true},
-		{fromServer: true, flags: frame.PSH | frame.ACK, payload: true},
-		{flags: frame.ACK},
-		{flags: frame.FIN | frame.ACK},
-		{fromServer: true, flags: frame.FIN | frame.ACK},
-		{flags: frame.ACK},
 	}
+	for _, back := range []bool{false, true} {
+		for chunk := range slices.Chunk(payload, most) {
+			all = append(all, segment{fromServer: back, flags: frame.PSH | frame.ACK, payload: chunk})
+		}
+	}
+	return append(all,
+		segment{flags: frame.ACK},
+		segment{flags: frame.FIN | frame.ACK},
+		segment{fromServer: true, flags: frame.FIN | frame.ACK},
+		segment{flags: frame.ACK},
+	)
+}
+
+// mss is the most payload that a segment of an endpoint may have.
+func (e *endpoint) mss(family netip.Addr) int {
+	const header4, header6 = 20 + 20, 40 + 20
+	switch {
+	case e.MTU == 0:
+		return 1 << 16
+	case family.Is4():
+		return e.MTU - header4
+	}
+	return e.MTU - header6
 }
 
 // tcp carries the conversation on until a packet is lost. The outcome tells of
@@ -42,7 +63,7 @@ func tcpConversation() []segment {
 func (c *conversation) tcp() error {
 	var server *endpoint
 	next := [2]uint32{clientISN, serverISN} // sequence numbers of client and server
-	for i, s := range tcpConversation() {
+	for i, s := range tcpConversation(c.payload, c.from.mss(c.probe.To)) {
 		spec, from := c.request(), c.from
 		if s.fromServer {
 			spec, from = opposite(spec), server
@@ -52,10 +73,8 @@ func (c *conversation) tcp() error {
 		if s.flags&frame.ACK != 0 {
 			spec.Ack = next[other]
 		}
-		if s.payload {
-			spec.Payload = c.payload
-		}
-		next[own] += length(s, c.payload)
+		spec.Payload = s.payload
+		next[own] += s.length()
 		packet, to, err := c.exchange(from, spec)
 		c.note(i, s, packet)
 		if err != nil || to == nil {
@@ -77,11 +96,8 @@ func side(server bool) int {
 }
 
 // length is what a segment takes of the sequence numbers.
-func length(s segment, payload []byte) uint32 {
-	n := uint32(0)
-	if s.payload {
-		n = uint32(len(payload))
-	}
+func (s segment) length() uint32 {
+	n := uint32(len(s.payload))
 	if s.flags&(frame.SYN|frame.FIN) != 0 {
 		n++
 	}

@@ -32,6 +32,7 @@ type Wire struct {
 	neighbour map[neighbourKey]state.MAC
 	frames    map[string]uint64 // on the underlay, by host
 	made      int               // hosts ever made; gives them their MACs
+	nextID    uint32            // of fragments
 	nextPort  uint16            // the next source port that a probe gets
 	rows      bool              // steps tell the contents of rows
 	seed      int               // of what links lose

@@ -211,6 +211,13 @@ func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, erro
 		t.answered = true
 		t.arrive(here.port, r.Frame, s)
 		return nil, nil
+	case bpf.RowVerdictVERDICT_REFUSE:
+		t.Reason, t.Dropper = s.Reason, here.host.name
+		if here.program == Uplink {
+			return w.transmit(here.host, r, s, t)
+		}
+		t.arrive(here.port, r.Frame, s)
+		return nil, nil
 	case bpf.RowVerdictVERDICT_DELIVER:
 		name, ok := here.host.portName(r.Record.Ifindex)
 		if !ok {
@@ -220,7 +227,8 @@ func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, erro
 			t.lose(here.host, link.NoPort) // the agent does not know that it is gone
 			return nil, nil
 		}
-		t.Delivered = true
+		// What was refused comes back as an error.
+		t.Delivered = t.Reason == ""
 		t.arrive(name, r.Frame, s)
 		return nil, nil
 	default:

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/mizar-net/mizar/sim/frame"
 )
@@ -18,10 +19,12 @@ type datagrams struct {
 	call
 	*crew
 	socket *net.UDPConn
+	// failed gets what the network said to the sender's socket.
+	failed chan error
 }
 
 func (w *Wire) newDatagrams(ctx context.Context, c call) (talk, error) {
-	d := &datagrams{call: c, crew: newCrew(c)}
+	d := &datagrams{call: c, crew: newCrew(c), failed: make(chan error, c.Count)}
 	if err := d.serve(ctx, w); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -76,10 +79,24 @@ func (d *datagrams) serve(ctx context.Context, w *Wire) error {
 
 // ask implements talk.
 func (d *datagrams) ask(i int) error {
-	if _, err := d.socket.Write(d.payload(i)); err != nil && !refused(err) {
+	_, err := d.socket.Write(d.payload(i))
+	if refused(err) {
+		_, err = d.socket.Write(d.payload(i)) // that was the answer to the one before
+	}
+	if err != nil && !refused(err) {
 		return fmt.Errorf("send a datagram: %w", err)
 	}
 	return nil
+}
+
+// refusal waits for what the socket is told of an ICMP error.
+func (d *datagrams) refusal() error {
+	select {
+	case err := <-d.failed:
+		return err
+	case <-time.After(d.Timeout):
+		return nil
+	}
 }
 
 // read tells replies until the socket is closed.
@@ -89,6 +106,12 @@ func (d *datagrams) read() {
 		n, err := d.socket.Read(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			select {
+			case d.failed <- err:
+			default: // more than were asked for
+			}
 		}
 		if err == nil && n == d.Size {
 			d.told(number16(buf[:n]))

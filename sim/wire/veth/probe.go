@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -128,7 +130,10 @@ func (w *Wire) converse(ctx context.Context, c call, t talk) (wire.Outcome, erro
 		if err != nil {
 			return out, err
 		}
-		if err := t.ask(i); err != nil {
+		if err := t.ask(i); errors.Is(err, unix.EMSGSIZE) {
+			out.Requests = append(out.Requests, wire.Packet{Hosts: []string{c.from.host}, Reason: wire.StackMTU, Dropper: c.from.host})
+			continue
+		} else if err != nil {
 			return out, err
 		}
 		seen, took, err := w.await(ctx, c, t, before)
@@ -141,6 +146,9 @@ func (w *Wire) converse(ctx context.Context, c call, t talk) (wire.Outcome, erro
 		}
 		x := exchange{seen: seen, took: took, drops: newDrops(before, after)}
 		if err := x.read(w.know, c, t.request(i), t.reply(i), &out); err != nil {
+			return out, fmt.Errorf("packet %d: %w", i, err)
+		}
+		if err := told(t, out.Requests[len(out.Requests)-1]); err != nil {
 			return out, fmt.Errorf("packet %d: %w", i, err)
 		}
 		w.orphan(&out.Requests[len(out.Requests)-1])
@@ -195,9 +203,9 @@ type exchange struct {
 func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outcome) error {
 	asked := k.follow(x.seen, c.from, request)
 	if !asked.Delivered {
-		x.blame(&asked)
+		err := x.refused(c, request, reply, &asked)
 		out.Requests = append(out.Requests, asked)
-		return nil
+		return err
 	}
 	out.Requests = append(out.Requests, asked)
 	if c.to == nil || asked.To != c.to.Name {
@@ -210,6 +218,45 @@ func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outc
 	out.Replies = append(out.Replies, answer)
 	if answer.Delivered && !x.took {
 		return fmt.Errorf("request and reply arrived, but the stack of %s did not take it: %w", c.From, x.wrong())
+	}
+	return nil
+}
+
+// refused tells what came back at the sender's port of a request that was not
+// delivered: the gateway's answer, an ICMP error, or nothing.
+func (x exchange) refused(c call, request, reply match, asked *wire.Packet) error {
+	for _, s := range x.seen {
+		y := s.packet.Inner
+		switch {
+		case s.at.Endpoint != c.From:
+		case reply(y):
+			if !x.took {
+				return fmt.Errorf("the gateway answered, but the stack of %s did not take it: %w", c.From, x.wrong())
+			}
+			asked.Answered, asked.To = true, c.From
+			return nil
+		case y.Error != nil:
+			about, err := y.Error.Quote()
+			if err != nil || !request(about) {
+				continue
+			}
+			if asked.Refused, err = wire.ReadError(s.frame, c.from.MAC, c.source(), c.from.gateways); err != nil {
+				return err
+			}
+		}
+	}
+	x.blame(asked)
+	return nil
+}
+
+// teller is a talk whose socket is told of ICMP errors.
+type teller interface{ refusal() error }
+
+// told makes sure that the sender's stack took an ICMP error for one about its
+// packet.
+func told(t talk, p wire.Packet) error {
+	if s, ok := t.(teller); ok && p.Refused != nil && s.refusal() == nil {
+		return fmt.Errorf("%s arrived, but the socket was not told", p.Refused)
 	}
 	return nil
 }

@@ -73,19 +73,31 @@ func (c call) backAt(y frame.Layer) bool {
 	return c.back(y) && y.SrcPort == c.Port && y.DstPort == c.SourcePort
 }
 
-// control sets what all senders' sockets have: DSCP and ECN, and that a port
-// may be used again at once.
+// control sets what all senders' sockets have: DSCP and ECN, TTL, whether packets
+// may be cut, that ICMP errors are told, and that a port may be used again at once.
 func (c call) control(_, _ string, raw syscall.RawConn) error {
+	level, tos, ttl, cut, told := unix.IPPROTO_IP, unix.IP_TOS, unix.IP_TTL, unix.IP_MTU_DISCOVER, unix.IP_RECVERR
+	if c.To.Is6() {
+		level, tos, ttl = unix.IPPROTO_IPV6, unix.IPV6_TCLASS, unix.IPV6_UNICAST_HOPS
+		cut, told = unix.IPV6_MTU_DISCOVER, unix.IPV6_RECVERR
+	}
+	options := [][3]int{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}}
+	if c.TOS != 0 {
+		options = append(options, [3]int{level, tos, int(c.TOS)})
+	}
+	if c.TTL != 0 {
+		options = append(options, [3]int{level, ttl, int(c.TTL)})
+	}
+	if c.DontFragment {
+		options = append(options, [3]int{level, cut, unix.IP_PMTUDISC_DO})
+	}
+	if c.Proto == wire.UDP {
+		options = append(options, [3]int{level, told, 1})
+	}
 	var err error
 	outer := raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-		if c.TOS == 0 || err != nil {
-			return
-		}
-		if c.To.Is4() {
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, int(c.TOS))
-		} else {
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, int(c.TOS))
+		for _, o := range options {
+			err = errors.Join(err, unix.SetsockoptInt(int(fd), o[0], o[1], o[2]))
 		}
 	})
 	return errors.Join(outer, err)

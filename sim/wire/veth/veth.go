@@ -312,6 +312,8 @@ type knowledge struct {
 type placed struct {
 	state.Endpoint
 	host string
+	// gateways are those of its subnet.
+	gateways []netip.Addr
 }
 
 // place is an address inside a VPC.
@@ -332,8 +334,12 @@ func knowledgeOf(hosts []state.Host, t topology.Topology) knowledge {
 		}
 	}
 	for _, h := range hosts {
+		gateways := map[string][]netip.Addr{}
+		for _, s := range h.Subnets {
+			gateways[s.Name] = s.Gateways
+		}
 		for _, e := range h.Endpoints {
-			k.endpoints[e.Name] = placed{e, h.Name}
+			k.endpoints[e.Name] = placed{e, h.Name, gateways[e.Subnet]}
 			for _, a := range e.Addresses {
 				k.names[place{e.VNI, a}] = e.Name
 			}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/sim/link"
+)
+
+// arrive is what a host does with a packet from another.
+func (o *Oracle) arrive(w *walk, here string, opt option) {
+	previous := w.host()
+	n := o.nodes[here]
+	if n == nil {
+		return // nobody has that address: the underlay lost it
+	}
+	w.out.Hosts = append(w.out.Hosts, here)
+	if broken := o.broken(previous, here); broken != "" {
+		w.out.Reason, w.out.Dropper = link.Down, broken
+		return
+	}
+	if !n.knows(previous) {
+		w.drop(tunnelSource)
+		return
+	}
+	switch opt.kind {
+	case located:
+		o.resend(w, n, opt)
+	case gone:
+		o.goAgain(w, n, previous)
+	case refused:
+		o.complain(w, n, opt)
+	default:
+		o.receive(w, n, previous, opt)
+	}
+}
+
+// receive is what a host does with an endpoint's packet for another endpoint.
+func (o *Oracle) receive(w *walk, n *node, previous string, opt option) {
+	to, here := n.behind(n.name, w.to())
+	switch {
+	case here && (opt.generation == generation(to) || (opt.generation == 0 && opt.question())):
+		o.hear(w, n, previous, to, opt)
+		o.put(w, to)
+	case here && opt.question():
+		w.drop(stale)
+	case opt.question():
+		o.relay(w, n, opt)
+	default:
+		o.pass(w, n, previous, option{kind: gone})
+	}
+}
+
+// pass sends a packet on that is not of an endpoint here. Only questions are held
+// against the MTU: what goes back came the same way.
+func (o *Oracle) pass(w *walk, n *node, next string, opt option) {
+	if !n.knows(next) {
+		w.drop(noHost)
+		return
+	}
+	if opt.question() {
+		if most, ok := o.fits(n, next, w.length, opt); !ok {
+			o.turnDown(w, n, opt, mtu, most)
+			return
+		}
+	}
+	o.arrive(w, next, opt)
+}
+
+// resend goes where a bouncer says, if it answers an open question.
+func (o *Oracle) resend(w *walk, n *node, opt option) {
+	row := n.paths[w.to()]
+	switch {
+	case row.state != asked || row.token != opt.token:
+		w.drop(sendBack)
+	case !n.knows(opt.host):
+		w.drop(noHost)
+	default:
+		n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, since: o.now(n.name)}
+		o.pass(w, n, opt.host, option{generation: opt.generation})
+	}
+}
+
+// goAgain is what a host does with its own packet that found no endpoint.
+func (o *Oracle) goAgain(w *walk, n *node, previous string) {
+	e, lives := n.behind(n.name, w.from())
+	to, here := n.behind(n.name, w.to())
+	row := n.paths[w.to()]
+	believed := row.state == asked || (row.state == learned && row.host == previous)
+	switch {
+	case lives && here && (believed || row.state == local):
+		n.paths[w.to()] = path{state: local}
+		o.put(w, to)
+	case lives && believed:
+		o.ask(w, n, e)
+	case lives && row.state == learned && o.now(n.name)-row.since < fresh:
+		o.pass(w, n, row.host, option{generation: row.generation})
+	default:
+		w.drop(notHere)
+	}
+}
+
+// hear learns from a packet that is delivered here where its sender is.
+func (o *Oracle) hear(w *walk, n *node, previous string, to object.Endpoint, opt option) {
+	if _, here := n.behind(n.name, w.from()); here || opt.kind == none || !n.knows(opt.host) {
+		return
+	}
+	known := n.paths[w.from()]
+	fresh := path{state: learned, host: opt.host, generation: opt.source, since: o.now(n.name)}
+	if opt.kind == answers {
+		if known.state == asked && known.token == opt.token && opt.host == previous {
+			n.paths[w.from()] = fresh
+		}
+		return
+	}
+	unchanged := known.state == learned && known.host == opt.host &&
+		known.token == opt.token && known.generation == opt.source
+	if !unchanged && n.vouches(w, previous, to, opt.host) {
+		fresh.token, fresh.tell = opt.token, true
+		n.paths[w.from()] = fresh
+	}
+}
+
+// vouches says whether a host may be believed about where a sender is: it
+// bounces the receiver's subnet, it divides the VPC, or the receiving host
+// knows it anyway.
+func (n *node) vouches(w *walk, previous string, to object.Endpoint, claimed string) bool {
+	location, ok := n.directory(w.from())
+	return n.bounces(previous, to.Subnet) || n.divides(previous, w.vpc.Name) || (ok && location.Host == claimed)
+}
+
+// relay is what a bouncer or divider does with a question.
+func (o *Oracle) relay(w *walk, n *node, opt option) {
+	next := opt
+	next.limit--
+	s, ok := n.subnet(w.to())
+	divides := n.divides(n.name, w.vpc.Name)
+	switch {
+	case ok && (divides || n.bounces(n.name, s.Name)):
+	case divides:
+		o.turnDown(w, n, opt, noSubnet, 0)
+		return
+	default:
+		w.drop(notOurs)
+		return
+	}
+	host, to, reason := n.whom(s, w)
+	switch {
+	case reason == noEndpoint:
+		o.turnDown(w, n, opt, noEndpoint, 0)
+	case reason != "":
+		w.drop(reason)
+	case host == to.Host && opt.kind == asksBack:
+		o.pass(w, n, opt.host, option{kind: located, generation: generation(to), token: opt.token, host: host})
+	case opt.limit == 0:
+		w.drop(relayLimit)
+	default:
+		if host == to.Host {
+			next.generation = generation(to)
+		}
+		o.pass(w, n, host, next)
+	}
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// Sizes of headers that stacks put before a payload, in bytes.
+const (
+	shortHeader    = 8 // UDP, ICMP echo
+	tcpHeader      = 20
+	fragmentHeader = 8 // of IPv6
+	defaultSize    = 32
+	defaultTTL     = 64
+)
+
+// Probe says what becomes of a conversation, and what it teaches the hosts.
+// Endpoints are named "namespace/name" in the answer. A sender that does not
+// exist, or lacks an address of the destination's family, is an error.
+func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
+	var out wire.Outcome
+	from, ok := o.real.set.Endpoint(p.From)
+	if !ok {
+		return out, fmt.Errorf("probe from %s: there is no such endpoint", p.From)
+	}
+	p.To = p.To.Unmap()
+	src, ok := ofFamily(from.Addresses, p.To)
+	if !ok {
+		return out, fmt.Errorf("probe from %s to %s: the endpoint has no address of that family", p.From, p.To)
+	}
+	p.Count, p.Size = max(p.Count, 1), cmp.Or(p.Size, defaultSize)
+	request := datagram{Probe: p, src: src, dst: p.To, ttl: cmp.Or(int(p.TTL), defaultTTL), size: p.Size}
+	if p.Proto == wire.TCP {
+		o.connect(from, request, &out)
+		return out, nil
+	}
+	for range p.Count {
+		there := o.datagram(from, request)
+		out.Requests = append(out.Requests, there)
+		answerer, ok := o.answerer(there, p.To)
+		if !ok {
+			continue
+		}
+		out.Replies = append(out.Replies, o.datagram(answerer, request.reply()))
+	}
+	return out, nil
+}
+
+// answerer is the endpoint that a request came out at, if it has the address.
+func (o *Oracle) answerer(p wire.Packet, addr netip.Addr) (object.Endpoint, bool) {
+	if !p.Delivered {
+		return object.Endpoint{}, false
+	}
+	e, ok := o.real.set.Endpoint(p.To)
+	return e, ok && slices.Contains(e.Addresses, addr)
+}
+
+// datagram is what a stack sends at once: size bytes of payload.
+type datagram struct {
+	wire.Probe
+	src, dst  netip.Addr
+	ttl, size int
+	reversed  bool
+}
+
+func (d datagram) reply() datagram {
+	d.src, d.dst, d.ttl, d.reversed, d.DontFragment = d.dst, d.src, defaultTTL, !d.reversed, false
+	return d
+}
+
+func (d datagram) ipHeader() int {
+	if d.src.Is4() {
+		return header4
+	}
+	return header6
+}
+
+// datagram sends one as the endpoint's stack does: whole, in fragments, or not at
+// all. It tells of the first fragment, or of the first that got lost.
+func (o *Oracle) datagram(e object.Endpoint, d datagram) wire.Packet {
+	if slices.Contains(e.Addresses, d.dst) {
+		// To itself: the stack keeps it, no port sees it.
+		return wire.Packet{Delivered: true, To: e.Key(), Hosts: []string{e.Host}}
+	}
+	transport := shortHeader
+	if d.Proto == wire.TCP {
+		transport = tcpHeader
+	}
+	body, room := transport+d.size, endpointMTU(o.real.set)-d.ipHeader()
+	whole := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: d.ipHeader() + body, echo: d.Proto == wire.ICMP && !d.reversed}
+	switch {
+	case body <= room:
+		return o.send(e, whole)
+	case d.DontFragment:
+		return wire.Packet{Hosts: []string{e.Host}, Reason: wire.StackMTU, Dropper: e.Host}
+	}
+	return o.fragments(e, d, body, room)
+}
+
+func (o *Oracle) fragments(e object.Endpoint, d datagram, body, room int) (told wire.Packet) {
+	header := d.ipHeader()
+	if d.src.Is6() {
+		room, header = room-fragmentHeader, header+fragmentHeader
+	}
+	room -= room % 8
+	for at := 0; at < body; at += room {
+		p := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: header + min(room, body-at), silent: at > 0}
+		if at > 0 {
+			p.later = &later{offset: at, protocol: d.number()}
+		}
+		if became := o.send(e, p); at == 0 || told.Delivered && !became.Delivered {
+			told = became
+		}
+	}
+	return told
+}
+
+// number is the protocol's, as far as the rules tell them apart.
+func (d datagram) number() uint8 {
+	if d.Proto == wire.ICMP {
+		return 1
+	}
+	return 17
+}
+
+// connect walks a TCP conversation: handshake, the payload in segments, the
+// payload back, and a close from either side. A lost segment ends it.
+func (o *Oracle) connect(from object.Endpoint, d datagram, out *wire.Outcome) {
+	d.DontFragment = true
+	syn := d
+	syn.size = 0
+	there := o.datagram(from, syn)
+	out.Requests = []wire.Packet{there}
+	answerer, ok := o.answerer(there, d.dst)
+	if !ok {
+		return
+	}
+	back := o.datagram(answerer, syn.reply())
+	out.Replies = []wire.Packet{back}
+	if _, ok := o.answerer(back, d.src); !ok {
+		return
+	}
+	segments := o.segments(d)
+	for _, turn := range []struct {
+		back  bool
+		sizes []int
+	}{{false, []int{0}}, {false, segments}, {true, segments}, {false, []int{0}}, {false, []int{0}}, {true, []int{0}}, {false, []int{0}}} {
+		for _, size := range turn.sizes {
+			one, sender, told := d, from, &out.Requests[0]
+			if turn.back {
+				one, sender, told = d.reply(), answerer, &out.Replies[0]
+			}
+			one.size, one.DontFragment = size, true
+			if became := o.datagram(sender, one); !became.Delivered {
+				*told = became
+				return
+			}
+		}
+	}
+}
+
+// segments are the sizes of those that a payload is sent in.
+func (o *Oracle) segments(d datagram) (sizes []int) {
+	most := endpointMTU(o.real.set) - d.ipHeader() - tcpHeader
+	for left := d.size; left > 0; left -= most {
+		sizes = append(sizes, min(left, most))
+	}
+	return sizes
+}
+
+func ofFamily(addrs []netip.Addr, like netip.Addr) (netip.Addr, bool) {
+	for _, addr := range addrs {
+		if addr.Is4() == like.Is4() {
+			return addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
