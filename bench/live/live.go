@@ -49,7 +49,7 @@ var outer = map[int]int{4: 58, 6: 78}
 var gateway = state.MAC{0x02, 0x4d, 0x5a, 0, 0, vni}
 
 // addresses of either end, by family.
-func underlay(family, n int) netip.Addr {
+func hostAddress(family, n int) netip.Addr {
 	if family == 4 {
 		return netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 1)})
 	}
@@ -66,12 +66,12 @@ func endpoint(family, n int) netip.Addr {
 func endpointMAC(n int) state.MAC { return state.MAC{2, 0, 0, 0, 0, byte(n + 1)} }
 
 // states are what the two hosts hold.
-func states(family int) [2]state.Host {
+func states(u underlay) [2]state.Host {
 	var all [2]state.Host
 	for n, name := range []string{sender, receiver} {
 		all[n] = state.Host{
-			Name: fmt.Sprintf("h%d", n+1), Addresses: []netip.Addr{underlay(family, n)}, MTU: 1500,
-			Peers: []state.Peer{{Name: fmt.Sprintf("h%d", 2-n), Addresses: []netip.Addr{underlay(family, 1-n)}}},
+			Name: fmt.Sprintf("h%d", n+1), Addresses: []netip.Addr{hostAddress(u.family, n)}, MTU: u.mtu,
+			Peers: []state.Peer{{Name: fmt.Sprintf("h%d", 2-n), Addresses: []netip.Addr{hostAddress(u.family, 1-n)}}},
 			VPCs:  []state.VPC{{Name: "red", VNI: vni}},
 			Subnets: []state.Subnet{{
 				Name: "home", VNI: vni, GatewayMAC: gateway,
@@ -79,7 +79,7 @@ func states(family int) [2]state.Host {
 				Gateways: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00:a::1")},
 			}},
 			Endpoints: []state.Endpoint{{
-				Name: name, VNI: vni, Subnet: "home", MAC: endpointMAC(n), MTU: 1300,
+				Name: name, VNI: vni, Subnet: "home", MAC: endpointMAC(n), MTU: u.mtu - u.overhead,
 				Addresses: []netip.Addr{endpoint(4, n), endpoint(6, n)},
 			}},
 		}
