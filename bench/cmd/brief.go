@@ -37,7 +37,7 @@ func (o *options) regressed(ctx context.Context, w io.Writer, figures []report.F
 	}
 	fmt.Fprintf(w, "\nmore than %.1f times the recorded ratio, measured again:\n", report.Gross)
 	o.plan = again
-	if figures, err = o.measure(ctx, names, io.Discard); err != nil {
+	if figures, _, err = o.measure(ctx, names, io.Discard); err != nil {
 		return err
 	}
 	if err := report.WriteComparison(w, report.Compare(recorded, figures)); err != nil {

@@ -21,12 +21,26 @@ type contender struct {
 	*rig
 	name string
 	// note is what has to be known of it.
-	note        string
+	note string
+	// check looks, after it ran, at whether all that it is named for was on
+	// the way; nil: nothing to look at.
+	check       func() error
 	closers     []func() error
 	repetitions int
 	samples     []float64
 	// delivered is the least part that arrived.
 	delivered float64
+}
+
+// checked is check, if there is one.
+func (c *contender) checked() error {
+	if c.check == nil {
+		return nil
+	}
+	if err := c.check(); err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	return nil
 }
 
 func (c *contender) close() error {

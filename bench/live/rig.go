@@ -216,22 +216,22 @@ func (r *rig) sink(at sink) error {
 // attach puts the programs at the sender's port and at the wire's far end; the
 // near end has one too, as an uplink has.
 func (r *rig) attach(port, near, far *ebpf.Program) error {
-	for _, at := range []struct {
-		host    end
-		device  int
-		program *ebpf.Program
-	}{
-		{r.hosts[0], r.hosts[0].port, port},
-		{r.hosts[0], r.hosts[0].wire, near},
-		{r.hosts[1], r.hosts[1].wire, far},
-	} {
-		err := r.room.InHost(at.host.state.Name, func() error {
-			l := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: at.device}}
-			return netlink.LinkSetXdpFdWithFlags(l, at.program.FD(), driverMode)
-		})
-		if err != nil {
-			return fmt.Errorf("attach at interface %d of host %s: %w", at.device, at.host.state.Name, err)
-		}
+	return errors.Join(
+		r.put(0, r.hosts[0].port, port),
+		r.put(0, r.hosts[0].wire, near),
+		r.put(1, r.hosts[1].wire, far),
+	)
+}
+
+// put attaches a program at a device of the n-th host.
+func (r *rig) put(n, device int, program *ebpf.Program) error {
+	name := r.hosts[n].state.Name
+	err := r.room.InHost(name, func() error {
+		l := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: device}}
+		return netlink.LinkSetXdpFdWithFlags(l, program.FD(), driverMode)
+	})
+	if err != nil {
+		return fmt.Errorf("attach at interface %d of host %s: %w", device, name, err)
 	}
 	return nil
 }

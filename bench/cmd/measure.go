@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/mizar-net/mizar/bench/live"
+	"github.com/mizar-net/mizar/bench/report"
+	"github.com/mizar-net/mizar/bench/suite"
+)
+
+// instrument measures what a filter selects of its cases.
+type instrument struct {
+	name string
+	run  func(context.Context, suite.Filter, suite.Plan) ([]report.Figure, []report.Omission, error)
+}
+
+// instruments are those that were asked for.
+func (o *options) instruments() []instrument {
+	var asked []instrument
+	for _, i := range []instrument{
+		{report.TestRun, func(ctx context.Context, f suite.Filter, p suite.Plan) ([]report.Figure, []report.Omission, error) {
+			figures, err := suite.Run(ctx, suite.Cases(), f, p)
+			return figures, nil, err
+		}},
+		{report.Live, func(ctx context.Context, f suite.Filter, p suite.Plan) ([]report.Figure, []report.Omission, error) {
+			return live.Run(ctx, f, o.cpu, p)
+		}},
+		{report.Sockets, func(ctx context.Context, f suite.Filter, p suite.Plan) ([]report.Figure, []report.Omission, error) {
+			return live.RunSockets(ctx, f, o.cpu, p)
+		}},
+	} {
+		if o.instrument == allInstruments || o.instrument == i.name {
+			asked = append(asked, i)
+		}
+	}
+	return asked
+}
+
+// measure gathers the figures of all instruments, and what they could not
+// measure.
+func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]report.Figure, []report.Omission, error) {
+	f := o.filter(names)
+	if o.targets {
+		f.Only = suite.Targets()
+	}
+	var figures []report.Figure
+	var omitted []report.Omission
+	for _, i := range o.instruments() {
+		p := newProgress(w, i.name)
+		o.plan.Progress = p.tell
+		more, missing, err := i.run(ctx, f, o.plan)
+		p.end()
+		if err != nil {
+			return nil, nil, err
+		}
+		figures, omitted = append(figures, more...), append(omitted, missing...)
+	}
+	if len(figures) > 0 || o.targets && len(omitted) > 0 {
+		return figures, omitted, nil
+	}
+	if len(omitted) > 0 {
+		return nil, nil, fmt.Errorf("%s", omitted[0])
+	}
+	return nil, nil, fmt.Errorf("nothing to measure for %v with these flags; mizar bench cases lists what there is", names)
+}
