@@ -46,7 +46,7 @@ func floorProfile() profile {
 		overhead: vxlanOverhead, overlay: (*contender).kernel,
 		endpoints: offloads{segmentation: true, checksum: true, scatter: true, gro: false},
 		ports:     offloads{segmentation: true, checksum: true, scatter: true, gro: false},
-		wires:     offloads{segmentation: false, checksum: false, gro: false},
+		wires:     offloads{segmentation: false, checksum: false, gro: true},
 	}
 }
 
@@ -74,15 +74,19 @@ func streamProfiles() []profile {
 	scattered.name, scattered.what = "xdp-scatter", "as xdp, with scatter-gather at the endpoint: cut packets are not copied before the port"
 	scattered.endpoints[scatter] = true
 
+	bare := floorProfile()
+	bare.name, bare.what = "kernel-no-gro", "for comparison: the kernel's VXLAN and bridge without GRO on the underlay"
+	bare.wires[gro] = false
+
 	gathered := floorProfile()
-	gathered.name, gathered.what = "kernel-gro", "for comparison: the kernel's VXLAN and bridge with GRO on the underlay and at the endpoint"
-	gathered.wires[gro], gathered.endpoints[gro] = true, true
+	gathered.name, gathered.what = "kernel-gro", "for comparison: and with GRO at the endpoint"
+	gathered.endpoints[gro] = true
 
 	tracked := floorProfile()
 	tracked.name, tracked.what = "kernel-netfilter", "for comparison: the kernel's VXLAN and bridge with conntrack"
 	tracked.overlay, tracked.needs = (*contender).kernelTracked, netfilter
 
-	return []profile{xdpProfile(), ungathered, scattered, gathered, tracked}
+	return []profile{xdpProfile(), ungathered, scattered, bare, gathered, tracked}
 }
 
 // stage builds a profile on a rig of its own.

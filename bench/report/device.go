@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"text/tabwriter"
 )
 
 // Device is how one of the devices on the way was set while a figure was
@@ -25,14 +26,28 @@ type Device struct {
 // String is a device in a line.
 func (d Device) String() string {
 	words := []string{fmt.Sprintf("MTU %d", d.MTU)}
-	for _, name := range slices.Sorted(maps.Keys(d.Offloads)) {
-		state := "off"
-		if d.Offloads[name] {
-			state = "on"
-		}
-		words = append(words, name+" "+state)
+	for _, name := range d.names() {
+		words = append(words, name+" "+onOff(d.Offloads[name]))
 	}
 	return strings.Join(words, ", ")
+}
+
+// names are the offloads', sorted; states are in the same order.
+func (d Device) names() []string { return slices.Sorted(maps.Keys(d.Offloads)) }
+
+func (d Device) states(separator string) string {
+	var all []string
+	for _, name := range d.names() {
+		all = append(all, onOff(d.Offloads[name]))
+	}
+	return strings.Join(all, separator)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 // Omission is what was asked for and could not be measured. It is no pass of
@@ -49,23 +64,39 @@ func (o Omission) String() string { return fmt.Sprintf("not measured: %s: %s", o
 
 // writeAside prints what belongs to figures and has no column: notes, devices,
 // and what was left out.
-func writeAside(w io.Writer, d Document) {
-	said := map[string]bool{}
-	once := func(line string) {
-		if !said[line] {
-			said[line] = true
-			fmt.Fprintln(w, line)
-		}
+func writeAside(w io.Writer, d Document) error {
+	if err := writeDevices(w, d.Figures); err != nil {
+		return err
 	}
+	said := map[string]bool{}
 	for _, f := range d.Figures {
-		if f.Note != "" {
-			once(fmt.Sprintf("%s v%d: %s", f.Name, f.Family, f.Note))
-		}
-		for _, v := range f.Devices {
-			once(fmt.Sprintf("%s v%d, %s, %s: %s", f.Name, f.Family, v.Contender, v.Role, v))
+		if line := fmt.Sprintf("%s v%d: %s\n", f.Name, f.Family, f.Note); f.Note != "" && !said[line] {
+			said[line] = true
+			fmt.Fprint(w, line)
 		}
 	}
 	for _, o := range d.Omissions {
-		once(o.String())
+		fmt.Fprintln(w, o)
 	}
+	return nil
+}
+
+// writeDevices prints how the devices were set, each way once.
+func writeDevices(w io.Writer, figures []Figure) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	said := map[string]bool{}
+	for _, f := range figures {
+		for _, v := range f.Devices {
+			line := fmt.Sprintf("%s\tv%d\t%s\t%d\t%s\t", v.Contender, f.Family, v.Role, v.MTU, v.states("\t"))
+			if said[line] {
+				continue
+			}
+			if len(said) == 0 {
+				fmt.Fprintf(t, "CONTENDER\tFAMILY\tDEVICE\tMTU\t%s\t\n", strings.ToUpper(strings.Join(v.names(), "\t")))
+			}
+			said[line] = true
+			fmt.Fprintln(t, line)
+		}
+	}
+	return t.Flush()
 }

@@ -27,9 +27,10 @@ func WriteTable(w io.Writer, d Document) error {
 		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%s\t%s\t%s\t%s\t%s %s\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Family, f.Flows, u,
 			u.format(n.P5), u.format(n.Median), u.format(n.P90), f.Floor, u.format(f.FloorCost()), ratio, between(interval), delivered(f))
 	}
-	err := t.Flush()
-	writeAside(w, d)
-	return err
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeAside(w, d)
 }
 
 // WriteJudgements prints targets for people.
@@ -44,7 +45,9 @@ func WriteJudgements(w io.Writer, d Document, all []Judgement) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	writeAside(w, d)
+	if err := writeAside(w, d); err != nil {
+		return err
+	}
 	_, err := fmt.Fprintf(w, "%d of %d targets passed\n", len(all)-Missed(all), len(all))
 	return err
 }
