@@ -30,6 +30,9 @@ func (o *options) instruments() []instrument {
 			return live.Run(ctx, f, o.cpu, p)
 		}},
 		{report.Sockets, func(ctx context.Context, f suite.Filter, p suite.Plan) ([]report.Figure, []report.Omission, error) {
+			if o.brief && len(f.Names) == 0 {
+				f.Names, f.Families = live.Brief, []int{4}
+			}
 			return live.RunSockets(ctx, f, o.cpu, p)
 		}},
 	} {

@@ -59,9 +59,12 @@ func Exercises() []Exercise {
 			{"p50", "half of them took less", report.Microseconds},
 			{"p99", "99 of 100 took less", report.Microseconds},
 		},
-		profiles: []profile{xdpProfile()}, begin: beginEcho,
+		profiles: rrProfiles(), begin: beginEcho,
 	}}
 }
+
+// Brief are the exercises that a short run has: enough to see that they work.
+var Brief = []string{"tcp-rr", "tcp-stream/1500/xdp"}
 
 // Figures are what an exercise gives, for one family and number of connections.
 func (e Exercise) Figures(family, connections int) []report.Figure {
