@@ -89,14 +89,14 @@ func casesCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, c := range suite.Cases() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
+				fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-6s  floor %-12s %s\n", c.Name, c.Form, c.Floor, c.What)
 			}
 			for _, w := range live.Ways() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
+				fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-6s  floor %-12s live: %s\n", w.Name, "xdp", w.Floor, w.What)
 			}
 			for _, e := range live.Exercises() {
 				for _, g := range e.Figures(4, 1) {
-					fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s sockets, %s: %s\n", g.Name, g.Form, g.Floor, g.Unit, g.What)
+					fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-6s  floor %-12s sockets, %s: %s\n", g.Name, g.Form, g.Floor, g.Unit, g.What)
 				}
 			}
 			return nil

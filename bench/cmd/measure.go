@@ -4,6 +4,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -66,7 +67,11 @@ func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]r
 		return figures, omitted, nil
 	}
 	if len(omitted) > 0 {
-		return nil, nil, fmt.Errorf("%s", omitted[0])
+		var all []error
+		for _, o := range omitted {
+			all = append(all, errors.New(o.String()))
+		}
+		return nil, nil, errors.Join(all...)
 	}
 	return nil, nil, fmt.Errorf("nothing to measure for %v with these flags; mizar bench cases lists what there is", names)
 }

@@ -6,89 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/mizar-net/mizar/bench/report"
 	"github.com/mizar-net/mizar/bench/sample"
 	"github.com/mizar-net/mizar/bench/suite"
 )
-
-// Exercise is what sockets of two endpoints do with each other.
-type Exercise struct {
-	Name, What string
-	// mtu is the underlay's.
-	mtu int
-	// connections are how many there are at a time.
-	connections []int
-	// values are what a sample gives, in their order.
-	values   []value
-	profiles []profile
-	// begin readies both ends on a rig.
-	begin func(ctx context.Context, c *contender, cpu int) (talk, error)
-	// needs says what is missing for it; nil: it needs nothing.
-	needs func() error
-}
-
-// value is one of the things that a sample says. A single one has no name.
-type value struct {
-	name, what string
-	unit       report.Unit
-}
-
-// talk is two ends that are ready.
-type talk interface {
-	// run talks over so many connections for about so long, and gives the
-	// exercise's values.
-	run(ctx context.Context, connections int, about time.Duration) ([]float64, error)
-	close() error
-}
-
-// Exercises is the table.
-func Exercises() []Exercise {
-	stream := Exercise{
-		What: "one TCP stream by iperf3", connections: []int{1}, values: []value{{unit: report.Gigabits}},
-		profiles: streamProfiles(), begin: beginStream, needs: iperf3,
-	}
-	small, jumbo := stream, stream
-	small.Name, small.mtu = "tcp-stream/1500", 1500
-	jumbo.Name, jumbo.mtu = "tcp-stream/9000", 9000
-	return []Exercise{small, jumbo, {
-		Name: "tcp-rr", What: "a byte there and a byte back over TCP, on each of the connections", mtu: 1500, connections: []int{1, 10, 40},
-		values: []value{
-			{"rate", "transactions", report.Transactions},
-			{"p50", "half of them took less", report.Microseconds},
-			{"p99", "99 of 100 took less", report.Microseconds},
-		},
-		profiles: rrProfiles(), begin: beginEcho,
-	}}
-}
-
-// Brief are the exercises that a short run has: enough to see that they work.
-var Brief = []string{"tcp-rr", "tcp-stream/1500/xdp"}
-
-// Figures are what an exercise gives, for one family and number of connections.
-func (e Exercise) Figures(family, connections int) []report.Figure {
-	var all []report.Figure
-	for _, p := range e.profiles {
-		all = append(all, e.of(p, family, connections)...)
-	}
-	return all
-}
-
-// of are the figures of one profile: one for each value.
-func (e Exercise) of(p profile, family, connections int) []report.Figure {
-	all := make([]report.Figure, len(e.values))
-	for i, v := range e.values {
-		all[i] = report.Figure{
-			Name: e.Name + "/" + v.name, What: e.What + ": " + v.what, Instrument: report.Sockets, Form: p.form, Unit: v.unit,
-			Family: family, Flows: connections, Floor: kernelVXLAN,
-		}
-		if v.name == "" {
-			all[i].Name, all[i].What = e.Name+"/"+p.name, e.What+": "+p.what
-		}
-	}
-	return all
-}
 
 const (
 	// longer is how many times longer a sample of sockets is, fewer how many
@@ -146,19 +69,12 @@ func bouts(f suite.Filter) ([]*bout, []report.Omission) {
 	var omitted omissions
 	for _, e := range Exercises() {
 		for _, family := range f.Families {
-			b := &bout{Exercise: e, family: family}
-			b.profiles, b.connections = nil, nil
-			for _, connections := range e.connections {
-				if e.wanted(f, e.profiles, family, connections) {
-					b.connections = append(b.connections, connections)
-				}
+			b := e.bout(f, family)
+			if len(b.profiles) == 0 || omitted.add(e.Name, e.needs) {
+				continue
 			}
-			for _, p := range e.profiles {
-				if e.wantsProfile(f, p, family) && !omitted.add(e.Name+"/"+p.name, p.needs) {
-					b.profiles = append(b.profiles, p)
-				}
-			}
-			if len(b.profiles) > 0 && !omitted.add(e.Name, e.needs) {
+			b.profiles = slices.DeleteFunc(b.profiles, func(p profile) bool { return omitted.add(e.Name+"/"+p.name, p.needs) })
+			if len(b.profiles) > 0 {
 				all = append(all, b)
 			}
 		}
@@ -166,25 +82,21 @@ func bouts(f suite.Filter) ([]*bout, []report.Omission) {
 	return all, omitted
 }
 
-func (e Exercise) wantsProfile(f suite.Filter, p profile, family int) bool {
+// bout has the profiles and connections that a filter asks for.
+func (e Exercise) bout(f suite.Filter, family int) *bout {
+	b := &bout{Exercise: e, family: family}
+	b.profiles, b.connections = nil, nil
 	for _, connections := range e.connections {
-		if e.wanted(f, []profile{p}, family, connections) {
-			return true
+		if e.wanted(f, e.profiles, family, connections) {
+			b.connections = append(b.connections, connections)
 		}
 	}
-	return false
-}
-
-// wanted says whether a filter asks for any figure.
-func (e Exercise) wanted(f suite.Filter, profiles []profile, family, connections int) bool {
-	for _, p := range profiles {
-		for _, g := range e.of(p, family, connections) {
-			if f.Wants(g) {
-				return true
-			}
+	for _, p := range e.profiles {
+		if slices.ContainsFunc(e.connections, func(n int) bool { return e.wanted(f, []profile{p}, family, n) }) {
+			b.profiles = append(b.profiles, p)
 		}
 	}
-	return false
+	return b
 }
 
 // side is a contender and its talk.
