@@ -9,10 +9,12 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/bench/probe"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/topology/netns"
 )
 
@@ -64,6 +66,19 @@ func xdpProfile() profile {
 	}
 }
 
+// tcxProfile has programs in TCX at ports, which let unfinished packets pass
+// whole: they are cut and summed up behind the overlay.
+func tcxProfile() profile {
+	return profile{
+		name: string(probe.TCX), form: string(probe.TCX),
+		what:     "programs in TCX at ports and XDP at uplinks, offloads and GRO at the endpoints",
+		overhead: geneveOverhead, overlay: (*contender).programsTCX,
+		endpoints: offloads{segmentation: true, checksum: true, scatter: true, gro: true},
+		ports:     offloads{segmentation: true, checksum: true, scatter: true, gro: false},
+		wires:     offloads{segmentation: false, checksum: false, gro: false},
+	}
+}
+
 // streamProfiles is the table: what a stream is measured with.
 func streamProfiles() []profile {
 	ungathered := xdpProfile()
@@ -86,11 +101,11 @@ func streamProfiles() []profile {
 	tracked.name, tracked.what = "kernel-netfilter", "for comparison: the kernel's VXLAN and bridge with conntrack"
 	tracked.overlay, tracked.needs = (*contender).kernelTracked, netfilter
 
-	return []profile{xdpProfile(), ungathered, scattered, bare, gathered, tracked}
+	return []profile{xdpProfile(), tcxProfile(), ungathered, scattered, bare, gathered, tracked}
 }
 
 // rrProfiles is what asking and answering is measured with.
-func rrProfiles() []profile { return []profile{xdpProfile()} }
+func rrProfiles() []profile { return []profile{xdpProfile(), tcxProfile()} }
 
 // stage builds a profile on a rig of its own.
 func (p profile) stage(ctx context.Context, family, mtu int) (*contender, error) {
@@ -124,6 +139,30 @@ func (c *contender) programs() error {
 			if err := c.put(n, device, program); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// programsTCX is programs with TCX at the ports.
+func (c *contender) programsTCX() error {
+	paths, err := c.load()
+	if err != nil {
+		return err
+	}
+	for n, h := range c.hosts {
+		port, err := paths[n].Port(state.FormTCX)
+		if err != nil {
+			return err
+		}
+		err = c.room.InHost(h.state.Name, func() error {
+			return link.RawAttachProgram(link.RawAttachProgramOptions{Target: h.port, Program: port, Attach: ebpf.AttachTCXIngress})
+		})
+		if err != nil {
+			return fmt.Errorf("attach in TCX at interface %d of host %s: %w", h.port, h.state.Name, err)
+		}
+		if err := c.put(n, h.wire, paths[n].Uplink()); err != nil {
+			return err
 		}
 	}
 	return nil
