@@ -36,9 +36,11 @@ type options struct {
 	output         string
 	compare, html  string
 	family, cpu    int
-	flows          []int
-	instrument     string
-	plan           suite.Plan
+	// cpus is 2 for a receiver on a CPU of its own, which other then is.
+	cpus, other int
+	flows       []int
+	instrument  string
+	plan        suite.Plan
 }
 
 func benchCommand() *cobra.Command {
@@ -74,6 +76,7 @@ Exit codes: 0 pass, 1 a target missed or a gross regression, 2 anything else.`,
 	f.IntVar(&o.family, "family", 0, "4 or 6; 0: both")
 	f.IntSliceVar(&o.flows, "flows", nil, "numbers of flows (default: 1 and 16384)")
 	f.IntVar(&o.cpu, "cpu", -1, "CPU to stay on (default: the last)")
+	f.IntVar(&o.cpus, "cpus", 1, "2: sockets receive on another CPU; no target is judged that way")
 	f.StringVar(&o.instrument, "instrument", allInstruments, "test_run, live, sockets or all")
 	f.IntVar(&o.plan.Loads, "loads", 5, "how often programs and maps are loaded afresh")
 	f.IntVar(&o.plan.Rounds, "rounds", 20, "samples of each contender in a load")
@@ -117,6 +120,9 @@ func (o *options) check() error {
 	}
 	if o.plan.Loads < 1 || o.plan.Rounds < 1 || o.plan.Sample <= 0 {
 		return fmt.Errorf("--loads %d, --rounds %d, --sample %s: want at least one of each", o.plan.Loads, o.plan.Rounds, o.plan.Sample)
+	}
+	if o.cpus < 0 || o.cpus > 2 || o.cpus == 2 && (o.targets || o.brief) {
+		return fmt.Errorf("--cpus: got %d, want 1, or 2 without --targets and --brief", o.cpus)
 	}
 	if o.targets && o.output == "benchfmt" {
 		return errors.New("--targets: there is no benchfmt of verdicts; want -o text or json")
@@ -181,10 +187,22 @@ func (o *options) pin() (report.Machine, error) {
 		}
 		o.cpu = last
 	}
+	o.other = o.cpu
+	if o.cpus == 2 {
+		other, err := machine.OtherCPU(o.cpu)
+		if err != nil {
+			return report.Machine{}, fmt.Errorf("--cpus 2: %w", err)
+		}
+		o.other = other
+	}
 	if err := machine.Pin(o.cpu); err != nil {
 		return report.Machine{}, err
 	}
-	return machine.Describe(o.cpu)
+	m, err := machine.Describe(o.cpu)
+	if o.other != o.cpu {
+		m.Receiver = &o.other
+	}
+	return m, err
 }
 
 func (o *options) filter(names []string) suite.Filter {

@@ -33,6 +33,8 @@ func TestFlagsAreRefusedBeforeAnythingIsMeasured(t *testing.T) {
 		{"--output", []string{"-o", "xml"}},
 		{"--family", []string{"--family", "5"}},
 		{"--instrument", []string{"--instrument", "stopwatch"}},
+		{"--cpus", []string{"--cpus", "3"}},
+		{"--cpus", []string{"--cpus", "2", "--targets"}},
 		{"--loads 0", []string{"--loads", "0"}},
 		{"--targets and --brief", []string{"--targets", "--brief"}},
 		{"no benchfmt of verdicts", []string{"--targets", "-o", "benchfmt"}},

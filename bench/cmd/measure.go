@@ -34,7 +34,7 @@ func (o *options) instruments() []instrument {
 			if o.brief && len(f.Names) == 0 {
 				f.Names, f.Families = live.Brief, []int{4}
 			}
-			return live.RunSockets(ctx, f, o.cpu, p)
+			return live.RunSockets(ctx, f, live.CPUs{Sender: o.cpu, Receiver: o.other}, p)
 		}},
 	} {
 		if o.instrument == allInstruments || o.instrument == i.name {

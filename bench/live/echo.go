@@ -25,11 +25,11 @@ const (
 )
 
 // echo is a server that sends back what it gets, on a thread of its own at the
-// receiver, and a client at the sender. Both wait in the kernel, on one CPU:
+// receiver, and a client at the sender. Both wait in the kernel:
 // nothing of Go's scheduler is on the way but the two threads.
 type echo struct {
 	*contender
-	cpu      int
+	on       CPUs
 	listener int
 	// stop is written to, to end the server; [0] is its end.
 	stop  [2]int
@@ -38,8 +38,8 @@ type echo struct {
 }
 
 // beginEcho starts the server.
-func beginEcho(_ context.Context, c *contender, cpu int) (talk, error) {
-	e := &echo{contender: c, cpu: cpu, ended: make(chan error, 1), took: make([]time.Duration, 0, remembered)}
+func beginEcho(_ context.Context, c *contender, on CPUs) (talk, error) {
+	e := &echo{contender: c, on: on, ended: make(chan error, 1), took: make([]time.Duration, 0, remembered)}
 	if err := unix.Pipe2(e.stop[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
@@ -63,7 +63,7 @@ func (e *echo) close() error {
 // run asks and waits, on each of the connections.
 func (e *echo) run(_ context.Context, connections int, about time.Duration) (values []float64, err error) {
 	err = e.room.InEndpoint(sender, func() error {
-		if err := machine.Pin(e.cpu); err != nil {
+		if err := machine.Pin(e.on.Sender); err != nil {
 			return err
 		}
 		w, err := newWaiter()
@@ -137,7 +137,7 @@ func valuesOf(done int, in time.Duration, took []time.Duration) []float64 {
 // serve answers until it is told to stop.
 func (e *echo) serve() error {
 	return e.room.InEndpoint(receiver, func() error {
-		if err := machine.Pin(e.cpu); err != nil {
+		if err := machine.Pin(e.on.Receiver); err != nil {
 			return err
 		}
 		w, err := newWaiter()

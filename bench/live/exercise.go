@@ -10,6 +10,9 @@ import (
 	"github.com/mizar-net/mizar/bench/suite"
 )
 
+// CPUs are where the two ends run.
+type CPUs struct{ Sender, Receiver int }
+
 // Exercise is what sockets of two endpoints do with each other.
 type Exercise struct {
 	Name, What string
@@ -21,7 +24,7 @@ type Exercise struct {
 	values   []value
 	profiles []profile
 	// begin readies both ends on a rig.
-	begin func(ctx context.Context, c *contender, cpu int) (talk, error)
+	begin func(ctx context.Context, c *contender, on CPUs) (talk, error)
 	// needs says what is missing for it; nil: it needs nothing.
 	needs func() error
 }

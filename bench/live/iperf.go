@@ -37,7 +37,7 @@ const (
 // iperf is iperf3's server at the receiver, ready for clients of the sender.
 type iperf struct {
 	*contender
-	cpu int
+	on CPUs
 	// listening says that the server takes the next client.
 	listening chan struct{}
 	stop      context.CancelFunc
@@ -47,9 +47,9 @@ type iperf struct {
 }
 
 // beginStream starts the server.
-func beginStream(ctx context.Context, c *contender, cpu int) (talk, error) {
+func beginStream(ctx context.Context, c *contender, on CPUs) (talk, error) {
 	ctx, stop := context.WithCancel(ctx)
-	p := &iperf{contender: c, cpu: cpu, listening: make(chan struct{}, 1), stop: stop, ended: make(chan error, 1)}
+	p := &iperf{contender: c, on: on, listening: make(chan struct{}, 1), stop: stop, ended: make(chan error, 1)}
 	go func() {
 		p.ended <- c.room.InEndpoint(receiver, func() error { return p.serve(ctx) })
 	}()
@@ -65,7 +65,7 @@ func (p *iperf) close() error {
 // serve runs the server until it is told to stop. The thread stays with it: with
 // the thread, should this process be killed, the server ends.
 func (p *iperf) serve(ctx context.Context) error {
-	cmd, err := p.command(ctx, "--server", "--forceflush")
+	cmd, err := command(ctx, p.on.Receiver, "--server", "--forceflush")
 	if err != nil {
 		return err
 	}
@@ -93,10 +93,10 @@ func (p *iperf) serve(ctx context.Context) error {
 	return fmt.Errorf("iperf3's server at %s ended: %w: %s", receiver, errors.Join(err, io.ErrUnexpectedEOF), complaints.String())
 }
 
-// command is iperf3 on the one CPU, out of reach of the terminal's signals: it
+// command is iperf3 on a CPU, out of reach of the terminal's signals: it
 // is ended by its context, or with the thread that started it.
-func (p *iperf) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
-	if err := machine.Pin(p.cpu); err != nil {
+func command(ctx context.Context, cpu int, args ...string) (*exec.Cmd, error) {
+	if err := machine.Pin(cpu); err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, "iperf3", args...)
@@ -122,7 +122,7 @@ func (p *iperf) run(ctx context.Context, _ int, about time.Duration) ([]float64,
 	}
 	var said []byte
 	err := p.room.InEndpoint(sender, func() error {
-		cmd, err := p.command(ctx, "--client", endpoint(p.family, 1).String(), "--bytes", strconv.Itoa(bytes),
+		cmd, err := command(ctx, p.on.Sender, "--client", endpoint(p.family, 1).String(), "--bytes", strconv.Itoa(bytes),
 			"--json", "--connect-timeout", strconv.FormatInt(silence.Milliseconds(), 10))
 		if err != nil {
 			return err

@@ -20,9 +20,9 @@ const (
 	fewer  = 4
 )
 
-// RunSockets measures the exercises that a filter selects, on one CPU, and says
-// which of them it could not.
-func RunSockets(ctx context.Context, f suite.Filter, cpu int, p suite.Plan) ([]report.Figure, []report.Omission, error) {
+// RunSockets measures the exercises that a filter selects and says which of them
+// it could not.
+func RunSockets(ctx context.Context, f suite.Filter, on CPUs, p suite.Plan) ([]report.Figure, []report.Omission, error) {
 	p.Rounds, p.Sample = max(1, p.Rounds/fewer), p.Sample*longer
 	bouts, omitted := bouts(f)
 	total, done := 0, 0
@@ -37,7 +37,7 @@ func RunSockets(ctx context.Context, f suite.Filter, cpu int, p suite.Plan) ([]r
 	}
 	for range p.Loads {
 		for _, b := range bouts {
-			if err := b.load(ctx, cpu, p, round); err != nil {
+			if err := b.load(ctx, on, p, round); err != nil {
 				return nil, nil, fmt.Errorf("%s, IPv%d: %w", b.Name, b.family, err)
 			}
 		}
@@ -117,7 +117,7 @@ func (s *side) close() error {
 }
 
 // load measures once, with everything built and loaded afresh.
-func (b *bout) load(ctx context.Context, cpu int, p suite.Plan, round func()) (err error) {
+func (b *bout) load(ctx context.Context, on CPUs, p suite.Plan, round func()) (err error) {
 	var sides []*side
 	defer func() {
 		for _, s := range sides {
@@ -131,7 +131,7 @@ func (b *bout) load(ctx context.Context, cpu int, p suite.Plan, round func()) (e
 		}
 		s := &side{contender: c, profile: profile}
 		sides = append(sides, s)
-		if s.talk, err = b.begin(ctx, c, cpu); err != nil {
+		if s.talk, err = b.begin(ctx, c, on); err != nil {
 			return fmt.Errorf("%s: %w", profile.name, err)
 		}
 	}

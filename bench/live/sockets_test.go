@@ -28,9 +28,14 @@ func lastCPU(t *testing.T) int {
 	return cpu
 }
 
+func oneCPU(t *testing.T) CPUs {
+	cpu := lastCPU(t)
+	return CPUs{Sender: cpu, Receiver: cpu}
+}
+
 func TestEndpointsAskAndAnswer(t *testing.T) {
 	g := NewWithT(t)
-	figures, omitted, err := RunSockets(context.Background(), suite.Filter{Names: []string{"tcp-rr"}, Families: []int{4, 6}}, lastCPU(t), shortly)
+	figures, omitted, err := RunSockets(context.Background(), suite.Filter{Names: []string{"tcp-rr"}, Families: []int{4, 6}}, oneCPU(t), shortly)
 	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 	g.Expect(omitted).To(BeEmpty())
 	profiles := len(rrProfiles())
@@ -53,7 +58,7 @@ func TestEndpointsAskAndAnswer(t *testing.T) {
 
 func TestOneStreamOrALineThatSaysWhyNot(t *testing.T) {
 	g := NewWithT(t)
-	figures, omitted, err := RunSockets(context.Background(), suite.Filter{Names: []string{"tcp-stream/9000"}, Families: []int{6}}, lastCPU(t), shortly)
+	figures, omitted, err := RunSockets(context.Background(), suite.Filter{Names: []string{"tcp-stream/9000"}, Families: []int{6}}, oneCPU(t), shortly)
 	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 	if iperf3() != nil {
 		g.Expect(figures).To(BeEmpty())
@@ -85,7 +90,7 @@ func TestNothingStaysOfARunThatIsInterrupted(t *testing.T) {
 	plan := shortly
 	plan.Rounds, plan.Progress = 40, func(int, int) { cancel() }
 	names := []string{"tcp-stream/1500/xdp", "tcp-rr"}
-	_, _, err := RunSockets(ctx, suite.Filter{Names: names, Families: []int{4}}, lastCPU(t), plan)
+	_, _, err := RunSockets(ctx, suite.Filter{Names: names, Families: []int{4}}, oneCPU(t), plan)
 	g.Expect(err).To(MatchError(context.Canceled), "root is needed")
 	g.Expect(children(g)).To(BeEmpty())
 }

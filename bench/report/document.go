@@ -26,14 +26,19 @@ type Machine struct {
 	Kernel string `json:"kernel"`
 	CPU    string `json:"cpu"`
 	CPUs   int    `json:"cpus"`
-	// Pinned is the CPU that everything ran on.
+	// Pinned is the CPU that everything ran on, but what Receiver names.
 	Pinned int `json:"pinned"`
+	// Receiver is the CPU of what receives on sockets, if that is another.
+	Receiver *int `json:"receiver,omitempty"`
 }
 
 // String is the line above a table.
 func (m Machine) String() string {
-	return fmt.Sprintf("Linux %s, %s, %d CPUs, pinned to CPU %d; nanoseconds are per packet, net of the instrument",
-		m.Kernel, m.CPU, m.CPUs, m.Pinned)
+	where := fmt.Sprintf("pinned to CPU %d", m.Pinned)
+	if m.Receiver != nil {
+		where += fmt.Sprintf(", sockets' receivers to CPU %d", *m.Receiver)
+	}
+	return fmt.Sprintf("Linux %s, %s, %d CPUs, %s; nanoseconds are per packet, net of the instrument", m.Kernel, m.CPU, m.CPUs, where)
 }
 
 // Plan is how much was measured.
