@@ -26,7 +26,7 @@ const (
 
 // echo is a server that sends back what it gets, on a thread of its own at the
 // receiver, and a client at the sender. Both wait in the kernel:
-// nothing of Go's scheduler is on the way but the two threads.
+// Go's network poller is not on the way.
 type echo struct {
 	*contender
 	on       CPUs
@@ -84,6 +84,7 @@ func (e *echo) run(_ context.Context, connections int, about time.Duration) (val
 
 // ask measures on connections that are there.
 func (e *echo) ask(w *waiter, about time.Duration) ([]float64, error) {
+	done, begun := 0, time.Now()
 	asked := map[int]time.Time{}
 	for _, fd := range w.open {
 		asked[fd] = time.Now()
@@ -92,7 +93,6 @@ func (e *echo) ask(w *waiter, about time.Duration) ([]float64, error) {
 		}
 	}
 	e.took = e.took[:0]
-	done, begun := 0, time.Now()
 	for time.Since(begun) < about {
 		ready, err := w.wait(silence)
 		if err != nil {
