@@ -116,7 +116,7 @@ func (t trial) asked(from netip.Addr) *frame.Return {
 	if t.way.Program != testrun.Endpoint || d.Options.Return == nil && t.verdict() == bpf.RowVerdictVERDICT_SEND {
 		return nil
 	}
-	r := &frame.Return{Limit: 4, Host: from}
+	r := &frame.Return{Limit: 4, Generation: 1, Host: from}
 	if d.Options.Return != nil {
 		r.Flags = d.Options.Return.Flags
 	}
