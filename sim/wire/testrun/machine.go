@@ -101,7 +101,9 @@ func (m *loaded) Run(a Arrival) (Result, error) {
 		return Result{}, err
 	}
 	r := Result{Action: ran.Action, Record: record, Frame: ran.Frame}
-	if a.Form == state.FormTCX && ran.Action == kernel.Redirect && bpf.RowVerdict(record.Verdict) == bpf.RowVerdictVERDICT_ANSWER && record.Ifindex == a.Port {
+	verdict := bpf.RowVerdict(record.Verdict)
+	back := verdict == bpf.RowVerdictVERDICT_ANSWER || verdict == bpf.RowVerdictVERDICT_REFUSE
+	if a.Form == state.FormTCX && ran.Action == kernel.Redirect && back && record.Ifindex == a.Port {
 		r.Action = kernel.Transmit // TCX has one action for all devices
 	}
 	return r, nil
