@@ -57,6 +57,43 @@ func noDividers(hosts []state.Host) {
 	}
 }
 
+// askTheDead lets hosts that believe others to be dead ask just these, whatever
+// roles they had.
+func askTheDead(hosts []state.Host) {
+	for i := range hosts {
+		h := &hosts[i]
+		var dead []string
+		h.Peers = slices.Clone(h.Peers)
+		for j := range h.Peers {
+			if h.Peers[j].Down {
+				dead, h.Peers[j].Down = append(dead, h.Peers[j].Name), false
+			}
+		}
+		if dead == nil {
+			continue
+		}
+		h.Subnets, h.VPCs = slices.Clone(h.Subnets), slices.Clone(h.VPCs)
+		for j := range h.Subnets {
+			h.Subnets[j].Bouncers = dead
+		}
+		for j := range h.VPCs {
+			h.VPCs[j].Dividers = dead
+		}
+	}
+}
+
+// loneDirectory leaves the directory of each subnet with the first of its bouncers
+// alone; all others answer as if they had it.
+func loneDirectory(hosts []state.Host) {
+	for i := range hosts {
+		h := &hosts[i]
+		h.Directory = slices.DeleteFunc(slices.Clone(h.Directory), func(l state.Location) bool {
+			at := slices.IndexFunc(h.Subnets, func(s state.Subnet) bool { return s.Name == l.Subnet })
+			return at >= 0 && slices.Index(h.Subnets[at].Bouncers, h.Name) > 0
+		})
+	}
+}
+
 // noRouters leaves segments by themselves.
 func noRouters(u topology.Underlay) topology.Underlay {
 	u.Routers = nil

@@ -100,3 +100,35 @@ func TestRolesMoveStepByStep(t *testing.T) {
 		{[]string{"h2"}, []string{"h2"}},
 	}))
 }
+
+// bouncers are the hosts that h1 asks in each of some states, without repetitions.
+func bouncers(all [][]state.Host) (asked [][]string) {
+	for _, hosts := range all {
+		for _, h := range hosts {
+			i := slices.IndexFunc(h.Subnets, func(n state.Subnet) bool { return n.Name == "red-a" })
+			if h.Name != "h1" || i < 0 {
+				continue
+			}
+			if n := len(asked); n == 0 || !slices.Equal(asked[n-1], h.Subnets[i].Bouncers) {
+				asked = append(asked, h.Subnets[i].Bouncers)
+			}
+		}
+	}
+	return asked
+}
+
+func TestTheRolesOfADeadHostGoElsewhereAndComeBack(t *testing.T) {
+	g := NewWithT(t)
+	two := "- roles: {subnet: red-a, hosts: [h2, h3], count: 2}\n- host: {name: h3, state: dead}\n"
+	g.Expect(bouncers(witnessed(t, two+"- wait: 1s\n"))).To(Equal([][]string{{"h3"}, {"h2", "h3"}}), "hosts know first, and ask somebody else")
+	g.Expect(bouncers(witnessed(t, two+"- wait: 2s\n"))).To(Equal([][]string{{"h3"}, {"h2", "h3"}, {"h2"}}))
+	g.Expect(bouncers(witnessed(t, two+"- wait: 2s\n- host: {name: h3, state: alive}\n- wait: 1s\n"))).
+		To(Equal([][]string{{"h3"}, {"h2", "h3"}, {"h2"}, {"h2", "h3"}}))
+}
+
+func TestRolesWaitForAPausedAgent(t *testing.T) {
+	g := NewWithT(t)
+	paused := "- agent: {host: h2, state: paused}\n- roles: {subnet: red-a, hosts: [h2]}\n"
+	g.Expect(bouncers(witnessed(t, paused+"- wait: 3s\n"))).To(Equal([][]string{{"h3"}}), "h2 does not hold the directory")
+	g.Expect(bouncers(witnessed(t, paused+"- agent: {host: h2, state: running}\n"))).To(Equal([][]string{{"h3"}, {"h2"}}))
+}
