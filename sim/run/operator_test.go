@@ -16,7 +16,7 @@ import (
 
 // witness is a wire that keeps all states that reached it.
 type witness struct {
-	*network
+	*carrying
 	all [][]state.Host
 }
 
@@ -30,7 +30,7 @@ func (w *witness) Apply(ctx context.Context, hosts []state.Host) error {
 func witnessed(t *testing.T, steps string) [][]state.Host {
 	t.Helper()
 	g := NewWithT(t)
-	w := &witness{network: newNetwork("testrun")}
+	w := &witness{carrying: newCarrying(wire.Series{})}
 	c := setup(w.network, newNetwork("veth"))
 	c.Wires = []run.Factory{{Name: "testrun", Open: func(context.Context) (wire.Wire, error) { return w, nil }}}
 	s := load(t, steps)
