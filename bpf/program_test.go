@@ -26,7 +26,7 @@ var mapless = []asm.BuiltinFunc{
 	asm.FnKtimeGetNs, asm.FnKtimeGetBootNs, asm.FnKtimeGetCoarseNs, asm.FnJiffies64,
 	asm.FnGetSmpProcessorId, asm.FnGetPrandomU32, asm.FnRedirect, asm.FnRedirectPeer, asm.FnRedirectNeigh,
 	asm.FnXdpAdjustHead, asm.FnXdpAdjustMeta, asm.FnXdpAdjustTail, asm.FnXdpLoadBytes, asm.FnXdpStoreBytes,
-	asm.FnXdpGetBuffLen, asm.FnSkbAdjustRoom, asm.FnSkbChangeHead, asm.FnSkbPullData, asm.FnSkbLoadBytes,
+	asm.FnXdpGetBuffLen, asm.FnSkbAdjustRoom, asm.FnSkbChangeHead, asm.FnSkbPullData, asm.FnSkbLoadBytes, asm.FnSkbChangeTail,
 	asm.FnSkbStoreBytes, asm.FnCsumDiff, asm.FnCsumUpdate, asm.FnL3CsumReplace, asm.FnL4CsumReplace,
 	asm.FnFibLookup, asm.FnLoop, asm.FnTailCall,
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -161,6 +162,19 @@ func (d *Datapath) Reset() error {
 		}
 	}
 	return errors.Join(d.zeroBudgets(), d.records.Delete(0), d.now.Delete(0))
+}
+
+// Pin keeps what must outlive the process in a folder of a BPF filesystem, where
+// nothing of the kind may be yet: the map of programs that packets are handed over
+// to. The kernel empties it when no process and no pin has it, although programs
+// at devices use it; all other maps those keep as they are. Whoever removes the
+// file ends it.
+func (d *Datapath) Pin(dir string) error {
+	m := d.loaded.maps[bpf.RowMapPrograms]
+	if err := m.Pin(filepath.Join(dir, bpf.RowMapPrograms)); err != nil {
+		return fmt.Errorf("pin map %s: %w", bpf.RowMapPrograms, err)
+	}
+	return nil
 }
 
 // Close unloads programs and maps, unless they are attached or held elsewhere.

@@ -7,5 +7,6 @@
 //	            ├─► encode.Encode ─► rows ─► table.Sync ─► maps ◄─ programs
 //	state.Local ┘     (pure)               (idempotent)
 //
-// Several hosts may be loaded into one kernel: nothing is pinned or shared.
+// Several hosts may be loaded into one kernel: nothing is shared, and
+// nothing pinned but by [Datapath.Pin].
 package dataplane

@@ -18,12 +18,14 @@ import (
 )
 
 // The host of these tests bounces subnet a and divides the VPC; its endpoint
-// has port 100. VPC 200 has nobody to ask, its endpoint has port 101.
+// has port 100. VPC 200 has nobody to ask, its endpoint has port 101. VPC 300 is
+// bounced by the peer, its endpoint has port 102.
 const (
-	uplinkPort = 1
-	portOfRed  = 100
-	portOfBlue = 101
-	noPort     = 999
+	uplinkPort  = 1
+	portOfRed   = 100
+	portOfBlue  = 101
+	portOfGreen = 102
+	noPort      = 999
 )
 
 var (
@@ -33,6 +35,7 @@ var (
 	far4       = netip.MustParseAddr("10.0.0.20")
 	far6       = netip.MustParseAddr("fd00::20")
 	other4     = netip.MustParseAddr("10.0.1.20")
+	gateway4   = netip.MustParseAddr("10.0.0.1")
 	nobody4    = netip.MustParseAddr("10.0.0.88")
 	self       = netip.MustParseAddr("192.0.2.3")
 	peer       = netip.MustParseAddr("192.0.2.1")
@@ -52,6 +55,7 @@ func reasonsHost() (state.Host, state.Local) {
 		Peers: []state.Peer{{Name: "h1", Addresses: []netip.Addr{peer}}},
 		VPCs: []state.VPC{
 			{Name: "blue", VNI: 200},
+			{Name: "green", VNI: 300},
 			{Name: "red", VNI: 100, Dividers: []string{"h3"}, Divider: true},
 		},
 		Subnets: []state.Subnet{
@@ -60,9 +64,12 @@ func reasonsHost() (state.Host, state.Local) {
 			{Name: "b", VNI: 100, CIDRs: prefixes("10.0.1.0/24"), Gateways: []netip.Addr{netip.MustParseAddr("10.0.1.1")},
 				GatewayMAC: gatewayMAC, Bouncers: []string{"h3"}, Bouncer: state.Complete},
 			{Name: "c", VNI: 200, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways, GatewayMAC: gatewayMAC},
+			{Name: "d", VNI: 300, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways, GatewayMAC: gatewayMAC,
+				Bouncers: []string{"h1"}},
 		},
 		Endpoints: []state.Endpoint{
 			{Name: "default/blue", VNI: 200, Subnet: "c", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
+			{Name: "default/green", VNI: 300, Subnet: "d", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
 			{Name: "default/red", VNI: 100, Subnet: "a", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
 		},
 		Directory: []state.Location{
@@ -73,7 +80,7 @@ func reasonsHost() (state.Host, state.Local) {
 	}
 	local := state.Local{
 		UplinkIndex: uplinkPort, UplinkMAC: state.MAC{2, 1, 1, 1, 1, 3},
-		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue},
+		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue, "default/green": portOfGreen},
 		NextHops: map[netip.Addr]state.MAC{peer: {2, 1, 1, 1, 1, 1}},
 	}
 	return host, local
@@ -84,6 +91,8 @@ type death struct {
 	port   uint32
 	spec   frame.Spec
 	mutate func([]byte) []byte
+	// before is what has to happen first; it may still change the frame.
+	before func(*testing.T, *dataplane.Datapath, *frame.Spec)
 	// metadata is how many bytes stand in front of the frame; 0 means the
 	// port's number alone.
 	metadata int
@@ -166,7 +175,23 @@ func deaths() map[string]death {
 			t.Options.Other = []frame.Option{{Class: 0x0102, Type: 0x80, Data: make([]byte, 4)}}
 		}),
 		"geneve_option": arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.Options.Identity = nil }),
-		"not_ours":      arrives(func(s *frame.Spec, _ *frame.Tunnel) { s.Dst = far4 }),
+		"not_ours": arrives(func(_ *frame.Spec, t *frame.Tunnel) {
+			t.VNI, t.Options.Return = 900, &frame.Return{Limit: 4, Token: 1, Host: peer}
+		}),
+		"stale": arrives(func(_ *frame.Spec, t *frame.Tunnel) {
+			t.Options.Identity.Generation, t.Options.Return = 77, &frame.Return{Limit: 4, Token: 1, Host: peer}
+		}),
+		"not_here": arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.Options.NotHere = &frame.NotHere{} }),
+		"refusal": arrives(func(_ *frame.Spec, t *frame.Tunnel) {
+			t.Options.Refusal = &frame.Refusal{Reason: uint8(bpf.RowDropReasonDROP_NO_ENDPOINT), Token: 1}
+		}),
+		"gateway":  from(func(s *frame.Spec) { s.Dst = gateway4 }),
+		"fragment": spoil(from(nil), 14+6, 0, 1, 64, 6), // 8 bytes on, TTL, TCP
+		"no_program": {port: uplinkPort, before: withoutPrograms,
+			spec: tunnelled(func(s *frame.Spec, _ *frame.Tunnel) { s.Dst = nobody4 })},
+		"budget": {port: uplinkPort, before: refusedTooOften, spec: tunnelled(func(s *frame.Spec, t *frame.Tunnel) {
+			s.Src, s.Dst, t.VNI = own4, far4, 300
+		})},
 		"relay_limit": arrives(func(s *frame.Spec, t *frame.Tunnel) {
 			s.Dst = far4
 			t.Options.Return = &frame.Return{Limit: 0, Token: 1, Host: peer}
@@ -175,6 +200,69 @@ func deaths() map[string]death {
 			t.Options.SendBack = &frame.SendBack{Token: 1, Host: peer}
 		}),
 		"ecn": arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.TOS = 3 }),
+	}
+}
+
+// withoutPrograms takes away the programs that the uplink's hands packets over to.
+func withoutPrograms(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
+	t.Helper()
+	info, err := d.Uplink().Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, _ := info.MapIDs()
+	for _, id := range ids {
+		m, err := ebpf.NewMapFromID(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		if m.Type() != ebpf.ProgramArray {
+			continue
+		}
+		for slot, p := range d.Next() {
+			number := programSlots[slot]
+			if err := m.Delete(number); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = m.Put(number, uint32(p.FD())) })
+		}
+	}
+}
+
+var programSlots = func() map[string]uint32 {
+	all := map[string]uint32{}
+	for n := range bpf.RowProgramPROGRAM_MAX {
+		all[n.String()] = uint32(n)
+	}
+	return all
+}()
+
+// refusedTooOften lets an endpoint ask, and hear so many errors that it may hear
+// no more; the frame is then the refusal of its question.
+func refusedTooOften(t *testing.T, d *dataplane.Datapath, s *frame.Spec) {
+	t.Helper()
+	run := func(spec frame.Spec, times int) {
+		f, err := frame.Build(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range times {
+			if _, err := (kernel.System{}).Run(d.Endpoint(), f, kernel.RunOptions{Port: portOfGreen}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run(sent(nil), 1)
+	run(sent(func(s *frame.Spec) { s.Dst = gateway4 }), 100)
+	paths, err := d.Paths()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, path := range paths {
+		if key.Vni == 300 {
+			s.Tunnel.Options.Refusal = &frame.Refusal{Reason: uint8(bpf.RowDropReasonDROP_NO_ENDPOINT), Token: path.Token}
+		}
 	}
 }
 
@@ -214,6 +302,9 @@ func TestEveryReasonHappens(t *testing.T) {
 // one and the same reason.
 func die(t *testing.T, d *dataplane.Datapath, death death) string {
 	t.Helper()
+	if death.before != nil {
+		death.before(t, d, &death.spec)
+	}
 	f, err := frame.Build(death.spec)
 	if err != nil {
 		t.Fatal(err)

@@ -9,11 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"github.com/mizar-net/mizar/topology/netns"
 )
 
 // patience bounds how long a test waits for something that is sure to come.
@@ -52,6 +56,7 @@ func TestUpExecDown(t *testing.T) {
 	code, said = exitCode(g, "sim", "exec", network, "red-1", "--", "cat", "/proc/net/if_inet6")
 	g.Expect(code).To(BeZero(), said)
 	g.Expect(said).To(ContainSubstring("fd000000000000000000000000000002"), "red-1's own address")
+	g.Expect(answerFrom(g, network, "red-1", "10.0.0.99")).To(MatchError(unix.EHOSTUNREACH), "the programs of rare packets are there when `sim up` has ended")
 	code, said = exitCode(g, "sim", "up", file)
 	g.Expect(code).To(Equal(2), said)
 	g.Expect(said).To(ContainSubstring("take it down first"))
@@ -60,14 +65,40 @@ func TestUpExecDown(t *testing.T) {
 	g.Expect(remains(g, network)).To(Equal(before))
 }
 
-// remains are what the kernel could still hold: named namespaces of a network,
-// links of this namespace, pins.
+// answerFrom sends a datagram from an endpoint of a network that is up, and returns
+// what comes of it.
+func answerFrom(g Gomega, network, endpoint, to string) error {
+	var socket net.Conn
+	g.Expect(netns.Enter(network, endpoint, func() (err error) {
+		socket, err = net.Dial("udp", net.JoinHostPort(to, "9"))
+		return err
+	})).To(Succeed())
+	defer socket.Close()
+	raw, err := socket.(*net.UDPConn).SyscallConn()
+	g.Expect(err).NotTo(HaveOccurred())
+	var told error
+	g.Expect(raw.Control(func(fd uintptr) {
+		told = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVERR, 1)
+	})).To(Succeed())
+	g.Expect(told).NotTo(HaveOccurred())
+	g.Expect(socket.SetDeadline(time.Now().Add(patience / 6))).To(Succeed())
+	_, err = socket.Write([]byte("anybody?"))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = socket.Read(make([]byte, 1))
+	return err
+}
+
+// remains are what the kernel could still hold: named namespaces, mounts and pins
+// of a network, links of this namespace, pins elsewhere.
 func remains(g Gomega, network string) []string {
 	var all []string
-	spaces, _ := filepath.Glob("/run/netns/*")
-	for _, file := range spaces {
-		if network != "" && strings.Contains(file, network) {
-			all = append(all, file)
+	named, _ := filepath.Glob("/run/netns/*")
+	folders, _ := filepath.Glob(pins + "/*")
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, thing := range slices.Concat(named, folders, strings.Split(string(mounts), "\n")) {
+		if network != "" && strings.Contains(thing, network) {
+			all = append(all, thing)
 		}
 	}
 	links, err := net.Interfaces()

@@ -57,7 +57,7 @@ func (o *options) remeasure(ctx context.Context, names []string) ([]report.Figur
 	var figures []report.Figure
 	if len(own) > 0 {
 		var err error
-		if figures, err = o.measure(ctx, own, io.Discard); err != nil {
+		if figures, _, err = o.measure(ctx, own, io.Discard); err != nil {
 			return nil, err
 		}
 	}

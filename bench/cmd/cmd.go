@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,15 +27,20 @@ var ErrMissed = errors.New("missed")
 // Commands are all commands of this room.
 func Commands() []*cobra.Command { return []*cobra.Command{benchCommand()} }
 
+// allInstruments is every one of them.
+const allInstruments = "all"
+
 // options are the flags of `mizar bench`.
 type options struct {
 	targets, brief bool
 	output         string
 	compare, html  string
 	family, cpu    int
-	flows          []int
-	instrument     string
-	plan           suite.Plan
+	// cpus is 2 for a receiver on a CPU of its own, which other then is.
+	cpus, other int
+	flows       []int
+	instrument  string
+	plan        suite.Plan
 }
 
 func benchCommand() *cobra.Command {
@@ -46,10 +52,13 @@ func benchCommand() *cobra.Command {
 of its kind can cost on this machine (its floor), in the same run. Cases are
 selected by name (endpoint/established) or the beginning of it (endpoint).
 
-Two instruments: test_run repeats a program under BPF_PROG_TEST_RUN inside a
+Three instruments: test_run repeats a program under BPF_PROG_TEST_RUN inside a
 wrapper that restores the packet, whose own cost is measured in every round and
 subtracted; live sends frames through veth pairs, from an endpoint on one host to
-an endpoint on another, and counts what arrives. Contenders take turns, so that
+an endpoint on another, and counts what arrives; sockets lets the stacks of the
+two endpoints talk over them, one TCP stream (iperf3, which has to be installed)
+or many that ask and answer, and its samples are ten times as long and a quarter
+as many. Contenders take turns, so that
 the machine's drift hits all alike; every sample is checked by what came out and
 by the programs' counters. Ratios are what counts; nanoseconds differ from
 machine to machine and from hour to hour.
@@ -67,7 +76,8 @@ Exit codes: 0 pass, 1 a target missed or a gross regression, 2 anything else.`,
 	f.IntVar(&o.family, "family", 0, "4 or 6; 0: both")
 	f.IntSliceVar(&o.flows, "flows", nil, "numbers of flows (default: 1 and 16384)")
 	f.IntVar(&o.cpu, "cpu", -1, "CPU to stay on (default: the last)")
-	f.StringVar(&o.instrument, "instrument", "both", "test_run, live or both")
+	f.IntVar(&o.cpus, "cpus", 1, "2: sockets receive on another CPU; no target is judged that way")
+	f.StringVar(&o.instrument, "instrument", allInstruments, "test_run, live, sockets or all")
 	f.IntVar(&o.plan.Loads, "loads", 5, "how often programs and maps are loaded afresh")
 	f.IntVar(&o.plan.Rounds, "rounds", 20, "samples of each contender in a load")
 	f.DurationVar(&o.plan.Sample, "sample", 40*time.Millisecond, "length of a sample")
@@ -82,13 +92,18 @@ func casesCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, c := range suite.Cases() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s %s\n", c.Name, c.Form, c.Floor, c.What)
+				fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-6s  floor %-12s %s\n", c.Name, c.Form, c.Floor, c.What)
 			}
 			for _, s := range suite.Growing() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-29s %s  %v %s: %s\n", s.Name, "xdp", s.Sizes, s.Axis, s.What)
+				fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-6s  %v %s: %s\n", s.Name, "xdp", s.Sizes, s.Axis, s.What)
 			}
 			for _, w := range live.Ways() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-22s %s  floor %-8s live: %s\n", w.Name, "xdp", w.Floor, w.What)
+				fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-6s  floor %-12s live: %s\n", w.Name, "xdp", w.Floor, w.What)
+			}
+			for _, e := range live.Exercises() {
+				for _, g := range e.Figures(4, 1) {
+					fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-6s  floor %-12s sockets, %s: %s\n", g.Name, g.Form, g.Floor, g.Unit, g.What)
+				}
 			}
 			return listTraffic(cmd.OutOrStdout())
 		},
@@ -103,11 +118,14 @@ func (o *options) check() error {
 	if o.family != 0 && o.family != 4 && o.family != 6 {
 		return fmt.Errorf("--family: got %d, want 4, 6 or 0 for both", o.family)
 	}
-	if o.instrument != "both" && o.instrument != report.TestRun && o.instrument != report.Live {
-		return fmt.Errorf("--instrument: got %q, want test_run, live or both", o.instrument)
+	if !slices.Contains([]string{allInstruments, report.TestRun, report.Live, report.Sockets}, o.instrument) {
+		return fmt.Errorf("--instrument: got %q, want test_run, live, sockets or all", o.instrument)
 	}
 	if o.plan.Loads < 1 || o.plan.Rounds < 1 || o.plan.Sample <= 0 {
 		return fmt.Errorf("--loads %d, --rounds %d, --sample %s: want at least one of each", o.plan.Loads, o.plan.Rounds, o.plan.Sample)
+	}
+	if o.cpus < 0 || o.cpus > 2 || o.cpus == 2 && (o.targets || o.brief) {
+		return fmt.Errorf("--cpus: got %d, want 1, or 2 without --targets and --brief", o.cpus)
 	}
 	if o.targets && o.output == "benchfmt" {
 		return errors.New("--targets: there is no benchfmt of verdicts; want -o text or json")
@@ -136,12 +154,12 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if o.brief {
 		o.plan = briefly
 	}
-	figures, err := o.measure(cmd.Context(), args, cmd.ErrOrStderr())
+	figures, omitted, err := o.measure(cmd.Context(), args, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	var mixes []report.Mix
-	if o.brief && len(args) == 0 && o.family == 0 && o.flows == nil {
+	if o.brief && len(args) == 0 && o.family == 0 && o.flows == nil && o.instrument != report.Sockets {
 		mix, err := o.recordedBriefly(cmd.Context(), cmd.ErrOrStderr())
 		if err != nil {
 			return err
@@ -149,7 +167,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		mixes, figures = []report.Mix{mix}, append(figures, mix.Figures...)
 	}
 	d := report.Document{
-		Machine: m, Figures: figures, Mixes: mixes,
+		Machine: m, Figures: figures, Omissions: omitted, Mixes: mixes,
 		Plan: report.Plan{Loads: o.plan.Loads, Rounds: o.plan.Rounds, Sample: o.plan.Sample},
 	}
 	return o.show(cmd.Context(), out{cmd.OutOrStdout(), cmd.ErrOrStderr()}, d, old)
@@ -180,10 +198,22 @@ func (o *options) pin() (report.Machine, error) {
 		}
 		o.cpu = last
 	}
+	o.other = o.cpu
+	if o.cpus == 2 {
+		other, err := machine.OtherCPU(o.cpu)
+		if err != nil {
+			return report.Machine{}, fmt.Errorf("--cpus 2: %w", err)
+		}
+		o.other = other
+	}
 	if err := machine.Pin(o.cpu); err != nil {
 		return report.Machine{}, err
 	}
-	return machine.Describe(o.cpu)
+	m, err := machine.Describe(o.cpu)
+	if o.other != o.cpu {
+		m.Receiver = &o.other
+	}
+	return m, err
 }
 
 func (o *options) filter(names []string) suite.Filter {
@@ -192,43 +222,6 @@ func (o *options) filter(names []string) suite.Filter {
 		f.Families = []int{o.family}
 	}
 	return f
-}
-
-func (o *options) measure(ctx context.Context, names []string, w io.Writer) ([]report.Figure, error) {
-	f := o.filter(names)
-	if o.targets {
-		f.Only = suite.Targets()
-	}
-	var all []report.Figure
-	if o.instrument != report.Live {
-		p := newProgress(w, report.TestRun)
-		o.plan.Progress = p.tell
-		figures, err := suite.Run(ctx, suite.Cases(), f, o.plan)
-		p.end()
-		if err != nil {
-			return nil, err
-		}
-		all = figures
-		grown, err := o.grow(ctx, f, w)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, grown...)
-	}
-	if o.instrument != report.TestRun {
-		p := newProgress(w, report.Live)
-		o.plan.Progress = p.tell
-		figures, err := live.Run(ctx, f, o.cpu, o.plan)
-		p.end()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("nothing to measure for %v with these flags; mizar bench cases lists what there is", names)
-	}
-	return all, nil
 }
 
 // out is where a run is shown: figures for whoever asked, and what is said about

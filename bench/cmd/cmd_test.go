@@ -33,12 +33,15 @@ func TestFlagsAreRefusedBeforeAnythingIsMeasured(t *testing.T) {
 		{"--output", []string{"-o", "xml"}},
 		{"--family", []string{"--family", "5"}},
 		{"--instrument", []string{"--instrument", "stopwatch"}},
+		{"--cpus", []string{"--cpus", "3"}},
+		{"--cpus", []string{"--cpus", "2", "--targets"}},
 		{"--loads 0", []string{"--loads", "0"}},
 		{"--targets and --brief", []string{"--targets", "--brief"}},
 		{"no benchfmt of verdicts", []string{"--targets", "-o", "benchfmt"}},
 		{"--compare", []string{"--compare", filepath.Join(t.TempDir(), "nothing.json")}},
 		{"nothing to measure for [warp-drive]", []string{"warp-drive"}},
 		{"nothing.pcap", []string{"replay", "nothing.pcap"}},
+		{"sockets make packets of their own", []string{"replay", "--instrument", "sockets"}},
 		{"--output", []string{"memory", "-o", "benchfmt"}},
 		{"--vpcs 0", []string{"memory", "--vpcs", "0"}},
 		{"--loads 0", []string{"load", "--loads", "0"}},
@@ -68,6 +71,33 @@ func TestOneCaseFromTheFrontDoor(t *testing.T) {
 	table, err := run(append(short, "--compare", old)...)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(table).To(And(ContainSubstring("against "+old), ContainSubstring("uplink/pass")))
+}
+
+// TestWhatCannotBeMeasuredIsNoPass looks for iperf3 where it is not.
+func TestWhatCannotBeMeasuredIsNoPass(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("PATH", t.TempDir())
+	short := []string{"tcp-stream/1500", "--family", "4", "--loads", "1", "--rounds", "1", "--sample", "1ms"}
+	_, err := run(short...)
+	g.Expect(err).To(MatchError(ContainSubstring("not measured: tcp-stream/1500: iperf3")))
+	g.Expect(errors.Is(err, ErrMissed)).To(BeFalse())
+	table, err := run(append(short, "--targets")...)
+	g.Expect(err).To(MatchError(ErrMissed))
+	g.Expect(table).To(And(ContainSubstring("NOT MEASURED"), ContainSubstring("\nnot measured: tcp-stream/1500: iperf3 is not installed; on Debian: apt-get install iperf3\n")))
+}
+
+// TestTransactionsFromTheFrontDoor measures shortly and compares with itself.
+func TestTransactionsFromTheFrontDoor(t *testing.T) {
+	g := NewWithT(t)
+	short := []string{"tcp-rr/rate", "tcp-rr/p99", "--family", "4", "--flows", "10", "--loads", "1", "--rounds", "1", "--sample", "1ms"}
+	document, err := run(append(short, "-o", "json")...)
+	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+	g.Expect(document).To(And(ContainSubstring(`"unit": "transactions/s"`), ContainSubstring(`"unit": "µs"`), ContainSubstring(`"role": "underlay"`)))
+	old := filepath.Join(t.TempDir(), "old.json")
+	g.Expect(os.WriteFile(old, []byte(document), 0o600)).To(Succeed())
+	table, err := run(append(short, "--compare", old)...)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(table).To(MatchRegexp(`tcp-rr/rate +xdp +v4 +10 .*too few loads`))
 }
 
 func TestTargetsThatAreNotReachedFail(t *testing.T) {

@@ -45,7 +45,7 @@ Live nanoseconds are of a frame that was sent, generator included.`,
 	f.StringVarP(&o.output, "output", "o", "text", "text, json or benchfmt (for benchstat)")
 	f.StringVar(&o.html, "html", "", "also write a self-contained page to a `file`")
 	f.StringVar(&o.compare, "compare", "", "compare with the figures of a `file` that -o json wrote")
-	f.StringVar(&o.instrument, "instrument", "both", "test_run, live or both")
+	f.StringVar(&o.instrument, "instrument", allInstruments, "test_run, live or all")
 	f.IntVar(&o.cpu, "cpu", -1, "CPU to stay on (default: the last)")
 	f.IntVar(&o.plan.Loads, "loads", 5, "how often programs and maps are loaded afresh")
 	f.IntVar(&o.plan.Rounds, "rounds", 20, "samples of each contender in a load")
@@ -69,6 +69,9 @@ func (o *options) replay(cmd *cobra.Command, files []string) error {
 	}
 	if err := o.check(); err != nil {
 		return err
+	}
+	if o.instrument == report.Sockets {
+		return fmt.Errorf("--instrument: got %q, want test_run, live or all: sockets make packets of their own", o.instrument)
 	}
 	old, err := o.old()
 	if err != nil {
@@ -125,7 +128,7 @@ func (o *options) mix(ctx context.Context, c capture.Capture, w io.Writer) (repo
 	if err != nil {
 		return report.Mix{}, err
 	}
-	if o.instrument != report.Live {
+	if o.asks(report.TestRun) {
 		p := newProgress(w, name+", "+report.TestRun)
 		o.plan.Progress = p.tell
 		mix, err = suite.Replay(ctx, c, o.plan)
@@ -134,7 +137,7 @@ func (o *options) mix(ctx context.Context, c capture.Capture, w io.Writer) (repo
 			return report.Mix{}, err
 		}
 	}
-	if o.instrument != report.TestRun {
+	if o.asks(report.Live) {
 		p := newProgress(w, name+", "+report.Live)
 		o.plan.Progress = p.tell
 		f, err := live.Replay(ctx, c, o.cpu, o.plan)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/bench/report"
@@ -27,6 +28,8 @@ type Way struct {
 
 	at     sink
 	beside func(context.Context, suite.Key, sink) (*contender, error)
+	// needs says what is missing for it; nil: it needs nothing.
+	needs func() error
 }
 
 // Ways is the table.
@@ -40,6 +43,10 @@ func Ways() []Way {
 			Name: "two-hosts/same-sink", Floor: "kernel-vxlan", flows: []int{1}, at: stackSink, beside: newVXLAN,
 			What: "the same into the endpoint's stack, against the kernel's VXLAN and bridge on the same devices",
 		},
+		{
+			Name: "two-hosts/netfilter", Floor: kernelNetfilter, flows: []int{1}, at: stackSink, beside: newTracked, needs: netfilter,
+			What: "the same, against the kernel's VXLAN and bridge with conntrack",
+		},
 	}
 }
 
@@ -49,7 +56,7 @@ var outer = map[int]int{4: 58, 6: 78}
 var gateway = state.MAC{0x02, 0x4d, 0x5a, 0, 0, vni}
 
 // addresses of either end, by family.
-func underlay(family, n int) netip.Addr {
+func hostAddress(family, n int) netip.Addr {
 	if family == 4 {
 		return netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 1)})
 	}
@@ -66,12 +73,12 @@ func endpoint(family, n int) netip.Addr {
 func endpointMAC(n int) state.MAC { return state.MAC{2, 0, 0, 0, 0, byte(n + 1)} }
 
 // states are what the two hosts hold.
-func states(family int) [2]state.Host {
+func states(u underlay) [2]state.Host {
 	var all [2]state.Host
 	for n, name := range []string{sender, receiver} {
 		all[n] = state.Host{
-			Name: fmt.Sprintf("h%d", n+1), Addresses: []netip.Addr{underlay(family, n)}, MTU: 1500,
-			Peers: []state.Peer{{Name: fmt.Sprintf("h%d", 2-n), Addresses: []netip.Addr{underlay(family, 1-n)}}},
+			Name: fmt.Sprintf("h%d", n+1), Addresses: []netip.Addr{hostAddress(u.family, n)}, MTU: u.mtu,
+			Peers: []state.Peer{{Name: fmt.Sprintf("h%d", 2-n), Addresses: []netip.Addr{hostAddress(u.family, 1-n)}}},
 			VPCs:  []state.VPC{{Name: "red", VNI: vni}},
 			Subnets: []state.Subnet{{
 				Name: "home", VNI: vni, GatewayMAC: gateway,
@@ -79,7 +86,7 @@ func states(family int) [2]state.Host {
 				Gateways: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00:a::1")},
 			}},
 			Endpoints: []state.Endpoint{{
-				Name: name, VNI: vni, Subnet: "home", MAC: endpointMAC(n), MTU: 1300,
+				Name: name, VNI: vni, Subnet: "home", MAC: endpointMAC(n), MTU: u.mtu - u.overhead,
 				Addresses: []netip.Addr{endpoint(4, n), endpoint(6, n)},
 			}},
 		}
@@ -120,24 +127,45 @@ func (j job) figure() report.Figure {
 	}
 }
 
-// jobs are the figures that a filter asks for.
-func jobs(f suite.Filter) []job {
+// jobs are the figures that a filter asks for, and those that can't be measured.
+func jobs(f suite.Filter) ([]job, []report.Omission) {
 	var all []job
+	var omitted omissions
 	for _, w := range Ways() {
 		for _, family := range f.Families {
 			for _, flows := range w.flows {
-				if j := (job{w, suite.Key{Family: family, Flows: flows}}); f.Wants(j.figure()) {
+				j := job{w, suite.Key{Family: family, Flows: flows}}
+				if f.Wants(j.figure()) && !omitted.add(w.Name, w.needs) {
 					all = append(all, j)
 				}
 			}
 		}
 	}
-	return all
+	return all, omitted
 }
 
-// Run measures the ways that a filter selects, on one CPU.
-func Run(ctx context.Context, f suite.Filter, cpu int, p suite.Plan) ([]report.Figure, error) {
-	all := jobs(f)
+// omissions are what can't be measured, each once.
+type omissions []report.Omission
+
+// add says whether something is missing for cases, and remembers it.
+func (o *omissions) add(cases string, needs func() error) bool {
+	if needs == nil {
+		return false
+	}
+	missing := needs()
+	if missing == nil {
+		return false
+	}
+	if line := (report.Omission{Cases: cases, Why: missing.Error()}); !slices.Contains(*o, line) {
+		*o = append(*o, line)
+	}
+	return true
+}
+
+// Run measures the ways that a filter selects, on one CPU, and says which of
+// them it could not.
+func Run(ctx context.Context, f suite.Filter, cpu int, p suite.Plan) ([]report.Figure, []report.Omission, error) {
+	all, omitted := jobs(f)
 	figures := make([]report.Figure, len(all))
 	for i, j := range all {
 		figures[i] = j.figure()
@@ -146,40 +174,42 @@ func Run(ctx context.Context, f suite.Filter, cpu int, p suite.Plan) ([]report.F
 	done := 0
 	for range p.Loads {
 		for i, j := range all {
-			l, err := j.load(ctx, cpu, p, func() {
+			l, note, err := j.load(ctx, cpu, p, func() {
 				done++
 				if p.Progress != nil {
 					p.Progress(done, p.Loads*len(all)*p.Rounds)
 				}
 			})
 			if err != nil {
-				return nil, fmt.Errorf("%s, IPv%d, %d flows: %w", j.Name, j.key.Family, j.key.Flows, err)
+				return nil, nil, fmt.Errorf("%s, IPv%d, %d flows: %w", j.Name, j.key.Family, j.key.Flows, err)
 			}
+			figures[i].Note = note
 			figures[i].Loads = append(figures[i].Loads, l)
 		}
 	}
-	return figures, nil
+	return figures, omitted, nil
 }
 
-// load measures once, with everything built and loaded afresh.
-func (j job) load(ctx context.Context, cpu int, p suite.Plan, round func()) (l report.Load, err error) {
+// load measures once, with everything built and loaded afresh. The note is what
+// has to be known of the contender beside the programs.
+func (j job) load(ctx context.Context, cpu int, p suite.Plan, round func()) (l report.Load, note string, err error) {
 	program, err := newMizar(ctx, j.key, j.at)
 	if err != nil {
-		return l, err
+		return l, "", err
 	}
 	defer func() { err = errors.Join(err, program.close()) }()
 	floor, err := j.beside(ctx, j.key, j.at)
 	if err != nil {
-		return l, err
+		return l, "", err
 	}
 	defer func() { err = errors.Join(err, floor.close()) }()
 	if err := measure(ctx, []*contender{floor, program}, cpu, p, round); err != nil {
-		return l, err
+		return l, "", err
 	}
 	return report.Load{
 		Program: sample.Of(program.samples), Floor: sample.Of(floor.samples),
 		Delivered: min(program.delivered, floor.delivered),
-	}, nil
+	}, floor.note, nil
 }
 
 // measure lets contenders take turns.
@@ -187,6 +217,9 @@ func measure(ctx context.Context, turns []*contender, cpu int, p suite.Plan, rou
 	for _, c := range turns {
 		gross, err := c.sample(cpu, 1)
 		if err != nil {
+			return err
+		}
+		if err := c.checked(); err != nil {
 			return err
 		}
 		c.repetitions = int(float64(p.Sample.Nanoseconds()) / gross)

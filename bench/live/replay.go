@@ -12,7 +12,6 @@ import (
 	"github.com/mizar-net/mizar/bench/sample"
 	"github.com/mizar-net/mizar/bench/suite"
 	"github.com/mizar-net/mizar/bench/traffic"
-	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/capture"
 )
 
@@ -54,15 +53,8 @@ func role(n int) capture.Endpoint {
 	return capture.Endpoint{Name: name, Addresses: []netip.Addr{endpoint(4, n), endpoint(6, n)}, MAC: endpointMAC(n)}
 }
 
-// replayStates are two hosts whose endpoints may send full frames.
-func replayStates() [2]state.Host {
-	all := states(replayFamily)
-	for n := range all {
-		all[n].MTU = suite.ReplayMTU
-		all[n].Endpoints[0].MTU = replayMTU
-	}
-	return all
-}
+// replayUnderlay joins two hosts whose endpoints may send full frames.
+var replayUnderlay = underlay{family: replayFamily, mtu: suite.ReplayMTU, overhead: suite.ReplayMTU - replayMTU}
 
 // meter measures frames, load by load.
 type meter struct {

@@ -36,7 +36,7 @@ type replayer struct {
 
 // newReplayer builds a rig and fills it with programs.
 func newReplayer(ctx context.Context, name string, frames [][]byte, fill func(*replayer, [][]byte) error) (*replayer, error) {
-	laid, err := lay(ctx, replayStates())
+	laid, err := build(ctx, replayUnderlay)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,9 @@ const (
 // rig is two hosts, an endpoint each, and the wire.
 type rig struct {
 	room *netns.Net
+	// family is the underlay's and that of the endpoints' traffic, mtu the
+	// underlay's.
+	family, mtu int
 	// hosts are those whose programs are on the way, sender's first.
 	hosts [2]end
 	// generator sends from the one endpoint, its sink is at the other.
@@ -70,34 +73,36 @@ const (
 	stackSink
 )
 
-// build makes the rig, with no programs but generator and sink.
-func build(ctx context.Context, states [2]state.Host, frames [][]byte, at sink) (*rig, error) {
-	r, err := lay(ctx, states)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.generate(frames); err != nil {
-		return nil, errors.Join(err, r.close())
-	}
-	if err := r.sink(at); err != nil {
-		return nil, errors.Join(err, r.close())
-	}
-	return r, nil
+// underlay says what the hosts are joined by.
+type underlay struct {
+	// family is 4 or 6, mtu the largest IP packet in bytes.
+	family, mtu int
+	// overhead is what the overlay needs of each packet.
+	overhead int
 }
 
-// lay makes the rig, with no programs at all.
-func lay(ctx context.Context, states [2]state.Host) (*rig, error) {
+// build makes the rig, with no programs at all.
+func build(ctx context.Context, u underlay) (*rig, error) {
+	states := states(u)
 	room, err := netns.Build(ctx, topology.FromStates(states[:]), netns.Options{})
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{room: room, hosts: [2]end{{state: states[0]}, {state: states[1]}}}
+	r := &rig{room: room, family: u.family, mtu: u.mtu, hosts: [2]end{{state: states[0]}, {state: states[1]}}}
 	for _, step := range []func() error{r.plug, r.locate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, r.close())
 		}
 	}
 	return r, nil
+}
+
+// arm makes generator and sink.
+func (r *rig) arm(frames [][]byte, at sink) error {
+	if err := r.generate(frames); err != nil {
+		return err
+	}
+	return r.sink(at)
 }
 
 func (r *rig) close() error {
@@ -121,9 +126,9 @@ func (r *rig) plug() error {
 		defer far.Close()
 		return r.room.InHost(r.hosts[0].state.Name, func() error {
 			attrs := netlink.NewLinkAttrs()
-			attrs.Name, attrs.HardwareAddr, attrs.MTU = wire, mac(wireMAC(0)), r.hosts[0].state.MTU
+			attrs.Name, attrs.HardwareAddr, attrs.MTU = wire, mac(wireMAC(0)), r.mtu
 			veth := netlink.NewVeth(attrs)
-			veth.PeerName, veth.PeerHardwareAddr, veth.PeerMTU = wire, mac(wireMAC(1)), uint32(r.hosts[1].state.MTU)
+			veth.PeerName, veth.PeerHardwareAddr, veth.PeerMTU = wire, mac(wireMAC(1)), uint32(r.mtu)
 			veth.PeerNamespace = netlink.NsFd(int(far.Fd()))
 			return netlink.LinkAdd(veth)
 		})
@@ -219,22 +224,22 @@ func (r *rig) sink(at sink) error {
 // attach puts the programs at the sender's port and at the wire's far end; the
 // near end has one too, as an uplink has.
 func (r *rig) attach(port, near, far *ebpf.Program) error {
-	for _, at := range []struct {
-		host    end
-		device  int
-		program *ebpf.Program
-	}{
-		{r.hosts[0], r.hosts[0].port, port},
-		{r.hosts[0], r.hosts[0].wire, near},
-		{r.hosts[1], r.hosts[1].wire, far},
-	} {
-		err := r.room.InHost(at.host.state.Name, func() error {
-			l := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: at.device}}
-			return netlink.LinkSetXdpFdWithFlags(l, at.program.FD(), driverMode)
-		})
-		if err != nil {
-			return fmt.Errorf("attach at interface %d of host %s: %w", at.device, at.host.state.Name, err)
-		}
+	return errors.Join(
+		r.put(0, r.hosts[0].port, port),
+		r.put(0, r.hosts[0].wire, near),
+		r.put(1, r.hosts[1].wire, far),
+	)
+}
+
+// put attaches a program at a device of the n-th host.
+func (r *rig) put(n, device int, program *ebpf.Program) error {
+	name := r.hosts[n].state.Name
+	err := r.room.InHost(name, func() error {
+		l := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: device}}
+		return netlink.LinkSetXdpFdWithFlags(l, program.FD(), driverMode)
+	})
+	if err != nil {
+		return fmt.Errorf("attach at interface %d of host %s: %w", device, name, err)
 	}
 	return nil
 }
@@ -253,4 +258,19 @@ func (r *rig) run(cpu, repetitions int) (probe.Flight, error) {
 		return f, err
 	}
 	return f, r.settle(&f)
+}
+
+// eachHost runs f on a thread inside each host.
+func (r *rig) eachHost(f func(n int) error) error {
+	for n, h := range r.hosts {
+		if err := r.room.InHost(h.state.Name, func() error { return f(n) }); err != nil {
+			return fmt.Errorf("host %s: %w", h.state.Name, err)
+		}
+	}
+	return nil
+}
+
+// portName is the device of a host's endpoint in the host's namespace.
+func (r *rig) portName(n int) string {
+	return topology.Device(topology.PortPrefix, r.hosts[n].state.Endpoints[0].Name)
 }

@@ -9,36 +9,52 @@ import (
 	"net"
 	"os"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/bench/suite"
-	"github.com/mizar-net/mizar/topology"
 )
 
-// vxlanPort is IANA's.
-const vxlanPort = 4789
+const (
+	// kernelVXLAN names the contender.
+	kernelVXLAN = "kernel-vxlan"
+	// vxlanPort is IANA's.
+	vxlanPort = 4789
+)
+
+// vxlanOverhead is what the kernel's overlay needs of a packet, by family.
+var vxlanOverhead = map[int]int{4: 50, 6: 70}
 
 // newVXLAN is the kernel's own overlay: on each host a bridge between the port
 // and a VXLAN device over the wire.
 func newVXLAN(ctx context.Context, k suite.Key, at sink) (*contender, error) {
-	sent, err := frames(k, endpointMAC(1))
+	c, err := armed(ctx, k, at, endpointMAC(1))
 	if err != nil {
 		return nil, err
 	}
-	r, err := build(ctx, states(k.Family), sent, at)
-	if err != nil {
-		return nil, err
-	}
-	c := &contender{rig: r, name: "kernel-vxlan", delivered: 1}
-	for n := range r.hosts {
-		err := r.room.InHost(r.hosts[n].state.Name, func() error { return r.bridge(k.Family, n) })
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("VXLAN and bridge on host %s: %w", r.hosts[n].state.Name, err), c.close())
-		}
+	c.name = kernelVXLAN
+	if err := errors.Join(c.kernel(), c.pollPorts()); err != nil {
+		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// kernel sets bridges and VXLAN devices up.
+func (c *contender) kernel() error {
+	return c.eachHost(func(n int) error {
+		if err := c.bridge(c.family, n); err != nil {
+			return fmt.Errorf("VXLAN and bridge: %w", err)
+		}
+		return nil
+	})
+}
+
+// pollPorts makes the ports take the frames of a redirect, which are what the
+// generator sends, without a program.
+func (c *contender) pollPorts() error {
+	return c.eachHost(func(n int) error {
+		return change(c.portName(n), map[string]bool{"rx-gro": true})
+	})
 }
 
 // wireAddress is a host's on the wire, beside its own on the uplink.
@@ -79,7 +95,7 @@ func (r *rig) bridge(family, n int) error {
 	if err := netlink.LinkSetUp(bridge); err != nil {
 		return fmt.Errorf("set the bridge up: %w", err)
 	}
-	return poll(topology.Device(topology.PortPrefix, h.state.Endpoints[0].Name))
+	return nil
 }
 
 // join gives the wire an address, and the other host's.
@@ -104,20 +120,6 @@ func (r *rig) join(family, n int) error {
 	})
 	if err != nil {
 		return fmt.Errorf("add the neighbour on the wire: %w", err)
-	}
-	return nil
-}
-
-// poll makes a device take the frames of a redirect, which are what the
-// generator sends, without a program.
-func poll(device string) error {
-	tool, err := ethtool.NewEthtool()
-	if err != nil {
-		return fmt.Errorf("open ethtool: %w", err)
-	}
-	defer tool.Close()
-	if err := tool.Change(device, map[string]bool{"rx-gro": true}); err != nil {
-		return fmt.Errorf("switch GRO of %s on: %w", device, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -29,17 +30,39 @@ func Pin(cpu int) error {
 // LastCPU is the highest CPU that this process may use: the first one has most
 // of the interrupts.
 func LastCPU() (int, error) {
-	var all unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
-		return 0, fmt.Errorf("ask which CPUs may be used: %w", err)
+	all, err := usable()
+	if err != nil {
+		return 0, err
 	}
-	last := 0
-	for cpu := range len(all) * 64 {
-		if all.IsSet(cpu) {
-			last = cpu
+	return all[len(all)-1], nil
+}
+
+// OtherCPU is the highest one beside another. Ask before [Pin].
+func OtherCPU(than int) (int, error) {
+	all, err := usable()
+	if err != nil {
+		return 0, err
+	}
+	all = slices.DeleteFunc(all, func(cpu int) bool { return cpu == than })
+	if len(all) == 0 {
+		return 0, fmt.Errorf("this process may use no CPU but %d", than)
+	}
+	return all[len(all)-1], nil
+}
+
+// usable are the CPUs that the thread may use, in order.
+func usable() ([]int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, fmt.Errorf("ask which CPUs may be used: %w", err)
+	}
+	var all []int
+	for cpu := range len(set) * 64 {
+		if set.IsSet(cpu) {
+			all = append(all, cpu)
 		}
 	}
-	return last, nil
+	return all, nil
 }
 
 // Describe says what is measured on.

@@ -15,10 +15,10 @@ import (
 // speed is in both and drops out.
 type Change struct {
 	Before, After Figure
-	// Percent is how much more it costs now.
+	// Percent is how much more it is now.
 	Percent float64
 	// Verdict is "slower", "faster", "within the noise", or "too few loads"
-	// to say.
+	// to say; what is done in a time is slower when there is less of it.
 	Verdict string
 }
 
@@ -33,20 +33,24 @@ func Compare(before, after []Figure) []Change {
 	var all []Change
 	for _, f := range after {
 		b, ok := old[f.ID()]
-		if !ok || b.Floor != f.Floor {
+		if !ok || b.Floor != f.Floor || b.Unit != f.Unit {
 			continue
 		}
 		then, in := b.Ratio()
 		now, is := f.Ratio()
-		all = append(all, Change{Before: b, After: f, Percent: 100 * (now/then - 1), Verdict: verdict(in, is)})
+		all = append(all, Change{Before: b, After: f, Percent: 100 * (now/then - 1), Verdict: verdict(f.Unit, in, is)})
 	}
 	return all
 }
 
-func verdict(before, after sample.Interval) string {
-	switch {
-	case math.IsInf(before.High, 1) || math.IsInf(after.High, 1):
+func verdict(u Unit, before, after sample.Interval) string {
+	if math.IsInf(before.High, 1) || math.IsInf(after.High, 1) {
 		return "too few loads"
+	}
+	if u.MoreIsBetter() {
+		before, after = after, before
+	}
+	switch {
 	case after.Low > before.High:
 		return "slower"
 	case after.High < before.Low:
@@ -80,11 +84,22 @@ const flat = 10
 func Regressions(all []Change) []Change {
 	var worse []Change
 	for _, c := range all {
-		then, _ := c.Before.Ratio()
-		now, _ := c.After.Cost()
-		if now > Gross*then*c.After.FloorCost()+flat {
+		if c.gross() {
 			worse = append(worse, c)
 		}
 	}
 	return worse
+}
+
+func (c Change) gross() bool {
+	then, _ := c.Before.Ratio()
+	now, _ := c.After.Cost()
+	expected := then * c.After.FloorCost()
+	switch {
+	case c.After.Unit.MoreIsBetter():
+		return Gross*now < expected
+	case c.After.Unit == PerPacket:
+		return now > Gross*expected+flat
+	}
+	return now > Gross*expected
 }

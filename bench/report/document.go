@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 const (
 	TestRun = "test_run"
 	Live    = "live"
+	Sockets = "sockets"
 )
 
 // Machine is what was measured on.
@@ -24,14 +26,19 @@ type Machine struct {
 	Kernel string `json:"kernel"`
 	CPU    string `json:"cpu"`
 	CPUs   int    `json:"cpus"`
-	// Pinned is the CPU that everything ran on.
+	// Pinned is the CPU that everything ran on, but what Receiver names.
 	Pinned int `json:"pinned"`
+	// Receiver is the CPU of what receives on sockets, if that is another.
+	Receiver *int `json:"receiver,omitempty"`
 }
 
 // String is the line above a table.
 func (m Machine) String() string {
-	return fmt.Sprintf("Linux %s, %s, %d CPUs, pinned to CPU %d; nanoseconds per packet, net of the instrument",
-		m.Kernel, m.CPU, m.CPUs, m.Pinned)
+	where := fmt.Sprintf("pinned to CPU %d", m.Pinned)
+	if m.Receiver != nil {
+		where += fmt.Sprintf(", sockets' receivers to CPU %d", *m.Receiver)
+	}
+	return fmt.Sprintf("Linux %s, %s, %d CPUs, %s; nanoseconds are per packet, net of the instrument", m.Kernel, m.CPU, m.CPUs, where)
 }
 
 // Plan is how much was measured.
@@ -43,7 +50,7 @@ type Plan struct {
 
 // String is the line above a table.
 func (p Plan) String() string {
-	return fmt.Sprintf("%d loads of %d rounds, samples of %s; medians over the loads; 1 flow is judged by the p5, more by the median",
+	return fmt.Sprintf("%d loads of %d rounds, samples of %s; medians over the loads; 1 flow is judged by the p5, more and sockets by the median",
 		p.Loads, p.Rounds, p.Sample)
 }
 
@@ -52,13 +59,15 @@ type Document struct {
 	Machine Machine
 	Plan    Plan
 	Figures []Figure
+	// Omissions are what was asked for and could not be measured.
+	Omissions []Omission
 	// Mixes are the captures that figures with a share are about.
 	Mixes []Mix
 }
 
 // Own is the document without recorded traffic.
 func (d Document) Own() Document {
-	own := Document{Machine: d.Machine, Plan: d.Plan}
+	own := Document{Machine: d.Machine, Plan: d.Plan, Omissions: d.Omissions}
 	for _, f := range d.Figures {
 		if f.Share == nil {
 			own.Figures = append(own.Figures, f)
@@ -69,21 +78,24 @@ func (d Document) Own() Document {
 
 // row is a figure in JSON.
 type row struct {
-	Name       string  `json:"name"`
-	What       string  `json:"what,omitempty"`
-	Instrument string  `json:"instrument"`
-	Form       string  `json:"form"`
-	Family     int     `json:"family"`
-	Flows      int     `json:"flows"`
-	Axis       string  `json:"axis,omitempty"`
-	Rows       int     `json:"rows,omitempty"`
-	Rounds     int     `json:"rounds,omitempty"`
-	P5         float64 `json:"p5_ns"`
-	Median     float64 `json:"median_ns"`
-	P90        float64 `json:"p90_ns"`
-	Floor      string  `json:"floor"`
-	FloorCost  float64 `json:"floor_ns"`
-	Ratio      float64 `json:"ratio"`
+	Name       string `json:"name"`
+	What       string `json:"what,omitempty"`
+	Instrument string `json:"instrument"`
+	Form       string `json:"form"`
+	Family     int    `json:"family"`
+	Flows      int    `json:"flows"`
+	Axis       string `json:"axis,omitempty"`
+	Rows       int    `json:"rows,omitempty"`
+	Rounds     int    `json:"rounds,omitempty"`
+	// Nanoseconds have their unit in their names; of other units these are
+	// absent, and Values are there.
+	P5        *float64 `json:"p5_ns,omitempty"`
+	Median    *float64 `json:"median_ns,omitempty"`
+	P90       *float64 `json:"p90_ns,omitempty"`
+	Floor     string   `json:"floor"`
+	FloorCost *float64 `json:"floor_ns,omitempty"`
+	Values    *values  `json:"values,omitempty"`
+	Ratio     float64  `json:"ratio"`
 	// Low and High are the 90 % interval of the ratio; absent with too few
 	// loads.
 	Low       *float64 `json:"ratio_low,omitempty"`
@@ -93,18 +105,35 @@ type row struct {
 	Required float64 `json:"required,omitempty"`
 	Limit    string  `json:"limit,omitempty"`
 	Outcome  Outcome `json:"outcome,omitempty"`
-	Loads    []Load  `json:"loads,omitempty"`
+	// By is the figure that a target with several is judged by.
+	By      string   `json:"by,omitempty"`
+	Note    string   `json:"note,omitempty"`
+	Devices []Device `json:"devices,omitempty"`
+	Loads   []Load   `json:"loads,omitempty"`
 	// Share, MPPS and Gbit are there for recorded traffic.
 	Share *Share  `json:"share,omitempty"`
 	MPPS  float64 `json:"mpps,omitempty"`
 	Gbit  float64 `json:"gbit_per_s,omitempty"`
 }
 
+// values are a figure that is not nanoseconds per packet.
+type values struct {
+	Unit Unit `json:"unit"`
+	// Better is "more" or "less".
+	Better string  `json:"better"`
+	P5     float64 `json:"p5"`
+	Median float64 `json:"median"`
+	P90    float64 `json:"p90"`
+	Floor  float64 `json:"floor"`
+}
+
 type document struct {
 	Machine Machine `json:"machine"`
 	Plan    Plan    `json:"plan"`
 	Figures []row   `json:"figures"`
-	Mixes   []Mix   `json:"mixes,omitempty"`
+	// Omissions are no figures.
+	Omissions []Omission `json:"not_measured,omitempty"`
+	Mixes     []Mix      `json:"mixes,omitempty"`
 }
 
 // WriteJSON prints figures for machines.
@@ -113,7 +142,7 @@ func WriteJSON(w io.Writer, d Document) error {
 	for _, f := range d.Figures {
 		rows = append(rows, newRow(f))
 	}
-	return write(w, document{d.Machine, d.Plan, rows, d.Mixes})
+	return write(w, document{d.Machine, d.Plan, rows, d.Omissions, d.Mixes})
 }
 
 // WriteJudgementsJSON prints targets for machines.
@@ -123,11 +152,14 @@ func WriteJudgementsJSON(w io.Writer, d Document, all []Judgement) error {
 		r := row{Name: j.Name, Instrument: j.Instrument, Form: j.Form, Family: j.Family, Flows: j.Flows, Floor: j.Floor}
 		if j.Figure != nil {
 			r = newRow(*j.Figure)
+			if r.Name != j.Name {
+				r.Name, r.By = j.Name, r.Name
+			}
 		}
 		r.Required, r.Limit, r.Outcome = j.Required, j.Limit(), j.Outcome
 		rows = append(rows, r)
 	}
-	return write(w, document{d.Machine, d.Plan, rows, nil})
+	return write(w, document{d.Machine, d.Plan, rows, d.Omissions, nil})
 }
 
 func write(w io.Writer, d document) error {
@@ -141,8 +173,12 @@ func newRow(f Figure) row {
 	ratio, interval := f.Ratio()
 	r := row{
 		Name: f.Name, What: f.What, Instrument: f.Instrument, Form: f.Form, Family: f.Family, Flows: f.Flows, Axis: f.Axis, Rows: f.Rows, Rounds: f.Rounds,
-		P5: round(n.P5), Median: round(n.Median), P90: round(n.P90),
-		Floor: f.Floor, FloorCost: round(f.FloorCost()), Ratio: round(ratio),
+		Floor: f.Floor, Ratio: round(ratio), Note: f.Note, Devices: f.Devices,
+	}
+	if f.Unit == PerPacket {
+		r.P5, r.Median, r.P90, r.FloorCost = bound(n.P5), bound(n.Median), bound(n.P90), bound(f.FloorCost())
+	} else {
+		r.Values = &values{f.Unit, f.Unit.better(), round(n.P5), round(n.Median), round(n.P90), round(f.FloorCost())}
 	}
 	r.Low, r.High = bound(interval.Low), bound(interval.High)
 	if f.Instrument == Live {
@@ -184,15 +220,19 @@ func Parse(b []byte) (Document, error) {
 	if len(d.Figures) == 0 {
 		return Document{}, errors.New("read figures (want the output of mizar bench -o json): there are none")
 	}
-	out := Document{Machine: d.Machine, Plan: d.Plan, Mixes: d.Mixes}
+	out := Document{Machine: d.Machine, Plan: d.Plan, Omissions: d.Omissions, Mixes: d.Mixes}
 	for _, r := range d.Figures {
 		if len(r.Loads) == 0 {
 			continue // a target that was not measured
 		}
-		out.Figures = append(out.Figures, Figure{
-			Name: r.Name, What: r.What, Instrument: r.Instrument, Form: r.Form, Family: r.Family, Flows: r.Flows,
-			Axis: r.Axis, Rows: r.Rows, Rounds: r.Rounds, Floor: r.Floor, Loads: r.Loads, Share: r.Share,
-		})
+		f := Figure{
+			Name: cmp.Or(r.By, r.Name), What: r.What, Instrument: r.Instrument, Form: r.Form, Family: r.Family, Flows: r.Flows,
+			Axis: r.Axis, Rows: r.Rows, Rounds: r.Rounds, Floor: r.Floor, Loads: r.Loads, Devices: r.Devices, Note: r.Note, Share: r.Share,
+		}
+		if r.Values != nil {
+			f.Unit = r.Values.Unit
+		}
+		out.Figures = append(out.Figures, f)
 	}
 	return out, nil
 }

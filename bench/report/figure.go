@@ -10,17 +10,20 @@ import (
 	"github.com/mizar-net/mizar/bench/sample"
 )
 
-// Figure is what one way of a packet costs, with all that says how sure it is.
+// Figure is what one way of a packet costs, or what goes over it, with all that
+// says how sure it is.
 type Figure struct {
 	Name string
 	// What says in a line what is measured.
 	What string
 	// Instrument is "test_run" (BPF_PROG_TEST_RUN with a wrapper that
-	// restores the packet) or "live" (frames through veth pairs).
+	// restores the packet), "live" (frames through veth pairs) or "sockets"
+	// (what stacks at both ends make of it).
 	Instrument string
 	Form       string
-	// Family is 4 or 6, or 0 for both, Flows how many different packets take
-	// turns.
+	Unit       Unit
+	// Family is 4 or 6, or 0 for both, Flows how many different packets, or
+	// connections, take turns.
 	Family, Flows int
 	// Floor names what the figure is compared with.
 	Floor string
@@ -34,10 +37,14 @@ type Figure struct {
 	// Share is which packets of recorded traffic these are; nil: the packets
 	// are the case's own.
 	Share *Share
+	// Devices are those on the way, where their offloads matter.
+	Devices []Device
+	// Note is what has to be known to read the figure.
+	Note string
 }
 
 // Load is what was measured between loading programs and maps and unloading
-// them, in nanoseconds per packet.
+// them, in the figure's unit.
 type Load struct {
 	// Program and Floor are net of the instrument's own cost.
 	Program sample.Spread `json:"program"`
@@ -82,15 +89,15 @@ func (f Figure) Net() sample.Spread {
 }
 
 // judged is the quantile that a figure is judged by: the p5 with one flow, the
-// median with many.
+// median with many and between sockets, whose quietest sample says little.
 func (f Figure) judged(s sample.Spread) float64 {
-	if f.Flows > 1 {
+	if f.Flows > 1 || f.Unit != PerPacket {
 		return s.Median
 	}
 	return s.P5
 }
 
-// Cost is the nanoseconds that the figure is judged by, and where they lie.
+// Cost is the value that the figure is judged by, and where it lies.
 func (f Figure) Cost() (float64, sample.Interval) {
 	all := f.over(func(l Load) float64 { return f.judged(l.Program) })
 	return sample.Median(all), sample.MedianInterval(all)
@@ -101,11 +108,23 @@ func (f Figure) FloorCost() float64 {
 	return sample.Median(f.over(func(l Load) float64 { return f.judged(l.Floor) }))
 }
 
-// Ratio is the cost as a multiple of the floor's, load by load, and where it
+// Ratio is that value as a multiple of the floor's, load by load, and where it
 // lies.
 func (f Figure) Ratio() (float64, sample.Interval) {
 	all := f.over(func(l Load) float64 { return f.judged(l.Program) / f.judged(l.Floor) })
 	return sample.Median(all), sample.MedianInterval(all)
+}
+
+// shares are which part of a limit each load uses: at most 1 is within it, whichever
+// way the figure improves.
+func (f Figure) shares(t Target) []float64 {
+	return f.over(func(l Load) float64 {
+		limit := t.allowed(f.judged(l.Floor))
+		if f.Unit.MoreIsBetter() {
+			return limit / f.judged(l.Program)
+		}
+		return f.judged(l.Program) / limit
+	})
 }
 
 // Delivered is the least part of the packets that arrived in any load.

@@ -12,7 +12,7 @@ import (
 //go:embed page.html
 var page string
 
-// bar is a figure on the page; widths are in percent of the longest.
+// bar is a figure on the page; widths are in percent of the longest of its unit.
 type bar struct {
 	Label                 string
 	Ratio                 string
@@ -22,6 +22,8 @@ type bar struct {
 	What, Between, Spread string
 	// Rate is of recorded traffic.
 	Rate string
+	// Aside is how the devices were set.
+	Aside []string
 }
 
 // histogram is the sizes of recorded traffic; heights are in percent of the most.
@@ -44,17 +46,17 @@ func WriteHTML(w io.Writer, d Document) error {
 	if err != nil {
 		return fmt.Errorf("read the template of the page: %w", err)
 	}
-	longest := 1.0
+	longest := map[Unit]float64{}
 	for _, f := range d.Figures {
-		longest = max(longest, f.Net().P90)
+		longest[f.Unit] = max(longest[f.Unit], f.Net().P90, f.FloorCost())
 	}
 	var bars []bar
 	for _, f := range d.Figures {
-		bars = append(bars, newBar(f, 100/longest))
+		bars = append(bars, newBar(f, 100/longest[f.Unit]))
 	}
 	return t.Execute(w, map[string]any{
 		"Machine": d.Machine.String(), "Plan": d.Plan.String(), "Bars": bars,
-		"Plots": plots(d.Figures), "Mixes": histograms(d.Mixes),
+		"Plots": plots(d.Figures), "Mixes": histograms(d.Mixes), "Omissions": d.Omissions,
 	})
 }
 
@@ -78,14 +80,22 @@ func newBar(f Figure, scale float64) bar {
 	n := f.Net()
 	cost, _ := f.Cost()
 	ratio, interval := f.Ratio()
+	var aside []string
+	for _, v := range f.Devices {
+		aside = append(aside, fmt.Sprintf("%s, %s: %s", v.Contender, v.Role, v))
+	}
+	if f.Note != "" {
+		aside = append(aside, f.Note)
+	}
+	u := f.Unit
 	return bar{
 		Label: fmt.Sprintf("%s · %s · %s · %d flows · %s", f.Name, f.Form, f.Families(), f.Flows, f.Instrument),
 		What:  f.What,
 		Ratio: fmt.Sprintf("%.2f × %s", ratio, f.Floor), Between: between(interval),
-		Cost: fmt.Sprintf("%.0f ns", cost), Floor: fmt.Sprintf("%.0f ns", f.FloorCost()),
-		Spread: fmt.Sprintf("p5 %.0f, median %.0f, p90 %.0f", n.P5, n.Median, n.P90),
-		Rate:   rate(f),
-		Width:  cost * scale, FloorWidth: f.FloorCost() * scale, P90Width: n.P90 * scale,
+		Cost: u.format(cost) + " " + u.String(), Floor: u.format(f.FloorCost()) + " " + u.String(),
+		Spread: fmt.Sprintf("p5 %s, median %s, p90 %s", u.format(n.P5), u.format(n.Median), u.format(n.P90)),
+		Rate:   rate(f), Aside: aside,
+		Width: cost * scale, FloorWidth: f.FloorCost() * scale, P90Width: n.P90 * scale,
 	}
 }
 

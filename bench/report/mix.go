@@ -128,7 +128,7 @@ func WriteMixes(w io.Writer, d Document) error {
 	for _, m := range d.Mixes {
 		fmt.Fprintf(w, "\n%s\n", m)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(t, "INSTRUMENT\tVERDICT\tPACKETS\tSAMPLES\tP5\tMEDIAN\tP90\tMPPS\tGBIT/S\tFLOOR\tRATIO\t90 %\tDELIVERED\tEXPECTED\t")
+		fmt.Fprintln(t, "INSTRUMENT\tVERDICT\tPACKETS\tSAMPLES\tUNIT\tP5\tMEDIAN\tP90\tMPPS\tGBIT/S\tFLOOR\tRATIO\t90 %\tDELIVERED\tEXPECTED\t")
 		for _, f := range m.Figures {
 			writeShare(t, f)
 		}
@@ -143,8 +143,10 @@ func writeShare(w io.Writer, f Figure) {
 	n := f.Net()
 	mpps, gbit := f.Rate()
 	ratio, interval := f.Ratio()
-	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t%s %.0f\t%.2f\t%s\t%s\t%s\t\n", f.Instrument, f.Share.Verdict, f.Share.Packets,
-		f.Rounds*len(f.Loads), n.P5, n.Median, n.P90, mpps, gbit, f.Floor, f.FloorCost(), ratio, between(interval), delivered(f), expected(f))
+	u := f.Unit
+	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%.2f\t%.1f\t%s %s\t%.2f\t%s\t%s\t%s\t\n", f.Instrument, f.Share.Verdict, f.Share.Packets,
+		f.Rounds*len(f.Loads), u, u.format(n.P5), u.format(n.Median), u.format(n.P90), mpps, gbit, f.Floor, u.format(f.FloorCost()), ratio,
+		between(interval), delivered(f), expected(f))
 }
 
 func expected(f Figure) string {

@@ -7,25 +7,31 @@ import (
 	"io"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/mizar-net/mizar/bench/sample"
 )
 
-// WriteTable prints figures for people. Nanoseconds are net of the instrument.
+// WriteTable prints figures for people, and how the devices were set where that
+// matters.
 func WriteTable(w io.Writer, d Document) error {
 	fmt.Fprintln(w, d.Machine)
 	fmt.Fprintln(w, d.Plan)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "CASE\tFORM\tFAMILY\tFLOWS\tP5\tMEDIAN\tP90\tFLOOR\tRATIO\t90 %\tDELIVERED\t")
+	fmt.Fprintln(t, "CASE\tFORM\tFAMILY\tFLOWS\tUNIT\tP5\tMEDIAN\tP90\tFLOOR\tRATIO\t90 %\tDELIVERED\t")
 	for _, f := range d.Figures {
 		n := f.Net()
 		ratio, interval := f.Ratio()
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%s %.0f\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Families(), f.Flows,
-			n.P5, n.Median, n.P90, f.Floor, f.FloorCost(), ratio, between(interval), delivered(f))
+		u := f.Unit
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s %s\t%.2f\t%s\t%s\t\n", f.Name, f.Form, f.Families(), f.Flows, u,
+			u.format(n.P5), u.format(n.Median), u.format(n.P90), f.Floor, u.format(f.FloorCost()), ratio, between(interval), delivered(f))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeAside(w, d)
 }
 
 // WriteJudgements prints targets for people.
@@ -33,11 +39,14 @@ func WriteJudgements(w io.Writer, d Document, all []Judgement) error {
 	fmt.Fprintln(w, d.Machine)
 	fmt.Fprintln(w, d.Plan)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "TARGET\tFORM\tFAMILY\tFLOWS\tLIMIT\tREQUIRED\tMEASURED\t90 %\tNS\tFLOOR NS\tOUTCOME\t")
+	fmt.Fprintln(t, "TARGET\tFORM\tFAMILY\tFLOWS\tLIMIT\tREQUIRED\tMEASURED\t90 %\tUNIT\tVALUE\tFLOOR\tOUTCOME\t")
 	for _, j := range all {
-		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%s\t%s\t%s\t\n", j.Name, j.Form, j.Family, j.Flows, j.Limit(), measured(j), j.Outcome)
+		fmt.Fprintf(t, "%s\t%s\tv%d\t%d\t%s\t%s\t%s\t\n", j.label(), j.Form, j.Family, j.Flows, j.Limit(), measured(j), j.Outcome)
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := writeAside(w, d); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%d of %d targets passed\n", len(all)-Missed(all), len(all))
@@ -46,11 +55,21 @@ func WriteJudgements(w io.Writer, d Document, all []Judgement) error {
 
 func measured(j Judgement) string {
 	if j.Figure == nil {
-		return fmt.Sprintf("%.2f\t-\t-\t-\t-", j.Required)
+		return fmt.Sprintf("%.2f\t-\t-\t%s\t-\t-", j.Required, j.Unit)
 	}
 	ratio, interval := j.Figure.Ratio()
 	cost, _ := j.Figure.Cost()
-	return fmt.Sprintf("%.2f\t%.2f\t%s\t%.0f\t%.0f", j.Required, ratio, between(interval), cost, j.Figure.FloorCost())
+	return fmt.Sprintf("%.2f\t%.2f\t%s\t%s\t%s\t%s", j.Required, ratio, between(interval), j.Unit,
+		j.Unit.format(cost), j.Unit.format(j.Figure.FloorCost()))
+}
+
+// label is the target's name, and by which figure it is judged if that has
+// another.
+func (j Judgement) label() string {
+	if j.Figure == nil || j.Figure.Name == j.Name {
+		return j.Name
+	}
+	return j.Name + " by " + j.Figure.Name
 }
 
 func between(i sample.Interval) string {
@@ -71,14 +90,19 @@ func delivered(f Figure) string {
 // for benchstat.
 func WriteBenchfmt(w io.Writer, d Document) error {
 	fmt.Fprintf(w, "goos: linux\ngoarch: amd64\npkg: mizar/bench\ncpu: %s\nkernel: %s\n", d.Machine.CPU, d.Machine.Kernel)
+	for _, u := range []Unit{Gigabits, Transactions} {
+		if slices.ContainsFunc(d.Figures, func(f Figure) bool { return f.Unit == u }) {
+			fmt.Fprintf(w, "Unit %s better=higher\n", u.benchfmt())
+		}
+	}
 	for _, f := range d.Figures {
 		name := fmt.Sprintf("%s/instrument=%s/form=%s/family=%d/flows=%d", title(f.Name), f.Instrument, f.Form, f.Family, f.Flows)
 		if f.Rows > 0 {
 			name = strings.Replace(name, title(f.Name), fmt.Sprintf("%s/rows=%d", title(path.Dir(f.Name)), f.Rows), 1)
 		}
 		for _, l := range f.Loads {
-			if _, err := fmt.Fprintf(w, "Benchmark%s %d %.2f p5-ns/packet %.2f ns/packet %.4f floors\n",
-				name, f.Rounds, l.Program.P5, l.Program.Median, f.judged(l.Program)/f.judged(l.Floor)); err != nil {
+			if _, err := fmt.Fprintf(w, "Benchmark%s %d %.2f p5-%s %.2f %s %.4f floors\n",
+				name, f.Rounds, l.Program.P5, f.Unit.benchfmt(), l.Program.Median, f.Unit.benchfmt(), f.judged(l.Program)/f.judged(l.Floor)); err != nil {
 				return err
 			}
 		}

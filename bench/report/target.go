@@ -5,22 +5,28 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/mizar-net/mizar/bench/sample"
 )
 
-// Target is a limit of what a figure may cost: Factor times its floor, and Plus
-// nanoseconds; or the floor and OrPlus nanoseconds, where that is more.
+// Target is a limit of a figure: at most Factor times its floor and Plus
+// nanoseconds, or the floor and OrPlus nanoseconds where that is more; or where
+// more is better at least Factor times its floor.
 type Target struct {
-	// Name is the figure's, and so are the other fields.
+	// Name is the figure's, and so are the other fields. A name that ends in
+	// "/*" is that of any figure below, and Form may name several, as in
+	// "xdp|tcx": one figure that reaches the limit will do.
 	Name, Instrument, Form string
+	Unit                   Unit
 	Family, Flows          int
 	Floor                  string
 	Factor, Plus           float64
 	OrPlus                 float64
 }
 
-// allowed is the most that a figure may cost beside a floor.
+// allowed is the limit beside a floor.
 func (t Target) allowed(floor float64) float64 {
 	limit := t.Factor*floor + t.Plus
 	if t.OrPlus > 0 {
@@ -29,13 +35,21 @@ func (t Target) allowed(floor float64) float64 {
 	return limit
 }
 
-// ID is that of the figure.
-func (t Target) ID() string {
-	return Figure{Name: t.Name, Instrument: t.Instrument, Form: t.Form, Family: t.Family, Flows: t.Flows}.ID()
+// Covers says whether a figure can reach the target.
+func (t Target) Covers(f Figure) bool {
+	named := t.Name == f.Name
+	if below, any := strings.CutSuffix(t.Name, "*"); any {
+		named = strings.HasPrefix(f.Name, below)
+	}
+	return named && slices.Contains(strings.Split(t.Form, "|"), f.Form) &&
+		t.Instrument == f.Instrument && t.Unit == f.Unit && t.Family == f.Family && t.Flows == f.Flows
 }
 
 // Limit is how people read it: "1.50 × relay + 20 ns".
 func (t Target) Limit() string {
+	if t.Unit.MoreIsBetter() {
+		return fmt.Sprintf("at least %.2f × %s", t.Factor, t.Floor)
+	}
 	if t.OrPlus > 0 {
 		return fmt.Sprintf("%.2f × or %.0f ns over %s", t.Factor, t.OrPlus, t.Floor)
 	}
@@ -73,15 +87,27 @@ type Judgement struct {
 // its share of the limit, load by load, lies at or below 1, and misses when it
 // lies above; otherwise nothing is decided.
 func Judge(targets []Target, figures []Figure) []Judgement {
-	byID := map[string]*Figure{}
-	for i := range figures {
-		byID[figures[i].ID()] = &figures[i]
-	}
 	var all []Judgement
 	for _, t := range targets {
-		all = append(all, judge(t, byID[t.ID()]))
+		all = append(all, judge(t, best(t, figures)))
 	}
 	return all
+}
+
+// best is the figure that uses least of the limit; nil if none was measured.
+func best(t Target, figures []Figure) *Figure {
+	var found *Figure
+	least := math.Inf(1)
+	for i := range figures {
+		if !t.Covers(figures[i]) {
+			continue
+		}
+		share := sample.Median(figures[i].shares(t))
+		if found == nil || share < least {
+			found, least = &figures[i], share
+		}
+	}
+	return found
 }
 
 func judge(t Target, f *Figure) Judgement {
@@ -90,7 +116,7 @@ func judge(t Target, f *Figure) Judgement {
 		return j
 	}
 	j.Required = t.allowed(f.FloorCost()) / f.FloorCost()
-	shares := f.over(func(l Load) float64 { return f.judged(l.Program) / t.allowed(f.judged(l.Floor)) })
+	shares := f.shares(t)
 	j.Share, j.Interval = sample.Median(shares), sample.MedianInterval(shares)
 	switch {
 	case math.IsNaN(j.Share) || f.Instrument == Live && f.Delivered() < enough:

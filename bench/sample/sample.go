@@ -35,6 +35,11 @@ func Median(samples []float64) float64 {
 	return quantile(slices.Sorted(slices.Values(samples)), 0.5)
 }
 
+// Quantile is the value that a part q of the samples lies below; 0 of none.
+func Quantile(samples []float64, q float64) float64 {
+	return quantile(slices.Sorted(slices.Values(samples)), q)
+}
+
 // quantile interpolates between sorted samples.
 func quantile(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {

@@ -89,7 +89,7 @@ func (f Filter) Wants(g report.Figure) bool {
 	named := len(f.Names) == 0 || slices.ContainsFunc(f.Names, func(n string) bool {
 		return g.Name == n || strings.HasPrefix(g.Name, n+"/")
 	})
-	needed := len(f.Only) == 0 || slices.ContainsFunc(f.Only, func(t report.Target) bool { return t.ID() == g.ID() })
+	needed := len(f.Only) == 0 || slices.ContainsFunc(f.Only, func(t report.Target) bool { return t.Covers(g) })
 	return named && needed && slices.Contains(f.Families, g.Family) &&
 		(len(f.Flows) == 0 || slices.Contains(f.Flows, g.Flows))
 }

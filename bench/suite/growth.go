@@ -195,7 +195,7 @@ func (s *stand) populate(g ground, size int) (*dataplane.Datapath, error) {
 // addPlot puts the sizes of a series on the stand, beside the base.
 func (s *stand) addPlot(p plot, hosts map[int]*dataplane.Datapath) error {
 	var alone *contender
-	programs := map[int]*contender{}
+	alones, programs := map[int]*contender{}, map[int]*contender{}
 	var entries []*entry
 	for _, size := range p.sizes {
 		packets, err := p.packets(size, p.key)
@@ -208,6 +208,7 @@ func (s *stand) addPlot(p plot, hosts map[int]*dataplane.Datapath) error {
 			}
 		}
 		c := p.caseOf(size)
+		alones[size] = alone
 		j := &judge{datapath: hosts[size], want: p.want, packets: packets}
 		programs[size] = &contender{
 			name: c.Name, instrument: alone.instrument, program: p.program(hosts[size]), begin: j.begin, check: j.check,
@@ -216,7 +217,7 @@ func (s *stand) addPlot(p plot, hosts map[int]*dataplane.Datapath) error {
 		entries = append(entries, &entry{Case: c, key: p.key, alone: alone, program: programs[size]})
 	}
 	for _, e := range entries {
-		e.floor = programs[p.Base]
+		e.floor, e.floorAlone = programs[p.Base], alones[p.Base]
 	}
 	s.entries = append(s.entries, entries...)
 	return nil

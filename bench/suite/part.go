@@ -157,6 +157,7 @@ func (s *stand) addParts(d *dataplane.Datapath, parts []part) error {
 			},
 		}
 		s.entries = append(s.entries, e)
+		e.floorAlone = e.alone
 		s.contenders = append(s.contenders, e.alone, e.floor, e.program)
 	}
 	return nil

@@ -144,7 +144,8 @@ static __noinline struct subnet *find_subnet(struct pkt *p)
 	return r ? subnets_row(p, r->subnet) : NULL;
 }
 
-/* For a destination outside of the sender's subnet. */
+/* For a destination outside of the sender's subnet: this host, where it divides
+ * the VPC or bounces the destination's subnet, else a divider. */
 static __always_inline enum drop_reason ask_divider(struct pkt *p, struct next *n)
 {
 	struct vpc *v = vpcs_row(p, &p->destination.vni);
@@ -152,12 +153,13 @@ static __always_inline enum drop_reason ask_divider(struct pkt *p, struct next *
 
 	if (!v)
 		return DROP_NO_BOUNCER;
-	if (!v->divider) {
-		n->host = choose(p, &v->dividers);
-		return n->host ? DROP_NONE : DROP_NO_BOUNCER;
-	}
 	s = find_subnet(p);
-	return s ? ask_bouncer(p, s, n) : DROP_NO_SUBNET;
+	if (s)
+		return ask_bouncer(p, s, n);
+	if (v->divider)
+		return DROP_NO_SUBNET;
+	n->host = choose(p, &v->dividers);
+	return n->host ? DROP_NONE : DROP_NO_BOUNCER;
 }
 
 /* A number that only those on the way of this question get to see. Never 0. */

@@ -186,11 +186,11 @@ func TestUpExecDown(t *testing.T) {
 	g.Expect(things(t)).To(Equal(before))
 }
 
-// things are the named namespaces and links of this machine.
+// things are the named namespaces, mounts of pins and links of this machine.
 func things(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for _, dir := range []string{"/run/netns", "/sys/class/net", "/sys/fs/bpf"} {
+	for _, dir := range []string{"/run/netns", "/run/mizar/rooms", "/sys/class/net"} {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)

@@ -108,6 +108,7 @@ func TestKeepLeavesALab(t *testing.T) {
 	g.Expect(out).To(ContainSubstring("kept: kept-test is up; mizar sim exec kept-test ENDPOINT"))
 	_, err = mizar(t.Context(), "sim", "exec", "kept-test", "red-1", "--", "true")
 	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(filepath.Glob("/run/mizar/rooms/kept-test/*/programs")).NotTo(BeEmpty(), "programs go on without the process")
 	_, err = mizar(t.Context(), "sim", "run", kept, "--keep")
 	g.Expect(cmd.ExitCode(err)).To(Equal(2), "its name is taken")
 	_, err = mizar(t.Context(), "sim", "down", "kept-test")

@@ -31,6 +31,7 @@ var actions = map[testrun.Program]map[bpf.RowVerdict]kernel.Action{
 		bpf.RowVerdictVERDICT_DELIVER: kernel.Redirect,
 		bpf.RowVerdictVERDICT_SEND:    kernel.Redirect,
 		bpf.RowVerdictVERDICT_ASK:     kernel.Redirect,
+		bpf.RowVerdictVERDICT_REFUSE:  kernel.Transmit,
 	},
 	testrun.Uplink: {
 		bpf.RowVerdictVERDICT_DROP:      kernel.Drop,
@@ -39,6 +40,8 @@ var actions = map[testrun.Program]map[bpf.RowVerdict]kernel.Action{
 		bpf.RowVerdictVERDICT_RELAY:     kernel.Transmit,
 		bpf.RowVerdictVERDICT_SEND_BACK: kernel.Transmit,
 		bpf.RowVerdictVERDICT_RESEND:    kernel.Transmit,
+		bpf.RowVerdictVERDICT_NOT_HERE:  kernel.Transmit,
+		bpf.RowVerdictVERDICT_REFUSE:    kernel.Transmit,
 	},
 }
 
@@ -58,7 +61,8 @@ func (t trial) broken() string {
 		return fmt.Sprintf("verdict %s with action %s, want %s", t.verdict(), t.out.Action, action)
 	}
 	dropped := t.verdict() == bpf.RowVerdictVERDICT_DROP
-	if dropped != (t.reason() != bpf.RowDropReasonDROP_NONE) || t.reason() >= bpf.RowDropReasonDROP_MAX {
+	lost := dropped || t.verdict() == bpf.RowVerdictVERDICT_REFUSE
+	if lost != (t.reason() != bpf.RowDropReasonDROP_NONE) || t.reason() >= bpf.RowDropReasonDROP_MAX {
 		return fmt.Sprintf("verdict %s with reason %s", t.verdict(), t.reason())
 	}
 	if t.way.Program == testrun.Uplink {
@@ -104,6 +108,10 @@ func (t trial) passed() string {
 		return t.answered()
 	case bpf.RowVerdictVERDICT_DELIVER:
 		return t.delivered()
+	case bpf.RowVerdictVERDICT_REFUSE:
+		if t.way.Program == testrun.Endpoint {
+			return t.refused()
+		}
 	}
 	if ifindex := t.out.Record.Ifindex; ifindex != uplinkPort {
 		return fmt.Sprintf("verdict %s, but out of port %d, want the uplink, %d", t.verdict(), ifindex, uplinkPort)

@@ -55,7 +55,7 @@ func endpoint(name string, mac state.MAC, v4, v6 string) capture.Endpoint {
 func host() (state.Host, state.Local) {
 	behind := func(e capture.Endpoint, host string) (list []state.Location) {
 		for _, a := range e.Addresses {
-			list = append(list, state.Location{VNI: vni, Address: a, Subnet: "b", Host: host})
+			list = append(list, state.Location{VNI: vni, Address: a, Subnet: "b", Host: host, Generation: 1})
 		}
 		return list
 	}
@@ -68,8 +68,8 @@ func host() (state.Host, state.Local) {
 			subnet("a", subnetA, "h1"), subnet("b", subnetB, "h3"),
 		},
 		Endpoints: []state.Endpoint{
-			{Name: "me", VNI: vni, Subnet: "a", Addresses: me.Addresses, MAC: myMAC, MTU: endpointMTU},
-			{Name: "neighbour", VNI: vni, Subnet: "b", Addresses: neighbour.Addresses, MAC: neighbourMAC, MTU: endpointMTU},
+			{Name: "me", VNI: vni, Subnet: "a", Addresses: me.Addresses, MAC: myMAC, MTU: endpointMTU, Generation: 1},
+			{Name: "neighbour", VNI: vni, Subnet: "b", Addresses: neighbour.Addresses, MAC: neighbourMAC, MTU: endpointMTU, Generation: 1},
 		},
 		Directory: append(directory, behind(neighbour, "h3")...),
 	}

@@ -52,12 +52,15 @@ type tunnelHead struct {
 	VNI, Identity uint32
 	Return        *frame.Return
 	SendBack      *frame.SendBack
+	NotHere       *frame.NotHere
+	Refusal       *frame.Refusal
 	Others        int
 }
 
 func shown(d frame.Packet) tunnelHead {
 	h := tunnelHead{From: d.OuterSrc, To: d.OuterDst, TOS: d.OuterTOS, TTL: d.OuterTTL, DF: d.OuterDF, OAM: d.OAM, VLAN: d.VLAN,
-		Checksum: d.OuterChecksum, VNI: d.VNI, Return: d.Options.Return, SendBack: d.Options.SendBack, Others: len(d.Options.Other)}
+		Checksum: d.OuterChecksum, VNI: d.VNI, Return: d.Options.Return, SendBack: d.Options.SendBack,
+		NotHere: d.Options.NotHere, Refusal: d.Options.Refusal, Others: len(d.Options.Other)}
 	if d.Options.Identity != nil {
 		h.Identity = d.Options.Identity.Identity
 	}
@@ -77,8 +80,18 @@ func (t trial) wantOuter() tunnelHead {
 	}
 	if t.verdict() == bpf.RowVerdictVERDICT_SEND_BACK {
 		back := t.way.tunnel.Options.Return
-		h.SendBack = &frame.SendBack{Token: back.Token, Host: h.To}
+		h.SendBack = &frame.SendBack{Generation: 1, Token: back.Token, Host: h.To}
 		h.To = back.Host
+	}
+	if t.verdict() == bpf.RowVerdictVERDICT_NOT_HERE {
+		h.To, h.NotHere = t.way.tunnel.Src, &frame.NotHere{}
+	}
+	if back := t.way.tunnel; t.verdict() == bpf.RowVerdictVERDICT_REFUSE && back != nil && back.Options.Return != nil {
+		h.To = back.Options.Return.Host
+		h.Refusal = &frame.Refusal{Reason: uint8(t.reason()), Token: back.Options.Return.Token}
+		if d, _ := frame.Decode(t.out.Frame); d.Options.Refusal != nil && t.reason() == bpf.RowDropReasonDROP_MTU {
+			h.Refusal.MTU = d.Options.Refusal.MTU // how much fits is the host's own
+		}
 	}
 	h.From, h.DF = self6, false
 	if h.To.Is4() {

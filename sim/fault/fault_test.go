@@ -5,6 +5,7 @@ package fault_test
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -58,8 +59,11 @@ func find(t *testing.T, name string) fault.Fault {
 func TestEveryClaimedRowHasAFault(t *testing.T) {
 	rows, err := conformance.Rows()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	// Theirs are a heavy map, a program that loses frames, a report that lies, a
+	// good file among the bad, and a host that applies half.
+	elsewhere := []string{"I6", "J3", "J10", "J11", "K6"}
 	for _, row := range rows {
-		if len(row.Required) > 0 && row.ID != "J3" && row.ID != "J10" && row.ID != "J11" && row.ID != "K6" { // theirs are a program that loses frames, a report that lies, a good file among the bad, and a host that applies half
+		if len(row.Required) > 0 && !slices.Contains(elsewhere, row.ID) {
 			NewWithT(t).Expect(fault.Of(row.ID)).NotTo(BeEmpty(), row.ID)
 		}
 	}

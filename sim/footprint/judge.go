@@ -50,7 +50,8 @@ const (
 var (
 	perEndpoint = []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts, bpf.RowMapBudgets}
 	perHost     = []string{
-		bpf.RowMapDrops, bpf.RowMapHosts, bpf.RowMapPaths, bpf.RowMapPeerSlots, bpf.RowMapPeers, bpf.RowMapRecords, bpf.RowMapRoutes,
+		bpf.RowMapDrops, bpf.RowMapHanded, bpf.RowMapHosts, bpf.RowMapPaths, bpf.RowMapPeerSlots, bpf.RowMapPeers, bpf.RowMapPrograms,
+		bpf.RowMapRecords, bpf.RowMapRoutes,
 		bpf.RowMapSubnets, bpf.RowMapUplinks, bpf.RowMapVerdicts, bpf.RowMapVirtuals, bpf.RowMapVpcs,
 	}
 )

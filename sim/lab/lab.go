@@ -66,7 +66,7 @@ func UpOver(ctx context.Context, name string, u topology.Underlay, hosts []state
 }
 
 // program makes every host hold its state. The programs stay at their devices
-// and keep their maps; the process keeps neither.
+// and keep their maps, and a pin keeps what those need; the process keeps nothing.
 func program(ctx context.Context, room *netns.Net, hosts []state.Host) (err error) {
 	var names []string
 	for _, h := range hosts {
@@ -96,7 +96,10 @@ func programOne(ctx context.Context, room *netns.Net, h state.Host, d *dataplane
 	if _, err := d.Apply(h, local); err != nil {
 		return fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	return veth.AttachAll(room, h, d)
+	if err := veth.AttachAll(room, h, d); err != nil {
+		return err
+	}
+	return veth.Leave(room, h.Name, d)
 }
 
 // List returns all labs of this machine, sorted by name, also what is left of

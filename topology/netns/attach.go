@@ -52,8 +52,9 @@ func (a attachment) String() string {
 
 // Attach puts a host's programs at its uplink and at the ports of its
 // endpoints, each in its mode; those already there stay. They stay as long as
-// the device, whatever becomes of the process, and nothing is pinned. (A BPF
-// link would end with the process, which namespaces without a name do as well.)
+// the device, whatever becomes of the process; what they need beyond that is for
+// [Net.Pins]. (A BPF link would end with the process, which namespaces without a
+// name do as well.)
 func (n *Net) Attach(name string, p Programs) error {
 	h, ok := n.hosts[name]
 	if !ok {

@@ -21,5 +21,5 @@
 //
 // A machine room without a name lives in anonymous namespaces and goes with
 // the process, however that ends. One with a name stays under /run/netns, as
-// mizar-NAME-…, until [Down].
+// mizar-NAME-…, until [Down], and has a BPF filesystem under /run/mizar/rooms.
 package netns

@@ -20,6 +20,10 @@ import (
 //	/run/netns/mizar-NAME-router:r1
 //	/run/netns/mizar-NAME-host:h1
 //	/run/netns/mizar-NAME-endpoint:default.a1
+//
+// and a folder of pins, see [Net.Pins]:
+//
+//	/run/mizar/rooms/NAME/h1
 const filePrefix = "mizar-"
 
 // Kind is what a namespace is.
@@ -163,7 +167,7 @@ func Down(name string) error {
 	for _, r := range room.Routers {
 		errs = append(errs, unpin(fileOf(name, Router, r)))
 	}
-	if err := errors.Join(append(errs, c.end())...); err != nil {
+	if err := errors.Join(append(errs, unpin(pinsOf(name)), c.end())...); err != nil {
 		return fmt.Errorf("take machine room %s down: %w", name, err)
 	}
 	return nil

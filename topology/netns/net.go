@@ -45,9 +45,12 @@ func New(opts Options) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := mountPins(opts.Name); err != nil {
+		return nil, errors.Join(fmt.Errorf("machine room %s: %w", opts.Name, err), c.end())
+	}
 	f, err := newFabric()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("build the fabric: %w", err), c.end())
+		return nil, errors.Join(fmt.Errorf("build the fabric: %w", err), unpin(pinsOf(opts.Name)), c.end())
 	}
 	return &Net{opts: opts, claim: c, fabric: f, routers: map[string]*router{}, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}, nil
 }
@@ -274,7 +277,7 @@ func (n *Net) Close() error {
 	if n.fabric.closed != nil {
 		return nil
 	}
-	return errors.Join(n.end((*space).close), n.claim.end())
+	return errors.Join(n.end((*space).close), unpin(pinsOf(n.opts.Name)), n.claim.end())
 }
 
 // Release lets go of a machine room with a name, which is complete by that and

@@ -257,6 +257,7 @@ func TestCancelledBuildLeavesNothing(t *testing.T) {
 	rooms, err := List()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(rooms).NotTo(ContainElement(HaveField("Name", "cancelled")))
+	g.Expect(pinsOf("cancelled")).NotTo(BeADirectory())
 }
 
 func TestNamedRoomStaysUntilDown(t *testing.T) {

@@ -136,7 +136,8 @@ func unmount(file string) error {
 	return nil
 }
 
-// unpin takes a namespace's file away; "" and a missing file are fine.
+// unpin takes a mount and what it is on away, a namespace's file or the folder of
+// pins; "" and what is missing are fine.
 func unpin(file string) error {
 	if file == "" {
 		return nil

@@ -4,7 +4,9 @@ package veth
 
 import (
 	"errors"
+	"fmt"
 
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/topology/netns"
 )
 
@@ -12,10 +14,29 @@ import (
 // can leave it standing.
 func OpenNamed(name string) (*Wire, error) { return open(netns.Options{Name: name}) }
 
+// Leave makes what a host's programs need outlive the process, in a machine room
+// with a name.
+func Leave(room *netns.Net, host string, d *dataplane.Datapath) error {
+	dir, err := room.Pins(host)
+	if err != nil {
+		return err
+	}
+	if err := d.Pin(dir); err != nil {
+		return fmt.Errorf("host %s: %w", host, err)
+	}
+	return nil
+}
+
 // Keep lets go of the wire and leaves the machine room as it is: links, programs
 // and all that they have learned, until somebody takes it down by its name. Next
-// hops stay as they are.
+// hops stay as they are. After an error that kept programs from outliving the
+// process, it is taken down.
 func (w *Wire) Keep() error {
+	for name, d := range w.paths {
+		if err := Leave(w.room, name, d); err != nil {
+			return errors.Join(err, w.Close())
+		}
+	}
 	errs := []error{w.endTraffic(), w.closeRelays(), w.hush.listen(), w.hush.close(), w.ears.close()}
 	for name := range w.reach {
 		errs = append(errs, w.unreach(name))
