@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/alive"
+	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -125,6 +126,28 @@ func (r *runner) advance(ctx context.Context, d time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// believer is an oracle that can be told whom hosts take to be down.
+type believer interface {
+	Down(host string, down []string)
+}
+
+// tellBeliefs tells the oracle what hosts believe of each other.
+func (r *runner) tellBeliefs(set object.Set) {
+	o, ok := r.oracle.(believer)
+	if !ok {
+		return
+	}
+	for _, h := range set.Hosts {
+		var down []string
+		for _, peer := range set.Hosts {
+			if peer.Name != h.Name && !r.live.alive(h.Name, peer.Name) {
+				down = append(down, peer.Name)
+			}
+		}
+		o.Down(h.Name, down)
+	}
 }
 
 // hosts are the names of all hosts, sorted.

@@ -244,6 +244,7 @@ func (r *runner) apply(ctx context.Context, set object.Set) error {
 	if err != nil {
 		return err
 	}
+	r.tellBeliefs(set)
 	if err := r.oracle.Apply(set); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
