@@ -39,6 +39,7 @@ const (
 	EndpointVarRepeatable  = "repeatable"
 	EndpointVarSimulated   = "simulated"
 	EndpointVarTokenSecret = "token_secret"
+	EndpointVarTransmits   = "transmits"
 )
 
 // LoadEndpoint returns the embedded CollectionSpec for Endpoint.
@@ -118,6 +119,7 @@ type EndpointVariableSpecs struct {
 	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // EndpointObjects contains all objects after they have been loaded into the kernel.
@@ -192,6 +194,7 @@ type EndpointVariables struct {
 	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
+	Transmits   *ebpf.Variable `ebpf:"transmits"`
 }
 
 // EndpointPrograms contains all programs after they have been loaded into the kernel.

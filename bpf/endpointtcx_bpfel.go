@@ -39,6 +39,7 @@ const (
 	EndpointTCXVarRepeatable   = "repeatable"
 	EndpointTCXVarSimulated    = "simulated"
 	EndpointTCXVarTokenSecret  = "token_secret"
+	EndpointTCXVarTransmits    = "transmits"
 )
 
 // LoadEndpointTCX returns the embedded CollectionSpec for EndpointTCX.
@@ -118,6 +119,7 @@ type EndpointTCXVariableSpecs struct {
 	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // EndpointTCXObjects contains all objects after they have been loaded into the kernel.
@@ -192,6 +194,7 @@ type EndpointTCXVariables struct {
 	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
+	Transmits   *ebpf.Variable `ebpf:"transmits"`
 }
 
 // EndpointTCXPrograms contains all programs after they have been loaded into the kernel.

@@ -62,23 +62,23 @@ static __always_inline enum drop_reason receive(struct pkt *p, const struct tunn
 	return deliver(p, &to->door, t->length);
 }
 
-/* Onto the underlay again, the headers as they are but for addresses. */
+/* Onto the underlay again, the headers as they are but for addresses: so are nearly
+ * all questions relayed. */
 static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel *t,
 					      const struct location *l)
 {
-	struct outgoing out = {};
-	struct next n = {};
+	struct host *h;
 	enum drop_reason reason;
 
-	reason = located(l, &n);
-	if (!reason)
-		reason = prepare_relay(p, t, &n, &out);
-	if (!reason && is_same_shape(t, out.host)) {
-		reason = readdress(p, t, out.host, out.label.generation);
-		return reason ? reason
-			      : decide(p, VERDICT_RELAY, hook_bounce(p->ctx), out.host->ifindex);
-	}
-	return !reason || is_final(reason) ? hand_over(p, t, PROGRAM_TURN) : reason;
+	if (!t->option.limit)
+		return DROP_RELAY_LIMIT;
+	h = hosts_row(p, l->host);
+	if (!h)
+		return DROP_NO_HOST;
+	if (!is_same_shape(t, h) || t->length + p->l3_length > h->mtu)
+		return hand_over(p, t, PROGRAM_TURN);
+	reason = readdress(p, t, h, l->generation);
+	return reason ? reason : decide(p, VERDICT_RELAY, hook_bounce(p->ctx), h->ifindex);
 }
 
 static __always_inline enum drop_reason take_in(struct pkt *p, const struct tunnel *t)

@@ -42,6 +42,7 @@ const (
 	UplinkVarRepeatable  = "repeatable"
 	UplinkVarSimulated   = "simulated"
 	UplinkVarTokenSecret = "token_secret"
+	UplinkVarTransmits   = "transmits"
 )
 
 // LoadUplink returns the embedded CollectionSpec for Uplink.
@@ -124,6 +125,7 @@ type UplinkVariableSpecs struct {
 	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
 	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // UplinkObjects contains all objects after they have been loaded into the kernel.
@@ -198,6 +200,7 @@ type UplinkVariables struct {
 	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
 	Simulated   *ebpf.Variable `ebpf:"simulated"`
 	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
+	Transmits   *ebpf.Variable `ebpf:"transmits"`
 }
 
 // UplinkPrograms contains all programs after they have been loaded into the kernel.

@@ -57,8 +57,8 @@ func (d *Datapath) zeroCounters(name string) error {
 	return nil
 }
 
-// zeroBudgets gives all endpoints their whole budgets back.
-func (d *Datapath) zeroBudgets() error {
+// Refund gives all endpoints their whole budgets back.
+func (d *Datapath) Refund() error {
 	m := d.loaded.maps[bpf.RowMapBudgets]
 	keys := make([]uint32, m.MaxEntries())
 	for i := range keys {

@@ -161,7 +161,7 @@ func (d *Datapath) Reset() error {
 			return err
 		}
 	}
-	return errors.Join(d.zeroBudgets(), d.records.Delete(0), d.now.Delete(0))
+	return errors.Join(d.Refund(), d.records.Delete(0), d.now.Delete(0))
 }
 
 // Pin keeps what must outlive the process in a folder of a BPF filesystem, where

@@ -33,6 +33,8 @@ type Options struct {
 	// TokenSecret is what tokens are derived from; it has to be random
 	// where packets come from strangers.
 	TokenSecret uint64
+	// Uplink says how the uplink's device sends packets back out.
+	Uplink Uplink
 	// Limits are the most rows of maps, by the map's name. A map without a
 	// limit has the size that its C declares, or in a simulation a small
 	// one: see [SimulatedLimits].
@@ -41,6 +43,17 @@ type Options struct {
 	// have it as their VerifierLog; nothing by default.
 	Log ebpf.LogLevel
 }
+
+// Uplink is how a device sends out again what its program gives back to it.
+type Uplink int
+
+const (
+	// Redirects needs a redirect to itself: a veth passes on what its program
+	// transmits only if its peer has a program, too.
+	Redirects Uplink = iota
+	// Transmits has a driver that does it by itself, as those of NICs do.
+	Transmits
+)
 
 // SimulatedLimits are the sizes of maps in a simulation, small enough that
 // dozens of hosts fit into one machine. Ports and endpoints count from 0.
@@ -182,7 +195,7 @@ func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)
 	if err != nil {
 		return nil, fmt.Errorf("read the object of program %s: %w", name, err)
 	}
-	if err := l.setConstants(spec); err != nil {
+	if err := l.setConstants(name, spec); err != nil {
 		return nil, fmt.Errorf("program %s: %w", name, err)
 	}
 	replace := map[string]*ebpf.Map{}
@@ -214,10 +227,11 @@ func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)
 	return all, nil
 }
 
-func (l *loader) setConstants(spec *ebpf.CollectionSpec) error {
+func (l *loader) setConstants(program string, spec *ebpf.CollectionSpec) error {
 	constants := map[string]any{
 		"simulated":    l.options.Mode == Simulated,
 		"repeatable":   l.options.Mode == Repeated,
+		"transmits":    l.options.Uplink == Transmits && program == "uplink",
 		"token_secret": l.options.TokenSecret,
 	}
 	for name, value := range constants {

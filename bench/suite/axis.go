@@ -208,7 +208,7 @@ func hostsAxis() axis {
 var (
 	encapsulated = want{action: kernel.Redirect, verdict: "send", frame: tunnelled, resizing: probe.Resized}
 	decapsulated = want{action: kernel.Redirect, verdict: "deliver", frame: delivered, resizing: probe.Resized}
-	relayed      = want{action: kernel.Redirect, verdict: "relay", frame: tunnelled}
+	relayed      = want{action: kernel.Transmit, verdict: "relay", frame: tunnelled}
 )
 
 // send is a packet of endpoint 0, whose way is the n-th that was learned.

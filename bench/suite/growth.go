@@ -172,7 +172,7 @@ func (s *stand) populate(g ground, size int) (*dataplane.Datapath, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := dataplane.Load(dataplane.Options{TokenSecret: 1})
+	d, err := dataplane.Load(dataplane.Options{Uplink: dataplane.Transmits, TokenSecret: 1})
 	if err != nil {
 		return nil, err
 	}

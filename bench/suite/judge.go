@@ -26,7 +26,7 @@ type judge struct {
 // begin counts what there is before a run.
 func (j *judge) begin() (err error) {
 	if j.memory == emptied {
-		if err := j.datapath.Forget(); err != nil {
+		if err := errors.Join(j.datapath.Forget(), j.datapath.Refund()); err != nil {
 			return err
 		}
 	}

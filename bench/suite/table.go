@@ -112,12 +112,12 @@ func uplinkCases() []Case {
 			want: want{action: kernel.Redirect, verdict: "deliver", frame: delivered, resizing: probe.Resized},
 		},
 		{
-			Name: "uplink/bouncer", What: "a first packet for an endpoint of a subnet that the host bounces: relayed",
+			Name: "uplink/bouncer", What: "a first packet for an endpoint of a subnet that the host bounces: relayed (a driver that transmits, as on NICs)",
 			Form: probe.XDP, Flows: hotAndCold, Floor: "relay", program: program,
 			frames: func(family, n int) frame.Spec {
 				return arrived(family, n, learned.at(family, n), bounced.at(family, n), question(family, n))
 			},
-			want: want{action: kernel.Redirect, verdict: "relay", frame: tunnelled},
+			want: want{action: kernel.Transmit, verdict: "relay", frame: tunnelled},
 		},
 		{
 			Name: "uplink/divider", What: "a first packet for another subnet: relayed to one of its bouncers",
@@ -125,7 +125,7 @@ func uplinkCases() []Case {
 			frames: func(family, n int) frame.Spec {
 				return arrived(family, n, learned.at(family, n), divided.at(family, n), question(family, n))
 			},
-			want: want{action: kernel.Redirect, verdict: "relay", frame: tunnelled},
+			want: want{action: kernel.Transmit, verdict: "relay", frame: tunnelled},
 		},
 		{
 			Name: "uplink/pass", What: "a packet that is not the overlay's: passed to the stack",

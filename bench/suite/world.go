@@ -115,7 +115,7 @@ func subnet(name, v4, v6 string, bouncers ...string) state.Subnet {
 
 // load makes a datapath in which the setting holds.
 func (w setting) load() (*dataplane.Datapath, error) {
-	d, err := dataplane.Load(dataplane.Options{Mode: dataplane.Repeated, TokenSecret: 1})
+	d, err := dataplane.Load(dataplane.Options{Mode: dataplane.Repeated, Uplink: dataplane.Transmits, TokenSecret: 1})
 	if err != nil {
 		return nil, err
 	}

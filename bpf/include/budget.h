@@ -15,7 +15,7 @@
 #define ICMP_INTERVAL (10 * MILLISECOND)
 #define ICMP_BURST (32 * ICMP_INTERVAL)
 #define QUESTION_INTERVAL MILLISECOND
-#define QUESTION_BURST (4096 * QUESTION_INTERVAL)
+#define QUESTION_BURST (16384 * QUESTION_INTERVAL) /* a quarter of paths */
 
 /* Takes one from the budget; false when it is used up. */
 static __always_inline bool spend(__u64 *due, __u64 time, __u64 interval, __u64 burst)

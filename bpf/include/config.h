@@ -16,6 +16,10 @@ volatile const bool simulated = false;
  * once; segmentation and checksums of such a packet are lost. TCX form alone. */
 volatile const bool repeatable = false;
 
+/* true: the driver of the uplink sends back out what a program returns to it with
+ * XDP_TX, as those of NICs do. false: it needs a redirect (veth). uplink alone. */
+volatile const bool transmits = false;
+
 /* Secret that tokens are derived from; random in production. */
 volatile const __u64 token_secret = 0;
 

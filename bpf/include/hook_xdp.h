@@ -124,12 +124,12 @@ static __always_inline int hook_redirect(__u32 ifindex)
 	return bpf_redirect(ifindex, 0);
 }
 
-/* The action that sends the packet out of the device it came in on. On a device
- * this is no XDP_TX: a veth wakes its peer for that only if the peer has a
+/* The action that sends the packet out of the device it came in on. Where a driver
+ * is not known to transmit, this is no XDP_TX: a veth wakes its peer for that only if the peer has a
  * program (veth_xdp_flush), and an endpoint's has none. */
 static __always_inline int hook_bounce(const hook_ctx *ctx)
 {
-	if (simulated)
+	if (simulated || transmits)
 		return XDP_TX;
 	return bpf_redirect(HOOK_FIELD(ctx, ingress_ifindex), 0);
 }

@@ -10,7 +10,7 @@ const (
 	errorEvery    = 10 * time.Millisecond
 	errorAhead    = 320 * time.Millisecond
 	questionEvery = time.Millisecond
-	questionAhead = 4096 * time.Millisecond
+	questionAhead = 16384 * time.Millisecond
 )
 
 // spend takes one from a budget; false when it is used up. due is when the next

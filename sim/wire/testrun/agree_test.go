@@ -61,6 +61,9 @@ func (b *bench) drawProbe(t *rapid.T) (wire.Probe, bool) {
 	for _, e := range b.born {
 		to = append(to, e.Addresses...)
 	}
+	if rapid.Bool().Draw(t, "to what changed") {
+		to = append(b.changed, to[0], to[3])
+	}
 	var same []netip.Addr
 	for _, a := range to {
 		if a.Is4() == family.Is4() && a != family {

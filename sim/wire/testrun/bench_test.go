@@ -30,6 +30,8 @@ type bench struct {
 	set    object.Set
 	states []state.Host
 	names  []string
+	// changed are the addresses of the endpoint that was changed last.
+	changed []netip.Addr
 	// born are all endpoints that there ever were; many counts them.
 	born []object.Endpoint
 	many int
@@ -157,8 +159,8 @@ func (b *bench) fill(h *state.Host) {
 // step does one thing, most often a probe.
 func (b *bench) step(t *rapid.T) {
 	change := rapid.SampledFrom([]string{
-		"probe", "probe", "probe", "move", "delete", "recreate", "relabel", "rename",
-		"pause", "die", "link", "believe", "fill", "bouncers", "dividers", "wait", "clock", "too big",
+		"probe", "probe", "probe", "probe", "probe", "move", "move", "delete", "recreate", "recreate", "relabel", "relabel", "rename",
+		"pause", "pause", "die", "link", "believe", "fill", "bouncers", "dividers", "wait", "clock", "too big",
 	}).Draw(t, "step")
 	if change != "probe" {
 		b.history += "\n" + change
@@ -225,6 +227,7 @@ func (b *bench) endpoint(t *rapid.T, change string) {
 	all := slices.Clone(b.draft.Endpoints)
 	now, _ := b.set.Endpoint(all[i].Key())
 	e := &all[i]
+	b.changed = slices.Clone(e.Addresses)
 	e.Generation, e.MAC = now.Generation, now.MAC
 	b.history += " " + e.Name
 	switch change {
