@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/kernel"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -62,6 +63,19 @@ func endpointCase(knobs uint16, frame []byte) Case {
 func uplinkCase(knobs uint16, frame []byte) Case {
 	return Case{Role: Role(knobs & 3), Source: Known(knobs >> 2 & 7), Destination: Known(knobs >> 5 & 7), Frame: frame}
 }
+
+// Runs says that the frame can be run: none that a driver would not hand over,
+// and all of it in a packet's first part. The kernel makes no empty sk_buff.
+func (c Case) Runs() bool {
+	least := kernel.MinFrame
+	if c.Form == state.FormTCX {
+		least++
+	}
+	return len(c.Frame) >= least && len(c.Frame) <= longest
+}
+
+// longest frames are too big for the underlay, and in one part.
+const longest = 2000
 
 // port is the number of the endpoint's.
 func (c Case) port() uint32 {

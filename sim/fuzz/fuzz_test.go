@@ -5,13 +5,7 @@ package fuzz
 import (
 	"sync"
 	"testing"
-
-	"github.com/mizar-net/mizar/dataplane/kernel"
 )
-
-// most is how long the frames are that targets try: all of one is in a packet's
-// first part, and it may be too big for the underlay.
-const longest = 2000
 
 // benches are loaded once for each role.
 var benches = struct {
@@ -59,7 +53,7 @@ func FuzzUplink(f *testing.F) {
 }
 
 func try(t *testing.T, c Case, through func(*Bench, Case) (string, error)) {
-	if len(c.Frame) < kernel.MinFrame || len(c.Frame) > longest {
+	if !c.Runs() {
 		return
 	}
 	said, err := through(benchOf(t, c.Role), c)

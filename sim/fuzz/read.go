@@ -84,20 +84,14 @@ func (p packet) read4(h []byte) (packet, bpf.RowDropReason) {
 // begins judges where a later fragment begins: not inside the transport's header,
 // which the first one must hold whole.
 func (p packet) begins(offset int, extended bool) bpf.RowDropReason {
-	least := 8
-	switch {
-	case extended:
-		least = 128
-	case p.proto == 6:
-		least = 20
-	case p.proto == 132:
-		least = 12
-	}
-	if offset < least {
+	if offset < least(p.proto) || extended && offset < heldBytes {
 		return bpf.RowDropReasonDROP_FRAGMENT
 	}
 	return 0
 }
+
+// least is what of a transport's header no later fragment may reach into.
+func least(proto uint8) int { return max(8, heads[proto]) }
 
 // transport reads the header at an offset of the IP packet.
 func (p packet) transport(at int) (packet, bpf.RowDropReason) {
@@ -180,7 +174,7 @@ func (p packet) extensions(h []byte) (packet, bpf.RowDropReason) {
 		}
 	}
 	p.proto = next
-	if extended := at - split; split > 0 && extended > 0 && extended+heads[next] > heldBytes {
+	if extended := at - split; split > 0 && extended > 0 && extended+least(next) > heldBytes {
 		return p, bpf.RowDropReasonDROP_EXTENSION
 	}
 	return p.transport(at)

@@ -100,7 +100,7 @@ func inner() []frame.Spec {
 		all = append(all, s)
 		all[len(all)-1].Dst = b
 	}
-	for _, to := range []string{"127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"} {
+	for _, to := range []string{"127.0.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255"} {
 		all = append(all, sent(frame.UDP, netip.MustParseAddr(to)))
 	}
 	return all
