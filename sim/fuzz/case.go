@@ -3,6 +3,7 @@
 package fuzz
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/kernel"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/frame"
 )
 
 // Token is that of every open question.
@@ -65,13 +67,15 @@ func uplinkCase(knobs uint16, frame []byte) Case {
 }
 
 // Runs says that the frame can be run: none that a driver would not hand over,
-// and all of it in a packet's first part. The kernel makes no empty sk_buff.
+// and all of it in a packet's first part. Outside of a device the kernel makes no
+// sk_buff of an IP packet without its header.
 func (c Case) Runs() bool {
-	least := kernel.MinFrame
-	if c.Form == state.FormTCX {
-		least++
+	b := c.Frame
+	if len(b) < kernel.MinFrame || len(b) > longest {
+		return false
 	}
-	return len(c.Frame) >= least && len(c.Frame) <= longest
+	least := map[uint16]int{frame.TypeIPv4: ethernet + 20, frame.TypeIPv6: ethernet + 40}
+	return c.Form != state.FormTCX || len(b) >= least[binary.BigEndian.Uint16(b[12:])]
 }
 
 // longest frames are too big for the underlay, and in one part.
