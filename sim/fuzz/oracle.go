@@ -114,17 +114,16 @@ func (o oracle) ask(from *endpoint, p packet) (choice, bpf.RowDropReason) {
 		}
 		return o.bouncer(from.subnet, p)
 	}
-	if from.vni != red {
-		return choice{}, bpf.RowDropReasonDROP_NO_BOUNCER
-	}
-	if !o.role.divides() {
-		return choice{host: h1}, 0
-	}
 	s := subnetOf(from.vni, p.dst)
-	if s == nil {
+	switch {
+	case s != nil && o.role.routed(s):
+		return o.bouncer(s, p)
+	case from.vni != red:
+		return choice{}, bpf.RowDropReasonDROP_NO_BOUNCER
+	case o.role.divides():
 		return choice{}, bpf.RowDropReasonDROP_NO_SUBNET
 	}
-	return o.bouncer(s, p)
+	return choice{host: h1}, 0
 }
 
 // asking is an endpoint's packet whose way is not learned.
