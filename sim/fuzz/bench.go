@@ -27,7 +27,10 @@ type Bench struct {
 }
 
 // Load loads the programs for a host in a role; it needs root.
-func Load(r Role) (*Bench, error) {
+func Load(r Role) (*Bench, error) { return LoadAs(r, r) }
+
+// LoadAs loads a host in a role that the oracle takes to be in another: a fault.
+func LoadAs(r, taken Role) (*Bench, error) {
 	d, err := dataplane.Load(dataplane.Options{Mode: dataplane.Simulated, TokenSecret: 7})
 	if err != nil {
 		return nil, fmt.Errorf("load the programs: %w", err)
@@ -36,6 +39,7 @@ func Load(r Role) (*Bench, error) {
 	if err := b.open(); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
+	b.role = taken
 	return b, nil
 }
 
