@@ -51,7 +51,7 @@ fuzz: root ## every fuzz target for FUZZTIME (default 30s) (root)
 	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "fuzz $$package $$target $(FUZZTIME)"; \
-			$(TEST) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+			$(TEST) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -parallel 1 $$package || exit 1; \
 		done; \
 	done
 

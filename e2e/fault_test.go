@@ -22,6 +22,7 @@ import (
 	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/fault"
 	"github.com/mizar-net/mizar/sim/footprint"
+	"github.com/mizar-net/mizar/sim/fuzz"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -47,6 +48,10 @@ var _ = Describe("planted faults", func() {
 		}
 		if id == capacity.RowID {
 			It("a host that applies half of a state turns K6 red", Label(id, "fault"), halfApplied)
+			continue
+		}
+		if id == fuzz.RowID {
+			It("a divider that bounces nothing, where the oracle knows a bouncer, turns K3 red", Label(id, "fault"), otherRole)
 			continue
 		}
 		if id == footprint.Row {
@@ -141,6 +146,14 @@ func losingProgram(ctx SpecContext) {
 		return losing{m}, err
 	})
 	rows, err := conformance.Select(allRows, []string{"J3/own"})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(conformance.Judge(rows, met).Rows[0].Status).To(Equal(conformance.Fail))
+}
+
+// otherRole holds a host to what another would have to do.
+func otherRole(ctx SpecContext) {
+	met := fuzz.Prove(ctx, func(r fuzz.Role) (*fuzz.Bench, error) { return fuzz.LoadAs(fuzz.Divider, r) })
+	rows, err := conformance.Select(allRows, []string{"K3/forwarding"})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(conformance.Judge(rows, met).Rows[0].Status).To(Equal(conformance.Fail))
 }

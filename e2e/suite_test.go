@@ -71,6 +71,12 @@ var _ = Describe("Mizar", func() {
 		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, met...)
 	})
+	It("meets cut and twisted frames", Label("K3"), func(ctx SpecContext) {
+		met, err := conformance.Suite{}.Run(ctx, []string{"K3"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
+	})
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
 		if again := inTCX(script); again != nil {

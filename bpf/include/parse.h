@@ -192,6 +192,7 @@ struct extensions {
 	__u8 next; /* in: the first one's number; out: the transport protocol */
 	__u8 fragment; /* enum fragment */
 	__u16 offset; /* of a fragment, in bytes */
+	__u32 whole; /* bytes up to what is in fragments; 0: nothing is */
 };
 
 /* Moves over one header that is not a fragment header; false when it is cut or
@@ -243,6 +244,7 @@ __noinline int follow_extensions(hook_ctx *ctx, __u32 offset, struct extensions 
 		case IPPROTO_FRAGMENT:
 			if (!skip_fragment(&c, e))
 				return 0;
+			e->whole = c.pos - start;
 			if (e->fragment == FRAGMENT_LATER) {
 				e->length = c.pos - start;
 				return 1;
@@ -287,6 +289,10 @@ static __always_inline enum drop_reason parse_extensions(struct pkt *p, struct c
 			return DROP_EXTENSION;
 		if (e.fragment == FRAGMENT_LATER && e.offset < fragment_start(e.next))
 			return DROP_FRAGMENT;
+		/* The first one ends its headers before any later one may begin. */
+		if (e.fragment == FRAGMENT_FIRST && e.length > e.whole &&
+		    e.length - e.whole + transport_header(e.next) > EXTENSIONS_HELD)
+			return DROP_EXTENSION;
 	}
 	p->protocol = e.next;
 	p->fragment = e.fragment;

@@ -37,7 +37,7 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 	struct path row = {.state = PATH_LEARNED};
 
 	stage(p, STAGE_SEND_BACK);
-	asked = paths_row(p, &p->destination);
+	asked = locals_row(p, &p->source) ? paths_row(p, &p->destination) : NULL;
 	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token)
 		return DROP_SEND_BACK;
 	row.host = peer_number(p, t->option.host);

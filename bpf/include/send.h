@@ -16,12 +16,16 @@ static __always_inline enum drop_reason prepare_direct(struct pkt *p, struct pat
 	out->host = hosts_row(p, path->host);
 	if (!out->host)
 		return DROP_NO_HOST;
-	if (path->tell) {
-		path->tell = 0;
-		table_stored(p, TABLE_PATHS, &p->destination, sizeof(p->destination));
+	if (path->tell)
 		label_return(&out->label, out->host, path->token, RETURN_ANSWER);
-	}
 	return DROP_NONE;
+}
+
+/* The answer goes out with this packet. */
+static __always_inline void note_told(struct pkt *p, struct path *path)
+{
+	path->tell = 0;
+	table_stored(p, TABLE_PATHS, &p->destination, sizeof(p->destination));
 }
 
 /* To the host that the path names, or to one that knows it. */
@@ -42,6 +46,8 @@ static __always_inline enum drop_reason send(struct pkt *p, const struct sender 
 		reason = fits(p, out.host, &out.label);
 	if (reason)
 		return reason;
+	if (path && out.label.flags & RETURN_ANSWER)
+		note_told(p, path);
 	route(p, e);
 	ifindex = out.host->ifindex;
 	reason = encapsulate(p, out.host, &out.label, 0);

@@ -37,7 +37,8 @@ static __always_inline bool quoted_ipv6(struct cursor *c, const __u8 *own, __u8 
 {
 	struct ipv6hdr *ip = take(c, sizeof(*ip));
 
-	if (!ip || ip->version != 6 || ip->nexthdr != IPPROTO_UDP || !addr_equal(&ip->saddr, own))
+	if (!ip || ip->version != 6 || ip->nexthdr != IPPROTO_UDP || !addr_equal(&ip->saddr, own) ||
+	    addr_mapped(&ip->daddr))
 		return false;
 	addr_copy(to, &ip->daddr);
 	return true;

@@ -68,12 +68,12 @@ static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c,
 	if (!ip || ip->version != 4 || ip->ihl < 5 || !ip->daddr ||
 	    ip->daddr != load32(own->v4 + 12))
 		return OUTER_OTHER;
+	offset = bpf_ntohs(ip->frag_off);
+	if (offset & IP_OFFSET)
+		return OUTER_OTHER;
 	if (ip->protocol == IPPROTO_ICMP && ip->ihl == 5)
 		return OUTER_ICMP;
 	if (ip->protocol != IPPROTO_UDP)
-		return OUTER_OTHER;
-	offset = bpf_ntohs(ip->frag_off);
-	if (offset & IP_OFFSET)
 		return OUTER_OTHER;
 	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
 		return OUTER_OTHER;
@@ -300,6 +300,9 @@ static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunne
 	if (reason)
 		return reason;
 	stage(p, STAGE_SOURCE);
+	/* A mapped address on the wire would be taken for a host's of IPv4. */
+	if (t->family == 6 && addr_mapped(t->source))
+		return DROP_TUNNEL_SOURCE;
 	t->peer = peer_number(p, t->source);
 	if (!t->peer)
 		return DROP_TUNNEL_SOURCE;

@@ -12,6 +12,7 @@ import (
 	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/footprint"
+	"github.com/mizar-net/mizar/sim/fuzz"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -54,6 +55,9 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 			return evidence, fmt.Errorf("find the captures: %w", err)
 		}
 		evidence = append(evidence, corpus.Prove(ctx, captures, testrun.Load)...)
+	}
+	if about(asks, []string{fuzz.RowID}) {
+		evidence = append(evidence, fuzz.Prove(ctx, fuzz.Load)...)
 	}
 	for _, script := range s.Scenarios {
 		rows := rowsOf(script)

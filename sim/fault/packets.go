@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -113,12 +114,18 @@ func deliverForged(_ wire.Port, frames [][]byte, out []wire.Emission) []wire.Emi
 
 // forgetGuard forgets what the guard has dropped.
 func forgetGuard(drops wire.Drops) {
+	forget(drops, func(reason string) bool { return strings.HasPrefix(reason, "guard_") })
+}
+
+// forgetForged forgets what tunnels said in vain.
+func forgetForged(drops wire.Drops) {
+	vain := []string{"tunnel_source", "send_back", "not_here", "refusal"}
+	forget(drops, func(reason string) bool { return slices.Contains(vain, reason) })
+}
+
+func forget(drops wire.Drops, what func(reason string) bool) {
 	for _, reasons := range drops {
-		for reason := range reasons {
-			if strings.HasPrefix(reason, "guard_") {
-				delete(reasons, reason)
-			}
-		}
+		maps.DeleteFunc(reasons, func(reason string, _ uint64) bool { return what(reason) })
 	}
 }
 

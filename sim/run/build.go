@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
@@ -173,8 +174,25 @@ func (w world) tunnel(f scenario.FrameSpec, from *object.Endpoint, at wire.Port)
 	}
 	return &frame.Tunnel{
 		Src: f.OuterSrc, Dst: addresses[i], VNI: vni,
-		Options: frame.Options{Identity: &frame.Identity{}},
+		Options: forged(f),
 	}, true
+}
+
+// forged are the options of a tunnel that nobody asked for.
+func forged(f scenario.FrameSpec) frame.Options {
+	const token = 1
+	o := frame.Options{Identity: &frame.Identity{}}
+	switch f.Option {
+	case "question":
+		o.Return = &frame.Return{Limit: 4, Token: token, Host: f.OuterSrc}
+	case "send-back":
+		o.SendBack = &frame.SendBack{Token: token, Host: f.OuterSrc}
+	case "not-here":
+		o.NotHere = &frame.NotHere{}
+	case "refusal":
+		o.Refusal = &frame.Refusal{Reason: uint8(bpf.RowDropReasonDROP_NO_ENDPOINT), Token: token}
+	}
+	return o
 }
 
 // describe names a frame by what is special about it.
@@ -202,6 +220,9 @@ func describe(f scenario.FrameSpec, from *object.Endpoint, s frame.Spec, family 
 	}
 	if f.OuterSrc.IsValid() {
 		text += fmt.Sprintf(", outer source %s", f.OuterSrc)
+	}
+	if f.Option != "" {
+		text += ", a forged " + f.Option
 	}
 	return text + " " + familyName(family)
 }

@@ -61,7 +61,7 @@ func (d *decoder) port(whole strict.Value, f strict.Fields) wire.Port {
 
 func (d *decoder) frame(v strict.Value) FrameSpec {
 	f := v.Fields("kind", "from", "to", "family", "srcMAC", "dstMAC", "srcIP", "senderMAC", "senderIP", "target",
-		"ttl", "source", "port", "outerSrc", "vni", "vlan", "proto")
+		"ttl", "source", "port", "outerSrc", "vni", "option", "vlan", "proto")
 	fr := FrameSpec{
 		Kind:       f.Required("kind", "one of "+strings.Join(Kinds, ", ")).Enum(Kinds...),
 		From:       d.endpoint(f.Optional("from")),
@@ -77,6 +77,7 @@ func (d *decoder) frame(v strict.Value) FrameSpec {
 		Port:       uint16(f.Optional("port").Int(1, 65535)),
 		OuterSrc:   f.Optional("outerSrc").Addr(),
 		VNI:        uint32(f.Optional("vni").Int(1, object.MaxVNI)),
+		Option:     f.Optional("option").Enum(Options...),
 		VLAN:       uint16(f.Optional("vlan").Int(1, object.MaxVLAN)),
 		Proto:      uint8(f.Optional("proto").Int(1, 255)),
 		At:         object.Position{File: v.File(), Line: v.Line()},

@@ -266,6 +266,9 @@ type FrameSpec struct {
 	// OuterSrc's the frame is left out.
 	OuterSrc netip.Addr
 	VNI      uint32
+	// Option is what the tunnel says beside the identity: one of Options,
+	// with the token 1, in the name of OuterSrc; "" for nothing.
+	Option string
 	// VLAN and Proto are of what others say to a host: its tag, and the
 	// protocol of "host-ip".
 	VLAN  uint16
@@ -280,6 +283,9 @@ var Kinds = []string{
 	"ns", "na", "dad", "rs", "geneve",
 	"host-udp", "host-tcp", "host-icmp", "host-ip", "host-fragment", "host-arp", "host-ns", "host-ra", "host-lldp", "host-stp",
 }
+
+// Options are what a forger may say in a tunnel.
+var Options = []string{"question", "send-back", "not-here", "refusal"}
 
 // Outside says that frames of a kind are what others on the underlay say to a
 // host, and none of Mizar's.

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fuzz
+
+import (
+	"sync"
+	"testing"
+)
+
+// benches are loaded once for each role.
+var benches = struct {
+	sync.Mutex
+	of [roles]*Bench
+}{}
+
+func benchOf(t testing.TB, r Role) *Bench {
+	t.Helper()
+	benches.Lock()
+	defer benches.Unlock()
+	if benches.of[r] == nil {
+		b, err := Load(r)
+		if err != nil {
+			t.Fatalf("load the programs (this needs root): %v", err)
+		}
+		benches.of[r] = b
+	}
+	return benches.of[r]
+}
+
+// FuzzEndpoint holds the endpoint program, in both forms, to the oracle.
+func FuzzEndpoint(f *testing.F) {
+	for _, s := range EndpointSeeds() {
+		f.Add(uint16(0), s)
+		f.Add(uint16(0xffff), s)
+	}
+	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
+		try(t, endpointCase(knobs, frame), (*Bench).Endpoint)
+	})
+}
+
+// FuzzUplink holds the uplink program, and those that it hands packets over to,
+// to the oracle.
+func FuzzUplink(f *testing.F) {
+	for _, s := range UplinkSeeds() {
+		for role := range uint16(roles) {
+			f.Add(role|uint16(AskedNow)<<2|uint16(AskedLong)<<5, s)
+			f.Add(role|uint16(Nothing)<<2|uint16(LearnedH1)<<5, s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
+		try(t, uplinkCase(knobs, frame), (*Bench).Uplink)
+	})
+}
+
+func try(t *testing.T, c Case, through func(*Bench, Case) (string, error)) {
+	if !c.Runs() {
+		return
+	}
+	said, err := through(benchOf(t, c.Role), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said != "" {
+		t.Fatalf("%s\n%s", c, said)
+	}
+}
