@@ -29,9 +29,10 @@ func benchOf(t testing.TB, r Role) *Bench {
 
 // FuzzEndpoint holds the endpoint program, in both forms, to the oracle.
 func FuzzEndpoint(f *testing.F) {
-	for _, s := range EndpointSeeds() {
+	for _, s := range append(EndpointSeeds(), foreign(f)...) {
 		f.Add(uint16(0), s)
-		f.Add(uint16(0xffff), s)
+		f.Add(uint16(LearnedH2Tell)<<5, s)
+		f.Add(uint16(Complete)<<3|4|uint16(AskedNow)<<5, s)
 	}
 	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
 		try(t, endpointCase(knobs, frame), (*Bench).Endpoint)
@@ -46,6 +47,9 @@ func FuzzUplink(f *testing.F) {
 			f.Add(role|uint16(AskedNow)<<2|uint16(AskedLong)<<5, s)
 			f.Add(role|uint16(Nothing)<<2|uint16(LearnedH1)<<5, s)
 		}
+	}
+	for _, s := range foreign(f) {
+		f.Add(uint16(AskedLong)<<5, carried(s))
 	}
 	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
 		try(t, uplinkCase(knobs, frame), (*Bench).Uplink)

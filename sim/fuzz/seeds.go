@@ -114,7 +114,10 @@ func extensions() [][]frame.Extension {
 		}
 		return list
 	}
-	return [][]frame.Extension{{{Type: 0, Data: make([]byte, 6)}}, {{Type: 43, Data: []byte{4, 0, 0, 0, 0, 0}}}, {{Type: 43, Data: make([]byte, 6)}},
+	// First fragments, whose headers end before byte 128 and behind it.
+	first := frame.Extension{Type: frame.ExtensionFragment, Data: []byte{0, 1, 0, 0, 0, 7}}
+	return [][]frame.Extension{{first, {Type: 60, Data: make([]byte, 94)}}, {first, {Type: 60, Data: make([]byte, 110)}},
+		{{Type: 0, Data: make([]byte, 6)}}, {{Type: 43, Data: []byte{4, 0, 0, 0, 0, 0}}}, {{Type: 43, Data: make([]byte, 6)}},
 		many(1), many(4), many(5), many(6), many(7), {{Type: 60, Data: make([]byte, 1022)}}, {{Type: 60, Data: make([]byte, 254)}}}
 }
 
