@@ -162,12 +162,14 @@ static __always_inline enum drop_reason ask_divider(struct pkt *p, struct next *
 	return n->host ? DROP_NONE : DROP_NO_BOUNCER;
 }
 
-/* A number that only those on the way of this question get to see. Never 0. */
+/* A number that only those on the way of this question get to see. Never 0, and
+ * another one for each question, be they asked in one tick of the coarse clock; in
+ * a simulation it repeats exactly. */
 static __always_inline __u32 make_token(const struct pkt *p, __u64 time)
 {
 	__u32 h = pair_hash(p);
 
-	h = fmix32(h ^ (__u32)token_secret) + (__u32)time;
+	h = fmix32(h ^ (__u32)token_secret) + (simulated ? (__u32)time : bpf_get_prandom_u32());
 	h = fmix32(h ^ (__u32)(token_secret >> 32)) + (__u32)(time >> 32);
 	return fmix32(h) | 1;
 }
