@@ -75,7 +75,7 @@ static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c,
 		return OUTER_ICMP;
 	if (ip->protocol != IPPROTO_UDP)
 		return OUTER_OTHER;
-	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
+	if (ip->ihl > 5 && !take(c, bounded((ip->ihl - 5) * 4, 0x3c)))
 		return OUTER_OTHER;
 	addr_map(t->source, ip->saddr);
 	t->tos = ip->tos;
@@ -278,7 +278,8 @@ static __always_inline __u32 datagram_end(const struct pkt *p, const struct tunn
 
 	if ((__s32)length > t->datagram)
 		return 0;
-	return (__u32)((void *)t->udp - hook_data(p->ctx)) + length;
+	/* The compiler would add to the pointer first, what the verifier of 6.1 refuses. */
+	return bounded((void *)t->udp - hook_data(p->ctx), 0x1ff) + length;
 }
 
 /* The inner packet ends inside the datagram: what stands behind is padding. */
