@@ -19,6 +19,8 @@ type device struct {
 	links *netlink.Handle
 	// home is that namespace, as a descriptor.
 	home int
+	// was is the device as it was.
+	was netlink.LinkAttrs
 }
 
 // take makes a device of the machine the uplink. It has no other end in the
@@ -28,14 +30,14 @@ func (h *host) take() error {
 	if err != nil {
 		return fmt.Errorf("find device %s: %w", h.device.name, err)
 	}
-	h.uplink = link.Attrs().Index
+	h.device.was = *link.Attrs()
 	if err := h.device.links.LinkSetDown(link); err != nil {
 		return fmt.Errorf("set device %s down: %w", h.device.name, err)
 	}
 	if err := h.device.links.LinkSetNsFd(link, int(h.ns)); err != nil {
 		return fmt.Errorf("take device %s along: %w", h.device.name, err)
 	}
-	// Its number may have been taken.
+	// Its number may have been taken, and be another now.
 	if link, err = h.links.LinkByName(h.device.name); err != nil {
 		return fmt.Errorf("find device %s again: %w", h.device.name, err)
 	}
@@ -52,14 +54,16 @@ func (h *host) take() error {
 	return nil
 }
 
-// giveBack gives the device back to where it comes from, down and without a
-// program.
+// giveBack gives the device back to where it comes from as it was, but down and
+// without a program.
 func (h *host) giveBack() error {
 	link := index(h.uplink)
 	err := h.detach(h.uplink, &h.attached)
 	for _, step := range []func() error{
 		func() error { return h.links.LinkSetDown(link) },
 		func() error { return h.links.LinkSetName(link, h.device.name) },
+		func() error { return h.links.LinkSetHardwareAddr(link, h.device.was.HardwareAddr) },
+		func() error { return h.links.LinkSetMTU(link, h.device.was.MTU) },
 		func() error { return h.links.LinkSetNsFd(link, h.device.home) },
 	} {
 		if err == nil {

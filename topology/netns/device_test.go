@@ -27,6 +27,9 @@ func TestDeviceBecomesAnUplink(t *testing.T) {
 		g.Expect(unix.Unshare(unix.CLONE_NEWNET)).To(Succeed(), "root is needed")
 		g.Expect(netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "nic"}, PeerName: "far"})).To(Succeed())
 
+		before, err := netlink.LinkByName("nic")
+		g.Expect(err).NotTo(HaveOccurred())
+
 		topo, err := topology.Over(ground, hosts)
 		g.Expect(err).NotTo(HaveOccurred())
 		n, err := Build(t.Context(), topo, Options{Uplinks: map[string]string{"h1": "nic"}})
@@ -49,6 +52,8 @@ func TestDeviceBecomesAnUplink(t *testing.T) {
 		link, err := netlink.LinkByName("nic")
 		g.Expect(err).NotTo(HaveOccurred(), "it came back")
 		g.Expect(link.Attrs().Flags & unix.IFF_UP).To(BeZero())
+		g.Expect(link.Attrs().HardwareAddr).To(Equal(before.Attrs().HardwareAddr))
+		g.Expect(link.Attrs().MTU).To(Equal(before.Attrs().MTU))
 
 		topo, err = topology.Over(topology.Underlay{}, hosts)
 		g.Expect(err).NotTo(HaveOccurred())
