@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/e2e/build"
 	"github.com/mizar-net/mizar/e2e/kernel/image"
 	"github.com/mizar-net/mizar/e2e/kernel/machine"
 )
@@ -125,9 +125,12 @@ func ingredients(t *testing.T, g Gomega) (kernel string, initramfs *os.File) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(HaveLen(1), "one kernel in %s/boot", folder)
 
-	built := t.TempDir()
-	build(t, g, filepath.Join(built, "init"), "./e2e/kernel/guest")
-	build(t, g, filepath.Join(built, "mizar"), ".")
+	built, err := os.MkdirTemp("", "mizar-kernel-") // not t.TempDir, which is root's alone
+	g.Expect(err).NotTo(HaveOccurred())
+	defer os.RemoveAll(built)
+	for name, pkg := range map[string]string{"init": "./e2e/kernel/guest", "mizar": "."} {
+		g.Expect(build.Program(t.Context(), "../..", pkg, filepath.Join(built, name))).To(Succeed())
+	}
 	order, err := image.Modules(filepath.Join(folder, "lib", "modules"), modules...)
 	g.Expect(err).NotTo(HaveOccurred())
 	var b bytes.Buffer
@@ -140,15 +143,6 @@ func ingredients(t *testing.T, g Gomega) (kernel string, initramfs *os.File) {
 	g.Expect(a.Folder("dev")).To(Succeed())
 	g.Expect(a.Close()).To(Succeed())
 	return found[0], inMemory(t, g, &b)
-}
-
-// build builds a program that needs no library.
-func build(t *testing.T, g Gomega, to, pkg string) {
-	t.Helper()
-	c := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", to, pkg)
-	c.Dir, c.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
-	said, err := c.CombinedOutput()
-	g.Expect(err).NotTo(HaveOccurred(), "build %s: %s", pkg, said)
 }
 
 // inMemory is a file without a name, which no killed test leaves behind.
