@@ -155,7 +155,7 @@ func line(f Feature, reports []Report) []string {
 }
 
 // longest is the longest reason in a table, in bytes.
-const longest = 60
+const longest = 100
 
 func (f Feature) cell() string {
 	switch {

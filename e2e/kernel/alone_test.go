@@ -36,7 +36,7 @@ func (m *machines) features(ctx context.Context, t *testing.T) {
 		"program endpoint, live":             "",
 		"program endpoint, simulated":        "",
 		"native XDP on virtio_net":           "",
-		"native XDP on virtio_net, MTU 9000": "native hook: invalid argument",
+		"native XDP on virtio_net, MTU 9000": "native hook: failed to attach link: create link: invalid argument",
 		"helper KtimeGetCoarseNs of XDP":     "",
 		"running a program over a frame":     "",
 		"map LRUHash":                        "",
