@@ -47,6 +47,8 @@ type Host struct {
 	// Directory has the location of every endpoint address of each subnet
 	// that this host is a bouncer of, its own endpoints included.
 	Directory []Location
+	// Policy judges the flows of Endpoints.
+	Policy Policy
 }
 
 // Peer is another host of the underlay.
@@ -115,6 +117,11 @@ type Endpoint struct {
 	Identity uint32
 	// Generation tells successive users of one address apart: 1 to 255.
 	Generation uint8
+	// Ingress and Egress are names of sets in Host.Policy; "": not isolated.
+	Ingress, Egress string
+	// KeepEstablished lets flows that were accepted once go on when policy would
+	// no longer accept them.
+	KeepEstablished bool
 	// MTU is the largest IP packet the endpoint may send, in bytes.
 	MTU int
 	// Form is the form that the program at the endpoint's port has.
