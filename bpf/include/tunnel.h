@@ -133,7 +133,7 @@ static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, s
 	struct ethhdr *eth = take(c, sizeof(*eth));
 	enum outer outer = OUTER_OTHER;
 	__be16 type;
-	__u16 vlan = 0;
+	__u16 vlan = hook_vlan(p->ctx);
 
 	if (!eth || !own)
 		return OUTER_OTHER;
@@ -141,7 +141,7 @@ static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, s
 	if (type == bpf_htons(ETH_P_8021Q)) {
 		struct vlan *tag = take(c, sizeof(*tag));
 
-		if (!tag)
+		if (!tag || hook_tagged(p->ctx))
 			return OUTER_OTHER;
 		vlan = bpf_ntohs(tag->tci) & 0x0fff;
 		type = tag->ethertype;

@@ -63,7 +63,7 @@ func (c call) compare(other call) int {
 // helpers are all that the programs call, with the names of the programs.
 func helpers() (map[call][]string, error) {
 	calls := map[call][]string{}
-	for _, read := range []func() (*ebpf.CollectionSpec, error){bpf.LoadUplink, bpf.LoadEndpoint, bpf.LoadEndpointTCX} {
+	for _, read := range []func() (*ebpf.CollectionSpec, error){bpf.LoadUplink, bpf.LoadUplinkTCX, bpf.LoadEndpoint, bpf.LoadEndpointTCX} {
 		spec, err := read()
 		if err != nil {
 			return nil, fmt.Errorf("read an object of programs: %w", err)

@@ -42,7 +42,10 @@ func loaded(mode string, as dataplane.Mode, need Need) (all []Feature, err error
 		return []Feature{xdp.with(err)}, nil
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	each := d.Next()
+	each, err := d.Next(state.FormXDP)
+	if err != nil {
+		return []Feature{xdp.with(err)}, nil
+	}
 	each["uplink"], each["endpoint"] = d.Uplink(), d.Endpoint()
 	for _, name := range slices.Sorted(maps.Keys(each)) {
 		f := Feature{Name: fmt.Sprintf("program %s, %s", name, mode), For: xdp.For, Need: need}
@@ -51,12 +54,15 @@ func loaded(mode string, as dataplane.Mode, need Need) (all []Feature, err error
 		}
 		all = append(all, f)
 	}
-	tcx := Feature{Name: "program endpoint_tcx, " + mode, For: "form: tcx", Since: "6.6", Need: May}
-	p, err := d.Port(state.FormTCX)
-	if err == nil {
-		tcx.Detail, err = walked(p)
+	for i, load := range []func(state.Form) (*ebpf.Program, error){d.UplinkIn, d.Port} {
+		tcx := Feature{Name: fmt.Sprintf("program %s, %s", []string{"uplink_tcx", "endpoint_tcx"}[i], mode), For: "form: tcx", Since: "6.6", Need: May}
+		p, err := load(state.FormTCX)
+		if err == nil {
+			tcx.Detail, err = walked(p)
+		}
+		all = append(all, tcx.with(err))
 	}
-	return append(all, tcx.with(err)), nil
+	return all, nil
 }
 
 // walked is how many instructions the verifier followed; it gives up at a million.
