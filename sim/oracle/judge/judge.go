@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package judge says what NetworkPolicies say of a conversation, written from the
+// API's own words (k8s.io/api/networking/v1) and nothing else: it walks over all
+// policies, rules and peers for every question.
+//
+//	a conversation, at one of its ends ─► selecting policies ─► rules ─► peers, ports ─► answer
+//
+// A conversation is judged twice, each time from the point of view of one of its
+// ends: egress of who opens it, ingress of who is spoken to.
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	networking "k8s.io/api/networking/v1"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+)
+
+// Policy is a NetworkPolicy as it is judged by.
+type Policy struct {
+	Namespace, Name string
+	Spec            networking.NetworkPolicySpec
+	// Audit says that the policy is not enforced: what it would deny is counted.
+	Audit bool
+}
+
+// Party is an endpoint as policies see it.
+type Party struct {
+	Namespace string
+	// Labels are the endpoint's own, NamespaceLabels those of its namespace; the
+	// label [NameLabel] is implied there.
+	Labels, NamespaceLabels map[string]string
+	Ports                   []Port
+	// Host says that it is a host itself: no policy selects it, by no label.
+	Host bool
+}
+
+// Port is a port that has a name.
+type Port struct {
+	Name string
+	// Number is the port's, Protocol the IP protocol's.
+	Number   uint16
+	Protocol uint8
+}
+
+// NameLabel is the label that selects a namespace by its name.
+const NameLabel = "kubernetes.io/metadata.name"
+
+// IP protocols that have ports.
+const (
+	TCP  = 6
+	UDP  = 17
+	SCTP = 132
+)
+
+// Question is a conversation at one of its ends.
+type Question struct {
+	// Subject is the end whose policies are asked, in this direction.
+	Subject   Party
+	Direction state.Direction
+	// Peer is who has the other end's address in the subject's VPC; nil: nobody.
+	Peer *Party
+	Addr netip.Addr
+	// Protocol is IP's number; Port the destination port, of no meaning for
+	// protocols without ports.
+	Protocol uint8
+	Port     uint16
+}
+
+// Answer is what policies say.
+type Answer struct {
+	Verdict state.Verdict
+	// Rules are those that may be named for the verdict: any that accepts, or each
+	// policy that isolates; none where nothing isolates the subject.
+	Rules []string
+}
+
+// Judge answers a question. Of policies in audit neither what they grant nor what
+// they deny is enforced; [state.Audit] is an accept that they would have denied.
+func Judge(policies []Policy, q Question) Answer {
+	enforced := slices.DeleteFunc(slices.Clone(policies), func(p Policy) bool { return p.Audit })
+	if a := judge(enforced, q); len(a.Rules) > 0 {
+		return a
+	}
+	a := judge(policies, q)
+	if a.Verdict == state.Deny {
+		a.Verdict = state.Audit
+	}
+	return a
+}
+
+// judge is the union of what the selecting policies grant.
+func judge(policies []Policy, q Question) Answer {
+	var accept, deny []string
+	for _, p := range policies {
+		if !p.isolates(q.Direction) || !p.selects(q.Subject) {
+			continue
+		}
+		deny = append(deny, p.rule(q.Direction))
+		for i, r := range p.rules(q.Direction) {
+			if p.grants(r, q) {
+				accept = append(accept, fmt.Sprintf("%s[%d]", p.rule(q.Direction), i))
+			}
+		}
+	}
+	switch {
+	case accept != nil:
+		return Answer{state.Accept, accept}
+	case deny != nil:
+		return Answer{state.Deny, deny}
+	}
+	return Answer{Verdict: state.Accept}
+}
+
+// rule is the name of what a policy says in a direction: "default/web ingress".
+func (p Policy) rule(d state.Direction) string {
+	return fmt.Sprintf("%s/%s %s", p.Namespace, p.Name, d)
+}
+
+// isolates says whether a policy is about a direction at all. Without policyTypes
+// it is about ingress, and about egress if it has a rule for that.
+func (p Policy) isolates(d state.Direction) bool {
+	types := p.Spec.PolicyTypes
+	switch {
+	case len(types) > 0 && d == state.Egress:
+		return slices.Contains(types, networking.PolicyTypeEgress)
+	case len(types) > 0:
+		return slices.Contains(types, networking.PolicyTypeIngress)
+	}
+	return d == state.Ingress || len(p.Spec.Egress) > 0
+}
+
+// selects says whether an endpoint is one of those that the policy is for.
+func (p Policy) selects(e Party) bool {
+	return !e.Host && e.Namespace == p.Namespace && matches(p.Spec.PodSelector, e.Labels)
+}
+
+// rule is a rule of either direction.
+type rule struct {
+	peers []networking.NetworkPolicyPeer
+	ports []networking.NetworkPolicyPort
+}
+
+func (p Policy) rules(d state.Direction) (all []rule) {
+	if d == state.Egress {
+		for _, r := range p.Spec.Egress {
+			all = append(all, rule{r.To, r.Ports})
+		}
+		return all
+	}
+	for _, r := range p.Spec.Ingress {
+		all = append(all, rule{r.From, r.Ports})
+	}
+	return all
+}
+
+// grants says whether a rule lets a conversation pass: some peer of it matches, or
+// it has none, and some port of it, or it has none.
+func (p Policy) grants(r rule, q Question) bool {
+	peer := len(r.peers) == 0
+	for _, of := range r.peers {
+		peer = peer || p.means(of, q)
+	}
+	port := len(r.ports) == 0
+	for _, of := range r.ports {
+		port = port || covers(of, q)
+	}
+	return peer && port
+}
