@@ -50,7 +50,7 @@ func (r *runner) traceOne(ctx context.Context, t *scenario.Trace, talk conversat
 	if err != nil {
 		return nil, fmt.Errorf("ask the oracle: %s: %w", talk.name, err)
 	}
-	oracle := answer{who: "the oracle"}
+	oracle := answer{who: oracleSays}
 	oracle.add(expected)
 	talk.cell.Verdict, talk.cell.Reason = string(scenario.Deliver), ""
 	if first := expected.Requests[0]; !first.Delivered {

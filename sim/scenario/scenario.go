@@ -172,6 +172,9 @@ type Expect struct {
 	Verdict Verdict
 	// Reason of a drop or refusal; empty: any.
 	Reason string
+	// Rule that must be named for what becomes of each request: the whole name, or a
+	// policy and direction, such as "default/web ingress"; empty: any or none.
+	Rule string
 	// MTU that the ICMP error of a refusal tells; 0: any.
 	MTU int
 	// Hops of the successive requests; the last number holds for all that
@@ -199,31 +202,6 @@ type Lookups struct {
 	Hash    int `json:"hash"`
 	Array   int `json:"array"`
 	Updates int `json:"updates"`
-}
-
-// Table is a truth table: who reaches whom, in every protocol and family.
-type Table struct {
-	Protos []wire.Proto
-	Port   uint16
-	Family int
-	// Endpoints name the rows and columns, in order.
-	Endpoints []string
-	// Relays are hosts that must each relay some first packet.
-	Relays []string
-	// Rows hold one mark for each of Endpoints; '.' deliver, 'X' drop,
-	// '-' not probed.
-	Rows []string
-}
-
-// Cell is the expected verdict of one pair; ok is false when it is not probed.
-func (t Table) Cell(from, to int) (v Verdict, ok bool) {
-	switch t.Rows[from][to] {
-	case '.':
-		return Deliver, true
-	case 'X':
-		return Drop, true
-	}
-	return "", false
 }
 
 // Send puts frames of the scenario's own making on a port, to see forged or

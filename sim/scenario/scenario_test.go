@@ -38,7 +38,7 @@ func TestLoadGood(t *testing.T) {
 	g.Expect(probe.From).To(Equal("default/red-1"))
 	g.Expect(probe.To).To(Equal("default/red-2"))
 	g.Expect(probe.Expect.Overhead).To(Equal(map[int]int{4: 58, 6: 78}))
-	verdict, ok := s.Steps[1].Table.Cell(0, 1)
+	verdict, ok := s.Steps[1].Table.Cell(0, 0, 1)
 	g.Expect(ok).To(BeTrue())
 	g.Expect(verdict).To(Equal(scenario.Deliver))
 	g.Expect(s.Steps[2].Send.Frames[1].SrcMAC).To(BeEquivalentTo(s.Objects.Endpoints[1].MAC))

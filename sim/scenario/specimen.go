@@ -30,6 +30,8 @@ steps:
 - {probe: {proto: [icmp], from: red-1, to: 10.0.0.2}, expect: {verdict: deliver}}
 - {table: {proto: icmp, endpoints: [red-1], truth: ["-"]}}
 - {table: {proto: [icmp], endpoints: [red-1], truth: ["-"]}}
+- {table: {ports: [icmp], from: [red-1], to: [10.0.0.2, red-1], truth: {icmp: ["-"]}}}
+- {table: {ports: [icmp], from: [red-1], to: [10.0.0.2], truth: oracle}}
 - {trace: {proto: icmp, from: red-1, to: red-1}}
 - {trace: {proto: [icmp], from: red-1, to: red-1}}
 - {send: {at: red-1, frames: [{kind: udp, to: red-1, srcMAC: red-1, dstMAC: red-1, senderMAC: red-1}], answers: 1}, expect: {verdict: answer}}
