@@ -50,8 +50,8 @@ func check() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d hosts, %d VPCs, %d subnets, %d endpoints: all valid\n",
-				len(set.Hosts), len(set.VPCs), len(set.Subnets), len(set.Endpoints))
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d hosts, %d VPCs, %d subnets, %d endpoints, %d namespaces, %d network policies: all valid\n",
+				len(set.Hosts), len(set.VPCs), len(set.Subnets), len(set.Endpoints), len(set.Namespaces), len(set.Policies))
 			return err
 		},
 	}

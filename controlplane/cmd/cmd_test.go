@@ -67,7 +67,7 @@ func TestCheckCountsWhatIsValid(t *testing.T) {
 	g := NewWithT(t)
 	out, err := run("check", file(t, network))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out).To(Equal("2 hosts, 1 VPCs, 1 subnets, 1 endpoints: all valid\n"))
+	g.Expect(out).To(Equal("2 hosts, 1 VPCs, 1 subnets, 1 endpoints, 0 namespaces, 0 network policies: all valid\n"))
 }
 
 func TestCheckTellsEverythingThatIsWrong(t *testing.T) {

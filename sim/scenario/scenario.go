@@ -27,7 +27,7 @@
 //	change           apply: and delete: objects
 //	move             {endpoint: red-1, to: h3}: all but the host stays, sockets too
 //	recreate         {endpoint: red-1, mac: …, host: h3}: nothing but the addresses stays
-//	relabel          {endpoint: red-1, labels: {app: web}}
+//	relabel          {endpoint: red-1, labels: {app: web}}, {namespace: blue, labels: {}}
 //	roles            {subnet: red-a, count: 2}, {vpc: red, hosts: [h1]}: bouncers, dividers
 //	forget           all that hosts have learned
 //
