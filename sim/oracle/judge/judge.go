@@ -82,24 +82,37 @@ type Answer struct {
 // Judge answers a question. Of policies in audit neither what they grant nor what
 // they deny is enforced; [state.Audit] is an accept that they would have denied.
 func Judge(policies []Policy, q Question) Answer {
-	enforced := slices.DeleteFunc(slices.Clone(policies), func(p Policy) bool { return p.Audit })
-	if a := judge(enforced, q); len(a.Rules) > 0 {
-		return a
-	}
-	a := judge(policies, q)
-	if a.Verdict == state.Deny {
+	selecting := Selecting(policies, q.Subject, q.Direction)
+	a := judge(selecting, q)
+	if a.Verdict == state.Deny && selecting[0].Audit {
 		a.Verdict = state.Audit
 	}
 	return a
+}
+
+// Selecting are the policies that isolate an endpoint in a direction: those that are
+// enforced, or where there is none, those in audit.
+func Selecting(policies []Policy, subject Party, d state.Direction) []Policy {
+	var enforced, audit []Policy
+	for _, p := range policies {
+		switch {
+		case !p.isolates(d) || !p.selects(subject):
+		case p.Audit:
+			audit = append(audit, p)
+		default:
+			enforced = append(enforced, p)
+		}
+	}
+	if enforced == nil {
+		return audit
+	}
+	return enforced
 }
 
 // judge is the union of what the selecting policies grant.
 func judge(policies []Policy, q Question) Answer {
 	var accept, deny []string
 	for _, p := range policies {
-		if !p.isolates(q.Direction) || !p.selects(q.Subject) {
-			continue
-		}
 		deny = append(deny, p.rule(q.Direction))
 		for i, r := range p.rules(q.Direction) {
 			if p.grants(r, q) {
@@ -170,4 +183,31 @@ func (p Policy) grants(r rule, q Question) bool {
 		port = port || covers(of, q)
 	}
 	return peer && port
+}
+
+// Names says whether a rule of these policies means an endpoint for what it is, and
+// not for its address: by selectors, or by a port that it has a name for.
+func Names(policies []Policy, d state.Direction, e Party) bool {
+	for _, p := range policies {
+		for _, r := range p.rules(d) {
+			if p.names(r, d, e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p Policy) names(r rule, d state.Direction, e Party) bool {
+	for _, peer := range r.peers {
+		if peer.IPBlock == nil && p.means(peer, Question{Peer: &e}) {
+			return true
+		}
+	}
+	for _, port := range r.ports {
+		if d == state.Egress && len(r.peers) == 0 && !e.Host && called(port, e) {
+			return true
+		}
+	}
+	return false
 }

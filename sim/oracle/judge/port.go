@@ -55,3 +55,13 @@ func (e Party) has(p Port) bool {
 	}
 	return false
 }
+
+// called says whether an endpoint has a port of the name that is asked for.
+func called(p networking.NetworkPolicyPort, e Party) bool {
+	for _, own := range e.Ports {
+		if p.Port != nil && p.Port.Type == intstr.String && p.Port.StrVal == own.Name && number(p.Protocol) == own.Protocol {
+			return true
+		}
+	}
+	return false
+}
