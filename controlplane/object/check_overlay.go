@@ -133,6 +133,7 @@ func (c *checker) checkEndpoints() {
 	taken := map[addressOf]*Endpoint{}
 	for i := range c.set.Endpoints {
 		e := &c.set.Endpoints[i]
+		e.Identity = 0
 		fail := func(field, got, want string) { c.failEndpoint(e, field, got, want) }
 		if _, ok := c.hosts[e.Host]; !ok {
 			fail("spec.host", strict.Quote(e.Host), "the name of a host")

@@ -148,6 +148,9 @@ type Endpoint struct {
 	Ports []Port
 	// Phase is how far the endpoint's life has come; default: running.
 	Phase Phase
+	// Identity is the number that policies match the endpoint by; 0: not given.
+	// Only controlplane/identity sets it, and [New] takes it away.
+	Identity uint32
 	// Self says that the endpoint is its host. Only [New] sets it.
 	Self bool
 }

@@ -257,7 +257,8 @@ func (r *runner) apply(ctx context.Context, set object.Set) error {
 
 // hold makes everybody hold a set of objects with roles as they are now.
 func (r *runner) hold(ctx context.Context, set object.Set) error {
-	states := r.Compile(compile.View{Roles: r.roles, Live: r.live.alive}, set)
+	book := r.book
+	states := r.Compile(compile.View{Roles: r.roles, Live: r.live.alive, Identities: &book}, set)
 	if err := r.tell(set, states); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
