@@ -61,6 +61,15 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		Directory: table.NewMap[bpf.RowAddrKey, bpf.RowLocation](bpf.RowMapDirectory, m[bpf.RowMapDirectory]),
 		Routes:    table.NewMap[bpf.RowPrefixKey, bpf.RowRoute](bpf.RowMapRoutes, m[bpf.RowMapRoutes]),
 		Paths:     table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, m[bpf.RowMapPaths]),
+
+		PolicySets:     table.NewMap[uint32, bpf.RowPolicySet](bpf.RowMapPolicySets, m[bpf.RowMapPolicySets]),
+		PolicyPeers:    table.NewMap[bpf.RowPolicyPeerKey, bpf.RowJudgement](bpf.RowMapPolicyPeers, m[bpf.RowMapPolicyPeers]),
+		PolicyPrefixes: table.NewMap[bpf.RowPolicyPrefixKey, bpf.RowJudgement](bpf.RowMapPolicyPrefixes, m[bpf.RowMapPolicyPrefixes]),
+		PolicyPorts:    table.NewMap[bpf.RowPolicyPortKey, bpf.RowJudgement](bpf.RowMapPolicyPorts, m[bpf.RowMapPolicyPorts]),
+		Flows:          table.NewMap[bpf.RowFlowKey, bpf.RowFlow](bpf.RowMapFlows, m[bpf.RowMapFlows]),
+		Openings:       table.NewMap[bpf.RowFlowKey, bpf.RowFlow](bpf.RowMapOpenings, m[bpf.RowMapOpenings]),
+		Shares:         table.NewMap[uint32, bpf.RowShare](bpf.RowMapShares, m[bpf.RowMapShares]),
+		RuleRoom:       int(m[bpf.RowMapRules].MaxEntries()),
 	}
 }
 
@@ -103,15 +112,16 @@ func (d *Datapath) Learn(vni uint32, addr netip.Addr, host string) error {
 	return d.holder.Learn(vni, addr, host)
 }
 
-// Forget empties the map of learned paths.
+// Forget empties the map of learned paths; flows go on, and find their ways anew.
 func (d *Datapath) Forget() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := func(bpf.RowPath) bool { return true }
+	stale := staleHosts{}
+	all := func(row bpf.RowPath) bool { stale.add(row); return true }
 	if _, err := sweep(d.paths, all); err != nil {
 		return fmt.Errorf("forget all paths: %w", err)
 	}
-	return nil
+	return stale.age(d.holder.tables.Hosts)
 }
 
 // Sweep removes the paths that were learned more than [PathAge] before now, and
@@ -120,7 +130,7 @@ func (d *Datapath) Forget() error {
 func (d *Datapath) Sweep(now time.Duration) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Sweep(d.paths, now)
+	return Sweep(d.paths, d.holder.tables.Hosts, now)
 }
 
 // Paths returns all that the programs have learned.
@@ -156,7 +166,7 @@ func (d *Datapath) Reset() error {
 		return fmt.Errorf("empty the maps: %w", err)
 	}
 	d.holder = NewHolder(t)
-	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts} {
+	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts, bpf.RowMapRules} {
 		if err := d.zeroCounters(name); err != nil {
 			return err
 		}

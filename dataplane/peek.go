@@ -23,11 +23,13 @@ func (d *Datapath) Row(name string, key []byte) ([]byte, error) {
 	return row, nil
 }
 
-// Index returns the numbers that stand in the rows for hosts, subnets and
-// endpoints.
+// Index returns the numbers that stand in the rows for names.
 func (d *Datapath) Index() encode.Index {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i := d.holder.index
-	return encode.Index{Hosts: maps.Clone(i.Hosts), Subnets: maps.Clone(i.Subnets), Endpoints: maps.Clone(i.Endpoints)}
+	return encode.Index{
+		Hosts: maps.Clone(i.Hosts), Subnets: maps.Clone(i.Subnets), Endpoints: maps.Clone(i.Endpoints),
+		Sets: maps.Clone(i.Sets), Classes: maps.Clone(i.Classes), Rules: maps.Clone(i.Rules), Series: i.Series,
+	}
 }

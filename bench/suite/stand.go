@@ -119,6 +119,12 @@ func (s *stand) fill(all []workload) error {
 
 // add puts a case on the stand.
 func (s *stand) add(w workload, d *dataplane.Datapath) error {
+	if w.memory == lasting && (w.want.verdict == "send" || w.want.verdict == "deliver") {
+		s, _ := setting{w.key.Family, w.key.Flows}.state()
+		if err := settle(d, s, w.packets); err != nil {
+			return err
+		}
+	}
 	instrument, err := probe.New(w.Form, w.packets)
 	if err != nil {
 		return err

@@ -20,6 +20,9 @@ volatile const bool repeatable = false;
  * XDP_TX, as those of NICs do. false: it needs a redirect (veth). uplink alone. */
 volatile const bool transmits = false;
 
+/* Flows that one endpoint may have: a quarter of the table. */
+volatile const __u32 flow_share = 32768;
+
 /* Secret that tokens are derived from; random in production. */
 volatile const __u64 token_secret = 0;
 

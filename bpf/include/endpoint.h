@@ -6,9 +6,11 @@
  * both forms of the endpoint program share.
  *
  *   port → parse → guard → ARP and ND answered here
- *                        → learned? send directly
- *                        → local?   deliver, the wire is not touched
- *                        → else     ask a bouncer or divider
+ *                        → a flow that is known, and nothing has changed? as before
+ *                        → judged, and
+ *                          learned? send directly
+ *                          local?   deliver, the wire is not touched
+ *                          else     ask a bouncer or divider
  *
  * Contract: process() meets the packet as the endpoint sent it. What the hook
  * does otherwise stands in hook_xdp.h and hook_tcx.h, and nowhere here. */
@@ -63,7 +65,7 @@ static __always_inline struct endpoint *still_local(struct pkt *p, const struct 
 }
 
 /* The first packet to an endpoint of this host; the next one finds it in paths. */
-static __always_inline struct endpoint *find_local(struct pkt *p)
+static __always_inline struct endpoint *find_local(struct pkt *p, __u32 *index)
 {
 	struct path row = {.state = PATH_LOCAL};
 	struct endpoint *to;
@@ -77,31 +79,93 @@ static __always_inline struct endpoint *find_local(struct pkt *p)
 	if (!to)
 		return NULL;
 	row.host = local->endpoint;
+	*index = local->endpoint;
 	paths_put(p, &p->destination, &row);
 	return to;
 }
 
-static __always_inline struct endpoint *local_endpoint(struct pkt *p, const struct path *path)
+static __always_inline struct endpoint *local_endpoint(struct pkt *p, const struct path *path,
+						       __u32 *index)
 {
 	struct endpoint *to = still_local(p, path);
 
-	return to ? to : find_local(p);
+	if (!to)
+		return find_local(p, index);
+	*index = path->host;
+	return to;
+}
+
+/* A packet whose flow has to be looked at closely. */
+static __always_inline enum drop_reason forward_tracked(struct pkt *p, const struct sender *from)
+{
+	enum drop_reason reason;
+	struct tracked *k = NULL;
+	struct endpoint *to;
+	struct path *path;
+	__u32 index = 0;
+
+	reason = note(p, &k);
+	if (reason || !k)
+		return reason;
+	note_here(k, ROLE_SOURCE, from->index, from->row);
+	stage(p, STAGE_PATH);
+	path = paths_row(p, &p->destination);
+	to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
+	if (!to)
+		return send(p, from, path, k);
+	note_here(k, ROLE_DESTINATION, index, to);
+	reason = track(p, k);
+	if (reason)
+		return reason;
+	route(p, from->row);
+	return deliver(p, &to->door, 0);
+}
+
+/* A packet of a flow in which nothing has changed; false: it is not. */
+static __always_inline bool forward_quickly(struct pkt *p, const struct sender *from,
+					    enum drop_reason *reason)
+{
+	struct outgoing out = {.label.identity = from->row->identity};
+	const struct flow_end *far;
+	struct flow_key key;
+	struct endpoint *to;
+	struct flow *f;
+	__u32 side;
+
+	if (!is_quick(p, &key, &side))
+		return false;
+	f = quick_flow(p, &key, side);
+	if (!f || f->end[side].endpoint != from->index || !still(f, side, from->row))
+		return false;
+	far = &f->end[other_end(side)];
+	out.host = end_away(p, far);
+	if (out.host) {
+		out.label.generation = far->generation;
+		out.verdict = VERDICT_SEND;
+		*reason = fits(p, out.host, &out.label);
+		if (*reason)
+			return true;
+		touch(p, f, &key);
+		*reason = leave(p, from->row, &out);
+		return true;
+	}
+	to = end_here(p, f, other_end(side), p->destination.addr);
+	if (!to)
+		return false;
+	touch(p, f, &key);
+	route(p, from->row);
+	*reason = deliver(p, &to->door, 0);
+	return true;
 }
 
 static __always_inline enum drop_reason forward(struct pkt *p, const struct sender *from)
 {
-	struct endpoint *to;
-	struct path *path;
+	enum drop_reason reason = DROP_NONE;
 
 	if (expires(p, from->row))
 		return DROP_TTL;
-	stage(p, STAGE_PATH);
-	path = paths_row(p, &p->destination);
-	to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path);
-	if (!to)
-		return send(p, from, path);
-	route(p, from->row);
-	return deliver(p, &to->door, 0);
+	stage(p, STAGE_FLOW);
+	return forward_quickly(p, from, &reason) ? reason : forward_tracked(p, from);
 }
 
 /* An echo request to the gateway, in one piece. */

@@ -28,30 +28,51 @@ static __always_inline void note_told(struct pkt *p, struct path *path)
 	table_stored(p, TABLE_PATHS, &p->destination, sizeof(p->destination));
 }
 
+/* The packet of a sender whose destination was learned, judged. */
+static __always_inline enum drop_reason prepare_learned(struct pkt *p, struct path *path,
+							struct outgoing *out, struct tracked *k)
+{
+	enum drop_reason reason = prepare_direct(p, path, out);
+
+	if (reason)
+		return reason;
+	/* While there is something to tell, the path is met again. */
+	note_away(k, path->identity, path->generation, path->host, path->tell ? NULL : out->host);
+	return track(p, k);
+}
+
+/* Out of the uplink. */
+static __always_inline enum drop_reason leave(struct pkt *p, const struct endpoint *e,
+					      const struct outgoing *out)
+{
+	__u32 ifindex = out->host->ifindex;
+	enum drop_reason reason;
+
+	route(p, e);
+	reason = encapsulate(p, out->host, &out->label, 0);
+	return reason ? reason : decide(p, out->verdict, hook_redirect(ifindex), ifindex);
+}
+
 /* To the host that the path names, or to one that knows it. */
 static __always_inline enum drop_reason send(struct pkt *p, const struct sender *from,
-					     struct path *path)
+					     struct path *path, struct tracked *k)
 {
 	const struct endpoint *e = from->row;
 	struct outgoing out = {.label.identity = e->identity,
 			       .label.source_generation = e->generation};
 	enum drop_reason reason;
-	__u32 ifindex;
 
 	if (path && path->state == PATH_LEARNED)
-		reason = prepare_direct(p, path, &out);
+		reason = prepare_learned(p, path, &out, k);
 	else
-		reason = prepare_asking(p, from, path, &out);
+		reason = prepare_asking(p, from, path, &out, k);
 	if (!reason)
 		reason = fits(p, out.host, &out.label);
 	if (reason)
 		return reason;
 	if (path && out.label.flags & RETURN_ANSWER)
 		note_told(p, path);
-	route(p, e);
-	ifindex = out.host->ifindex;
-	reason = encapsulate(p, out.host, &out.label, 0);
-	return reason ? reason : decide(p, out.verdict, hook_redirect(ifindex), ifindex);
+	return leave(p, e, &out);
 }
 
 #endif
