@@ -494,10 +494,11 @@ type RowTracked struct {
 	Own        [2]uint8
 	Changed    uint8
 	Doubt      uint8
+	Hearsay    uint8
+	Pad        [3]uint8
 	_          [2]byte
 	Bytes      uint32
 	Judge      [2]uint32
-	_          [4]byte
 	Now        uint64
 	Row        RowFlow
 	Prefix     RowPolicyPrefixKey

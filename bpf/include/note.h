@@ -132,6 +132,7 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->side = flow_key(p, &k->key, from, to);
 	k->known = 0;
 	k->doubt = 0;
+	k->hearsay = 0;
 	k->bytes = p->bytes;
 	k->now = now();
 #pragma unroll

@@ -7,6 +7,10 @@
 
 #include "ask.h"
 
+/* How old a learned identity may be that a packet is refused for, in ns: an endpoint
+ * that is relabelled is judged by its new labels within that time. */
+#define HEARSAY (SECOND / 10)
+
 /* The way is learned. */
 static __always_inline enum drop_reason prepare_direct(struct pkt *p, struct path *path,
 						       struct outgoing *out)
@@ -38,7 +42,17 @@ static __always_inline enum drop_reason prepare_learned(struct pkt *p, struct pa
 		return reason;
 	/* While there is something to tell, the path is met again. */
 	note_away(k, path->identity, path->generation, path->host, path->tell ? NULL : out->host);
+	k->hearsay = k->now - path->since >= HEARSAY;
 	return track(p, k);
+}
+
+/* Who the destination is has to be found out once more. */
+static __always_inline void forget_destination(struct tracked *k)
+{
+	k->known = 0;
+	k->hearsay = 0;
+	k->identity[ROLE_DESTINATION] = 0;
+	k->host[ROLE_DESTINATION] = 0;
 }
 
 /* Out of the uplink. */
@@ -60,12 +74,14 @@ static __always_inline enum drop_reason send(struct pkt *p, const struct sender 
 	const struct endpoint *e = from->row;
 	struct outgoing out = {.label.identity = e->identity,
 			       .label.source_generation = e->generation};
-	enum drop_reason reason;
+	enum drop_reason reason = TRACK_ASK;
 
 	if (path && path->state == PATH_LEARNED)
 		reason = prepare_learned(p, path, &out, k);
-	else
+	if (reason == TRACK_ASK) {
+		forget_destination(k);
 		reason = prepare_asking(p, from, path, &out, k);
+	}
 	if (!reason)
 		reason = fits(p, out.host, &out.label);
 	if (reason)

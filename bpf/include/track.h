@@ -64,12 +64,15 @@ __noinline int plan_new(struct record *record, struct tracked *k)
 }
 
 /* What the row knows of the destination, where the packet's host does not: packets
- * have carried it. Where the flow's opener is about to ask who the destination is,
- * that may be another one by now. */
+ * have carried it. Who opened the flow has said himself who he is; what was learned of
+ * him may be older. Where he is about to ask who the destination is, that may be another
+ * one by now. */
 static __always_inline void recall(struct tracked *k, const struct flow *f)
 {
 	const struct flow_end *end = &f->end[other_end(k->side)];
 
+	if (k->known && k->side != f->opener && !k->endpoint[ROLE_DESTINATION])
+		k->identity[ROLE_DESTINATION] = end->identity;
 	if (k->known || (k->doubt && k->side == f->opener))
 		return;
 	if (k->side == f->opener && f->state < FLOW_REPLIED && !end->host && !end->identity)
@@ -166,8 +169,11 @@ __noinline int judge(struct record *record, struct tracked *k, __u32 direction)
 	k->port.protocol = k->key.protocol;
 	k->port.pad = 0;
 	k->port.port = k->key.port[direction == DIRECTION_INGRESS ? subject : side];
+	k->peer.set = 0;
 	judged = judge_set(record, k, number, peer == ROLE_SOURCE || k->known, &best);
-	if (judged == JUDGED_IDENTITY)
+	/* Nobody is refused for who he was. */
+	if (judged == JUDGED_IDENTITY || (judged == JUDGED_DENY && k->peer.set && k->hearsay &&
+					  peer == ROLE_DESTINATION))
 		return TRACK_ASK;
 	k->row.rule[direction] = best.of;
 	record_judgement(record, direction, &best);

@@ -355,6 +355,8 @@ struct tracked {
 	__u8 own[2]; /* by enum direction: the role of the end whose policy it is */
 	__u8 changed; /* 1: an end is not who it was */
 	__u8 doubt; /* 1: who the destination is will be found out by asking */
+	__u8 hearsay; /* 1: it was learned a while ago, and may be another one by now */
+	__u8 pad[3];
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
 	__u64 now; /* coarse ns */

@@ -42,8 +42,12 @@ func (o *Oracle) receive(w *walk, n *node, previous string, opt option) {
 	case here && opt.judge && n.knows(opt.host):
 		o.pass(w, n, opt.host, n.answer(w, opt, to))
 	case here && (opt.generation == generation(to) || (opt.generation == 0 && opt.question())):
+		if v := o.track(n, w, n.end(w.dst, to)); v != pass {
+			w.drop(v.reason)
+			return
+		}
 		o.hear(w, n, previous, to, opt)
-		o.deliver(w, n, to)
+		o.put(w, to)
 	case here && opt.question():
 		w.drop(stale)
 	case opt.question():
@@ -101,7 +105,6 @@ func (o *Oracle) goAgain(w *walk, n *node, previous string) {
 		n.paths[w.to()] = path{state: local}
 		o.deliver(w, n, to)
 	case lives && believed:
-		n.doubt(w)
 		o.ask(w, n, e)
 	case lives && row.state == learned && o.now(n.name)-row.since < fresh:
 		o.pass(w, n, row.host, option{generation: row.generation})

@@ -127,6 +127,9 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 	}
 	ends := [2]end{from, to}
 	if f.low != low {
+		if to.here == nil { // who opened it has said himself who he is
+			to.party, to.known, to.hearsay = f.ends[0].party, f.ends[0].known, false
+		}
 		ends = [2]end{to, from}
 	}
 	if v := n.again(w, f, ends); v != pass {
@@ -191,6 +194,9 @@ func (n *node) judge(w *walk, f *flow, ends [2]end, i int) verdict {
 		return verdict{ask: true}
 	}
 	said := n.said(*own.here, directions[i], peer, w.flow.protocol, w.port(f))
+	if said.Verdict == state.Deny && peer.hearsay && n.names(f.sets[i], directions[i], w.vpc.Name) {
+		return verdict{ask: true} // nobody is refused for who he was
+	}
 	if f.rules[i] = said.Rules; said.Verdict == state.Deny {
 		w.out.Rules = append(w.out.Rules, said.Rules...)
 		return verdict{reason: [2]string{policyEgress, policyIngress}[i]}
@@ -268,11 +274,11 @@ func (f *flow) advance(t tuple, forth bool) {
 	}
 }
 
-// doubt makes a host judge a packet's flow again: its destination was not where, or
-// who, it was taken for.
+// doubt makes a host judge a flow again whose opener asks where the destination is:
+// that may be another one by now.
 func (n *node) doubt(w *walk) {
-	k, _ := w.key()
-	if f := n.flows[k]; f != nil {
+	k, low := w.key()
+	if f := n.flows[k]; f != nil && f.low == low {
 		f.doubted = true
 	}
 }

@@ -74,6 +74,8 @@ type end struct {
 	// party is who it is to policies; nil: nobody, or it is not known.
 	party *judge.Party
 	known bool
+	// hearsay says that this was learned a while ago: it may be another one by now.
+	hearsay bool
 }
 
 // exempt says whether no policy comes between two ends: a host and an endpoint

@@ -155,7 +155,11 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		o.ask(w, n, e)
 		return
 	}
-	if v := o.track(n, w, end{addr: w.dst, party: known.party, known: true}); v != pass {
+	dst := end{addr: w.dst, party: known.party, known: true, hearsay: o.now(n.name)-known.since >= hearsay}
+	if v := o.track(n, w, dst); v.ask {
+		o.ask(w, n, e)
+		return
+	} else if v != pass {
 		w.drop(v.reason)
 		return
 	}
@@ -195,6 +199,12 @@ func (o *Oracle) depart(w *walk, n *node, e object.Endpoint, next string, opt op
 // bouncer of the own subnet, or a divider for any other. A host that has the
 // role itself asks itself.
 func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
+	n.doubt(w)
+	v := o.track(n, w, end{addr: w.dst})
+	if v.reason != "" {
+		w.drop(v.reason)
+		return
+	}
 	next, to, reason := n.first(w, e)
 	switch reason {
 	case "":
@@ -210,10 +220,11 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 	if located {
 		dst = n.end(w.dst, to)
 	}
-	v := o.track(n, w, dst)
-	if v.reason != "" {
-		w.drop(v.reason)
-		return
+	if located && v.ask {
+		if v = o.track(n, w, dst); v.reason != "" {
+			w.drop(v.reason)
+			return
+		}
 	}
 	w.pending = v.ask
 	opt := option{kind: asks, host: n.name, source: generation(e), limit: relayed}
