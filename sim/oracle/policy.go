@@ -93,3 +93,25 @@ func (n *node) end(addr netip.Addr, e object.Endpoint) end {
 	}
 	return known
 }
+
+// Question is what [Say] is asked: a conversation at one of its ends. Peer is who
+// has Addr, nil: nobody.
+type Question struct {
+	Subject   object.Endpoint
+	Peer      *object.Endpoint
+	Addr      netip.Addr
+	Direction state.Direction
+	Protocol  uint8
+	Port      uint16
+}
+
+// Say is what the policies of a set of objects say.
+func Say(set object.Set, q Question) judge.Answer {
+	w := world{set: set}
+	asked := judge.Question{Subject: w.party(q.Subject), Direction: q.Direction, Addr: q.Addr, Protocol: q.Protocol, Port: q.Port}
+	if q.Peer != nil {
+		peer := w.party(*q.Peer)
+		asked.Peer = &peer
+	}
+	return judge.Judge(policies(set), asked)
+}
