@@ -27,7 +27,9 @@ type Datapath struct {
 	holder  *Holder
 	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
-	now     table.Table[uint32, bpf.RowVirtualClock]
+	// fragments are known by the programs alone.
+	fragments table.Table[bpf.RowFragmentKey, bpf.RowFragmentPorts]
+	now       table.Table[uint32, bpf.RowVirtualClock]
 }
 
 // Load makes a host's maps and loads its programs with them. They are attached
@@ -39,11 +41,12 @@ func Load(o Options) (*Datapath, error) {
 	}
 	t := tablesOf(l.maps)
 	return &Datapath{
-		loaded:  l,
-		holder:  NewHolder(t),
-		paths:   t.Paths,
-		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
-		now:     table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
+		loaded:    l,
+		holder:    NewHolder(t),
+		paths:     t.Paths,
+		records:   table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
+		fragments: table.NewMap[bpf.RowFragmentKey, bpf.RowFragmentPorts](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
+		now:       table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
 }
 
@@ -166,6 +169,9 @@ func (d *Datapath) Reset() error {
 		return fmt.Errorf("empty the maps: %w", err)
 	}
 	d.holder = NewHolder(t)
+	if _, err := table.Sync(table.Keep(d.fragments, noFragment, compareFragments)); err != nil {
+		return fmt.Errorf("empty map %s: %w", bpf.RowMapFragments, err)
+	}
 	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts, bpf.RowMapRules} {
 		if err := d.zeroCounters(name); err != nil {
 			return err

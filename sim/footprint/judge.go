@@ -48,10 +48,12 @@ const (
 // bouncer's. A map that is in neither list is not weighed by anybody: a test
 // fails.
 var (
-	perEndpoint = []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts, bpf.RowMapBudgets}
+	perEndpoint = []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts, bpf.RowMapBudgets, bpf.RowMapShares}
 	perHost     = []string{
 		bpf.RowMapDrops, bpf.RowMapHanded, bpf.RowMapHosts, bpf.RowMapPaths, bpf.RowMapPeerSlots, bpf.RowMapPeers, bpf.RowMapPrograms,
 		bpf.RowMapRecords, bpf.RowMapRoutes,
+		bpf.RowMapFlows, bpf.RowMapOpenings, bpf.RowMapFragments, bpf.RowMapTracked, bpf.RowMapRules,
+		bpf.RowMapPolicySets, bpf.RowMapPolicyPeers, bpf.RowMapPolicyPrefixes, bpf.RowMapPolicyPorts,
 		bpf.RowMapSubnets, bpf.RowMapUplinks, bpf.RowMapVerdicts, bpf.RowMapVirtuals, bpf.RowMapVpcs,
 	}
 )
@@ -66,6 +68,7 @@ func Judge(w Weights) []Line {
 	for _, name := range perEndpoint {
 		own += w.of(name).share(w.Crowd.Endpoints, most)
 	}
+	flows := w.of(bpf.RowMapFlows)
 	directory := w.of(bpf.RowMapDirectory)
 	located := 2 * directory.share(directory.Rows, directory.Most)
 	return []Line{
@@ -74,8 +77,8 @@ func Judge(w Weights) []Line {
 		within("memlock-endpoint-bouncer", "an endpoint of two addresses at a bouncer: directory", located, endpointLimit),
 		within("memlock-endpoint", fmt.Sprintf("an endpoint, at its own host and at %d bouncers", bpf.MaxRoles), own+float64(bpf.MaxRoles)*located, endpointLimit),
 		{Name: "memlock-policy-row", What: "a policy row", Limit: policyLimit, Status: NotThere},
-		{Name: "memlock-flow", What: "a flow", Limit: flowLimit, Status: NotThere},
-		{Name: "flows-by-default", What: "flows by default (a number, and at least so many)", Limit: flowsLimit, Status: NotThere},
+		within("memlock-flow", "a flow: flows", flows.share(0, flows.Most), flowLimit),
+		atLeast("flows-by-default", "flows by default (a number, and at least so many)", float64(flows.Most), flowsLimit),
 	}
 }
 
@@ -83,6 +86,15 @@ func Judge(w Weights) []Line {
 func within(name, what string, bytes, limit float64) Line {
 	l := Line{Name: name, What: what, Bytes: bytes, Limit: limit, Status: Miss}
 	if bytes > 0 && bytes <= limit {
+		l.Status = Pass
+	}
+	return l
+}
+
+// atLeast is a line of which more is better.
+func atLeast(name, what string, number, limit float64) Line {
+	l := Line{Name: name, What: what, Bytes: number, Limit: limit, Status: Miss}
+	if number >= limit {
 		l.Status = Pass
 	}
 	return l
