@@ -187,9 +187,9 @@ static __always_inline enum drop_reason prepare_question(struct pkt *p, const st
 	struct location *l;
 
 	stage(p, STAGE_RELAY);
-	if (is_unjudged_here(p, t, &n))
-		return prepare_send_back(p, t, &n, out);
 	l = directory_row(p, &p->destination);
+	if (!(l && l->host) && is_unjudged_here(p, t, &n))
+		return prepare_send_back(p, t, &n, out);
 	reason = l ? located(l, &n) : ask_on(p, &n);
 	if (!reason && n.located && t->option.flags & RETURN_SEND_BACK)
 		return prepare_send_back(p, t, &n, out);

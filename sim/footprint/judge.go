@@ -76,7 +76,7 @@ func Judge(w Weights) []Line {
 		within("memlock-endpoint-own", fmt.Sprintf("an endpoint at its own host, one of up to %d: %s", most, strings.Join(perEndpoint, ", ")), own, endpointLimit),
 		within("memlock-endpoint-bouncer", "an endpoint of two addresses at a bouncer: directory", located, endpointLimit),
 		within("memlock-endpoint", fmt.Sprintf("an endpoint, at its own host and at %d bouncers", bpf.MaxRoles), own+float64(bpf.MaxRoles)*located, endpointLimit),
-		{Name: "memlock-policy-row", What: "a policy row", Limit: policyLimit, Status: NotThere},
+		policyRow(w),
 		within("memlock-flow", "a flow: flows", flows.share(0, flows.Most), flowLimit),
 		atLeast("flows-by-default", "flows by default (a number, and at least so many)", float64(flows.Most), flowsLimit),
 	}
@@ -91,6 +91,21 @@ func within(name, what string, bytes, limit float64) Line {
 	return l
 }
 
+// policyRow is what the heaviest of the maps of policy weighs for each of its rows.
+func policyRow(w Weights) Line {
+	line := Line{Name: "memlock-policy-row", What: "a policy row", Limit: policyLimit, Status: NotThere}
+	for _, name := range []string{bpf.RowMapPolicyPeers, bpf.RowMapPolicyPrefixes, bpf.RowMapPolicyPorts} {
+		m := w.of(name)
+		if m.Rows == 0 {
+			continue
+		}
+		if each := within(line.Name, "a policy row: "+name, m.share(m.Rows, m.Most), policyLimit); each.Bytes > line.Bytes {
+			line = each
+		}
+	}
+	return line
+}
+
 // atLeast is a line of which more is better.
 func atLeast(name, what string, number, limit float64) Line {
 	l := Line{Name: name, What: what, Bytes: number, Limit: limit, Status: Miss}
@@ -102,7 +117,7 @@ func atLeast(name, what string, number, limit float64) Line {
 
 // Typical is the crowd that the row is judged with: a host as full of endpoints
 // as it can be, and a large directory.
-var Typical = crowd.Crowd{Family: 4, VPCs: 1, Hosts: 64, Endpoints: 4095, Directory: 100_000}
+var Typical = crowd.Crowd{Family: 4, VPCs: 1, Hosts: 64, Endpoints: 4095, Directory: 100_000, Guard: crowd.Guard{Peers: 10_000, Prefixes: 10_000, Rules: 500}}
 
 // Prove measures a host and returns the evidence for the row, a cell for each
 // line of what is there.
