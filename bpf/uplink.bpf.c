@@ -76,7 +76,7 @@ static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel
 static __always_inline bool receive_quickly(struct pkt *p, const struct tunnel *t,
 					    enum drop_reason *reason)
 {
-	struct flow_key key;
+	struct flow_key key __attribute__((aligned(8)));
 	struct endpoint *to;
 	struct flow *f;
 	__u32 side;

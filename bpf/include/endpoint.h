@@ -95,12 +95,18 @@ static __always_inline struct endpoint *local_endpoint(struct pkt *p, const stru
 	return to;
 }
 
+/* Where a packet goes: `to` is set if that is an endpoint of this host, else out. */
+struct course {
+	struct endpoint *to;
+	struct outgoing out;
+};
+
 /* A packet whose flow has to be looked at closely. */
-static __always_inline enum drop_reason forward_tracked(struct pkt *p, const struct sender *from)
+static __always_inline enum drop_reason find_course(struct pkt *p, const struct sender *from,
+						    struct course *c)
 {
 	enum drop_reason reason;
 	struct tracked *k = NULL;
-	struct endpoint *to;
 	struct path *path;
 	__u32 index = 0;
 
@@ -110,25 +116,19 @@ static __always_inline enum drop_reason forward_tracked(struct pkt *p, const str
 	note_here(k, ROLE_SOURCE, from->index, from->row);
 	stage(p, STAGE_PATH);
 	path = paths_row(p, &p->destination);
-	to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
-	if (!to)
-		return send(p, from, path, k);
-	note_here(k, ROLE_DESTINATION, index, to);
-	reason = track(p, k);
-	if (reason)
-		return reason;
-	route(p, from->row);
-	return deliver(p, &to->door, 0);
+	c->to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
+	if (!c->to)
+		return prepare_sending(p, from, path, &c->out, k);
+	note_here(k, ROLE_DESTINATION, index, c->to);
+	return track(p, k);
 }
 
 /* A packet of a flow in which nothing has changed; false: it is not. */
-static __always_inline bool forward_quickly(struct pkt *p, const struct sender *from,
-					    enum drop_reason *reason)
+static __always_inline bool find_course_quickly(struct pkt *p, const struct sender *from,
+						struct course *c, enum drop_reason *reason)
 {
-	struct outgoing out = {.label.identity = from->row->identity};
+	struct flow_key key __attribute__((aligned(8)));
 	const struct flow_end *far;
-	struct flow_key key;
-	struct endpoint *to;
 	struct flow *f;
 	__u32 side;
 
@@ -138,34 +138,39 @@ static __always_inline bool forward_quickly(struct pkt *p, const struct sender *
 	if (!f || f->end[side].endpoint != from->index || !still(f, side, from->row))
 		return false;
 	far = &f->end[other_end(side)];
-	out.host = end_away(p, far);
-	if (out.host) {
-		out.label.generation = far->generation;
-		out.verdict = VERDICT_SEND;
-		*reason = fits(p, out.host, &out.label);
-		if (*reason)
-			return true;
-		touch(p, f, &key);
-		*reason = leave(p, from->row, &out);
-		return true;
+	c->out.host = end_away(p, far);
+	if (c->out.host) {
+		c->out.label.generation = far->generation;
+		c->out.verdict = VERDICT_SEND;
+		*reason = fits(p, c->out.host, &c->out.label);
+	} else {
+		c->to = end_here(p, f, other_end(side), p->destination.addr);
+		if (!c->to)
+			return false;
 	}
-	to = end_here(p, f, other_end(side), p->destination.addr);
-	if (!to)
-		return false;
 	touch(p, f, &key);
-	route(p, from->row);
-	*reason = deliver(p, &to->door, 0);
 	return true;
 }
 
 static __always_inline enum drop_reason forward(struct pkt *p, const struct sender *from)
 {
+	struct course c = {.out.label.identity = from->row->identity};
 	enum drop_reason reason = DROP_NONE;
 
 	if (expires(p, from->row))
 		return DROP_TTL;
 	stage(p, STAGE_FLOW);
-	return forward_quickly(p, from, &reason) ? reason : forward_tracked(p, from);
+	if (!find_course_quickly(p, from, &c, &reason))
+		reason = find_course(p, from, &c);
+	if (reason)
+		return reason;
+	if (!c.to) {
+		/* From here on it makes no difference how the way was found. */
+		c.out.label.option = forget(c.out.label.option, p->l3_length);
+		return leave(p, from->row, &c.out);
+	}
+	route(p, from->row);
+	return deliver(p, &c.to->door, 0);
 }
 
 /* An echo request to the gateway, in one piece. */

@@ -90,15 +90,34 @@ static __always_inline __u32 write_ends(struct flow_key *key, const struct way *
 	return turn;
 }
 
+/* The same for IPv4, in fewer steps. What is written in words of eight bytes is read
+ * in such words by the table. */
+static __always_inline __u32 write_ends4(struct flow_key *key, const struct way *w)
+{
+	__u32 from = load32(w->from + 12), to = load32(w->to + 12);
+	bool turn = from > to || (from == to && w->sport > w->dport);
+	__u64 *low = (void *)key->addr[0], *high = (void *)key->addr[1];
+
+	key->port[0] = turn ? w->dport : w->sport;
+	key->port[1] = turn ? w->sport : w->dport;
+	low[0] = 0;
+	low[1] = (__u64)(turn ? to : from) << 32 | MAPPED_PREFIX;
+	high[0] = 0;
+	high[1] = (__u64)(turn ? from : to) << 32 | MAPPED_PREFIX;
+	return turn;
+}
+
 /* Writes the packet's key with these ports and returns which end the source is. */
 static __always_inline __u32 flow_key(const struct pkt *p, struct flow_key *key, __be16 from,
 				      __be16 to)
 {
 	struct way w = {p->source.addr, p->destination.addr, from, to};
+	bool turn;
 
 	key->vni = p->source.vni;
 	*(__u32 *)&key->protocol = p->protocol;
-	return forget(write_ends(key, &w), p->l3_length) & 1;
+	turn = p->ethertype == ETH_P_IP ? write_ends4(key, &w) : write_ends(key, &w);
+	return forget(turn, p->l3_length) & 1;
 }
 
 /* TCP's flags; false: they lie behind the packet's first part. */

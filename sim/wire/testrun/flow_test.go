@@ -262,6 +262,24 @@ func movedTo(hosts []state.Host, name, dest string) []state.Host {
 	return hosts
 }
 
+// What a reply says of its source does not spoil what was learned of it.
+func TestRepliesKeepTheWay(t *testing.T) {
+	g := NewWithT(t)
+	w := judged.wire(t, guarded(nil))
+	o, err := w.Probe(t.Context(), wire.Probe{Proto: wire.UDP, From: client, To: to(server, 4), Port: 80, Count: 6})
+	g.Expect(err).NotTo(HaveOccurred())
+	for i := 1; i < 6; i++ {
+		expectTold(g, o.Requests[i].Hosts, "h1 h3")
+		expectTold(g, o.Replies[i].Hosts, "h3 h1")
+	}
+	for _, p := range []wire.Packet{o.Requests[5], o.Replies[5]} {
+		for _, s := range p.Steps {
+			g.Expect([]int{s.HashLookups, s.Updates}).To(Equal([]int{1, 0}), "%s: %v", s.Host, s.Stages)
+			g.Expect(s.ArrayLookups).To(Equal(3))
+		}
+	}
+}
+
 // An endpoint that is relabelled is another peer from its next packet on.
 func TestAFlowIsJudgedAgainWhenAnEndChanges(t *testing.T) {
 	g := NewWithT(t)
