@@ -190,6 +190,9 @@ type Packet struct {
 	Refused *Refusal
 	// Steps is the way through each program (testrun only).
 	Steps []Step
+	// Settled is the way of the first segment with data in the same direction, for
+	// tcp, whose Steps are those of the handshake (testrun only).
+	Settled []Step
 	// Frames are the packet's frames on the underlay, Ethernet header and
 	// all, one for each hop in order.
 	Frames [][]byte
