@@ -5,9 +5,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,7 +25,9 @@ type Datapath struct {
 	holder  *Holder
 	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
-	now     table.Table[uint32, bpf.RowVirtualClock]
+	// fragments are known by the programs alone.
+	fragments table.Table[bpf.RowFragmentKey, bpf.RowFragmentPorts]
+	now       table.Table[uint32, bpf.RowVirtualClock]
 }
 
 // Load makes a host's maps and loads its programs with them. They are attached
@@ -39,11 +39,12 @@ func Load(o Options) (*Datapath, error) {
 	}
 	t := tablesOf(l.maps)
 	return &Datapath{
-		loaded:  l,
-		holder:  NewHolder(t),
-		paths:   t.Paths,
-		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
-		now:     table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
+		loaded:    l,
+		holder:    NewHolder(t),
+		paths:     t.Paths,
+		records:   table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
+		fragments: table.NewMap[bpf.RowFragmentKey, bpf.RowFragmentPorts](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
+		now:       table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
 }
 
@@ -72,12 +73,6 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		RuleRoom:       int(m[bpf.RowMapRules].MaxEntries()),
 	}
 }
-
-// Uplink is the program for the uplink.
-func (d *Datapath) Uplink() *ebpf.Program { return d.loaded.uplink }
-
-// Next are the programs that the uplink's hands rare packets over to, by name.
-func (d *Datapath) Next() map[string]*ebpf.Program { return maps.Clone(d.loaded.next) }
 
 // Endpoint is the program for every endpoint's port, in its XDP form.
 func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.ports[state.FormXDP] }
@@ -166,25 +161,15 @@ func (d *Datapath) Reset() error {
 		return fmt.Errorf("empty the maps: %w", err)
 	}
 	d.holder = NewHolder(t)
+	if _, err := table.Sync(table.Keep(d.fragments, noFragment, compareFragments)); err != nil {
+		return fmt.Errorf("empty map %s: %w", bpf.RowMapFragments, err)
+	}
 	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts, bpf.RowMapRules} {
 		if err := d.zeroCounters(name); err != nil {
 			return err
 		}
 	}
 	return errors.Join(d.Refund(), d.records.Delete(0), d.now.Delete(0))
-}
-
-// Pin keeps what must outlive the process in a folder of a BPF filesystem, where
-// nothing of the kind may be yet: the map of programs that packets are handed over
-// to. The kernel empties it when no process and no pin has it, although programs
-// at devices use it; all other maps those keep as they are. Whoever removes the
-// file ends it.
-func (d *Datapath) Pin(dir string) error {
-	m := d.loaded.maps[bpf.RowMapPrograms]
-	if err := m.Pin(filepath.Join(dir, bpf.RowMapPrograms)); err != nil {
-		return fmt.Errorf("pin map %s: %w", bpf.RowMapPrograms, err)
-	}
-	return nil
 }
 
 // Close unloads programs and maps, unless they are attached or held elsewhere.

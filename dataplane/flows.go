@@ -3,11 +3,14 @@
 package dataplane
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/flow"
+	"github.com/mizar-net/mizar/dataplane/table"
 )
 
 // Flows returns all flows: those in which both sides have spoken, and those in
@@ -58,6 +61,26 @@ func (d *Datapath) ImportFlows(rows []flow.Row) (int, error) {
 	}
 	return n, nil
 }
+
+// ForgetFlows removes all flows, and what is known of fragments.
+func (d *Datapath) ForgetFlows() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.flowTables()
+	none := func(bpf.RowFlowKey, bpf.RowFlow) bool { return false }
+	_, err := table.Sync(
+		table.Keep(t.Flows, none, encode.CompareFlow), table.Keep(t.Openings, none, encode.CompareFlow),
+		table.Want(t.Shares, nil, compareNumbers), table.Keep(d.fragments, noFragment, compareFragments),
+	)
+	if err != nil {
+		return fmt.Errorf("forget all flows: %w", err)
+	}
+	return nil
+}
+
+func noFragment(bpf.RowFragmentKey, bpf.RowFragmentPorts) bool { return false }
+
+func compareFragments(a, b bpf.RowFragmentKey) int { return cmp.Compare(a.Id, b.Id) }
 
 func (d *Datapath) flowTables() flow.Tables {
 	t := d.holder.tables

@@ -6,17 +6,27 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/flow"
-	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
-// settle makes the host have the flows of packets, as if both sides had spoken:
-// rows that came from another host, which meet their paths with the first packet.
-func settle(d *dataplane.Datapath, s state.Host, packets [][]byte) error {
+// established says that a case's packets are of flows in which both sides have
+// spoken.
+func (c Case) established() bool {
+	return c.memory == lasting && (c.want.verdict == "send" || c.want.verdict == "deliver")
+}
+
+// settle makes the host have the flows of a case's packets, as if both sides had
+// spoken: rows that came from another host, and then a packet of each, with which it
+// meets its path.
+func settle(d *dataplane.Datapath, c Case, k Key, packets [][]byte) error {
 	names := map[netip.Addr]string{}
+	s, _ := setting{k.Family, k.Flows}.state()
 	for _, e := range s.Endpoints {
 		for _, a := range e.Addresses {
 			names[a] = e.Name
@@ -32,6 +42,18 @@ func settle(d *dataplane.Datapath, s state.Host, packets [][]byte) error {
 	}
 	if n, err := d.ImportFlows(rows); err != nil {
 		return fmt.Errorf("flow %d: %w", n, err)
+	}
+	if c.Form != probe.XDP {
+		return nil // the first turn of the instrument will do
+	}
+	program, err := c.program(d)
+	if err != nil {
+		return err
+	}
+	for _, p := range packets {
+		if _, err := program.Run(&ebpf.RunOptions{Data: p, DataOut: make([]byte, len(p)+256)}); err != nil {
+			return fmt.Errorf("a first packet of its flow: %w", err)
+		}
 	}
 	return nil
 }

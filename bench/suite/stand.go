@@ -119,9 +119,8 @@ func (s *stand) fill(all []workload) error {
 
 // add puts a case on the stand.
 func (s *stand) add(w workload, d *dataplane.Datapath) error {
-	if w.memory == lasting && (w.want.verdict == "send" || w.want.verdict == "deliver") {
-		s, _ := setting{w.key.Family, w.key.Flows}.state()
-		if err := settle(d, s, w.packets); err != nil {
+	if w.established() {
+		if err := settle(d, w.Case, w.key, w.packets); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,7 @@
 #define QUESTION_INTERVAL MILLISECOND
 #define QUESTION_BURST (16384 * QUESTION_INTERVAL) /* a quarter of paths */
 #define OPENING_INTERVAL (MILLISECOND / 20)
-#define OPENING_BURST (16384 * OPENING_INTERVAL) /* a quarter of openings */
+#define OPENING_BURST (16384 * OPENING_INTERVAL) /* half of openings */
 
 /* Takes one from the budget; false when it is used up. */
 static __always_inline bool spend(__u64 *due, __u64 time, __u64 interval, __u64 burst)

@@ -16,6 +16,7 @@
  * does otherwise stands in hook_xdp.h and hook_tcx.h, and nowhere here. */
 
 #include "icmp.h"
+#include "parts.h"
 #include "send.h"
 
 static __always_inline bool is_group(const struct pkt *p)
@@ -95,12 +96,18 @@ static __always_inline struct endpoint *local_endpoint(struct pkt *p, const stru
 	return to;
 }
 
+/* Where a packet goes: `to` is set if that is an endpoint of this host, else out. */
+struct course {
+	struct endpoint *to;
+	struct outgoing out;
+};
+
 /* A packet whose flow has to be looked at closely. */
-static __always_inline enum drop_reason forward_tracked(struct pkt *p, const struct sender *from)
+static __always_inline enum drop_reason find_course(struct pkt *p, const struct sender *from,
+						    struct course *c)
 {
 	enum drop_reason reason;
 	struct tracked *k = NULL;
-	struct endpoint *to;
 	struct path *path;
 	__u32 index = 0;
 
@@ -110,25 +117,19 @@ static __always_inline enum drop_reason forward_tracked(struct pkt *p, const str
 	note_here(k, ROLE_SOURCE, from->index, from->row);
 	stage(p, STAGE_PATH);
 	path = paths_row(p, &p->destination);
-	to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
-	if (!to)
-		return send(p, from, path, k);
-	note_here(k, ROLE_DESTINATION, index, to);
-	reason = track(p, k);
-	if (reason)
-		return reason;
-	route(p, from->row);
-	return deliver(p, &to->door, 0);
+	c->to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
+	if (!c->to)
+		return prepare_sending(p, from, path, &c->out, k);
+	note_here(k, ROLE_DESTINATION, index, c->to);
+	return track(p, k);
 }
 
 /* A packet of a flow in which nothing has changed; false: it is not. */
-static __always_inline bool forward_quickly(struct pkt *p, const struct sender *from,
-					    enum drop_reason *reason)
+static __always_inline bool find_course_quickly(struct pkt *p, const struct sender *from,
+						struct course *c, enum drop_reason *reason)
 {
-	struct outgoing out = {.label.identity = from->row->identity};
+	struct flow_key key __attribute__((aligned(8)));
 	const struct flow_end *far;
-	struct flow_key key;
-	struct endpoint *to;
 	struct flow *f;
 	__u32 side;
 
@@ -138,34 +139,39 @@ static __always_inline bool forward_quickly(struct pkt *p, const struct sender *
 	if (!f || f->end[side].endpoint != from->index || !still(f, side, from->row))
 		return false;
 	far = &f->end[other_end(side)];
-	out.host = end_away(p, far);
-	if (out.host) {
-		out.label.generation = far->generation;
-		out.verdict = VERDICT_SEND;
-		*reason = fits(p, out.host, &out.label);
-		if (*reason)
-			return true;
-		touch(p, f, &key);
-		*reason = leave(p, from->row, &out);
-		return true;
+	c->out.host = end_away(p, far);
+	if (c->out.host) {
+		c->out.label.generation = far->generation;
+		c->out.verdict = VERDICT_SEND;
+		*reason = fits(p, c->out.host, &c->out.label);
+	} else {
+		c->to = end_here(p, f, other_end(side), p->destination.addr);
+		if (!c->to)
+			return false;
 	}
-	to = end_here(p, f, other_end(side), p->destination.addr);
-	if (!to)
-		return false;
 	touch(p, f, &key);
-	route(p, from->row);
-	*reason = deliver(p, &to->door, 0);
 	return true;
 }
 
 static __always_inline enum drop_reason forward(struct pkt *p, const struct sender *from)
 {
+	struct course c = {.out.label.identity = from->row->identity};
 	enum drop_reason reason = DROP_NONE;
 
 	if (expires(p, from->row))
 		return DROP_TTL;
 	stage(p, STAGE_FLOW);
-	return forward_quickly(p, from, &reason) ? reason : forward_tracked(p, from);
+	if (!find_course_quickly(p, from, &c, &reason))
+		reason = find_course(p, from, &c);
+	if (reason)
+		return reason;
+	if (!c.to) {
+		/* From here on it makes no difference how the way was found. */
+		c.out.label.option = forget(c.out.label.option, p->l3_length);
+		return leave(p, from->row, &c.out);
+	}
+	route(p, from->row);
+	return deliver(p, &c.to->door, 0);
 }
 
 /* An echo request to the gateway, in one piece. */
@@ -238,38 +244,6 @@ static __always_inline enum drop_reason refuse(struct pkt *p, const struct sende
 	return reason;
 }
 
-/* TCP or UDP right behind an IP header without options, all of it in the first
- * part: how the headers of a packet in parts lie that a stack sends. */
-static __always_inline bool is_plain(hook_ctx *ctx)
-{
-	struct cursor c = {.pos = hook_data(ctx), .end = hook_end(ctx)};
-	struct ethhdr *eth = take(&c, sizeof(*eth));
-	struct iphdr *ip = take(&c, sizeof(*ip));
-	__u8 protocol;
-
-	if (!eth || !ip)
-		return false;
-	if (*ethertype(eth) == bpf_htons(ETH_P_IPV6)) {
-		protocol = ((struct ipv6hdr *)ip)->nexthdr;
-		if (!take(&c, sizeof(struct ipv6hdr) - sizeof(*ip)))
-			return false;
-	} else {
-		protocol = ip->protocol;
-		if (*(__u8 *)ip != 0x45)
-			return false;
-	}
-	return (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) &&
-	       take(&c, sizeof(struct tcphdr));
-}
-
-/* Sees to it that the headers of a packet in parts lie in the first, before any
- * pointer into the packet is taken; 0 or a negative errno. A function of its own:
- * it is verified once. */
-__noinline int gather(hook_ctx *ctx)
-{
-	return is_plain(ctx) ? 0 : hook_pull(ctx, HEADERS_MAX);
-}
-
 static __always_inline enum drop_reason process(struct pkt *p)
 {
 	enum drop_reason reason;
@@ -279,6 +253,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	struct cursor c;
 
 	stage(p, STAGE_PORT);
+	p->port = hook_port(p->ctx);
 	port = ports_row(p, p->port);
 	e = port ? endpoints_row(p, port->endpoint) : NULL;
 	if (!e)

@@ -42,12 +42,9 @@ static __always_inline __u32 other_end(__u32 end)
 /* Whether a is above b in the order of flow_key, which is any. */
 static __always_inline bool addr_above(const void *a, const void *b)
 {
-#pragma unroll
-	for (int i = 0; i < 16; i += 4) {
-		if (load32(a + i) != load32(b + i))
-			return load32(a + i) > load32(b + i);
-	}
-	return false;
+	if (load64(a) != load64(b))
+		return load64(a) > load64(b);
+	return load64(a + 8) > load64(b + 8);
 }
 
 /* The ports that tell an echo's flow apart; false: it is no echo. */
@@ -70,7 +67,7 @@ static __always_inline bool is_icmp(const struct pkt *p)
 	return p->protocol == (p->ethertype == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
-/* Who speaks to whom. */
+/* Who speaks to whom; addresses at multiples of 8. */
 struct way {
 	const __u8 *from, *to; /* addresses */
 	__be16 sport, dport;
@@ -85,8 +82,25 @@ static __always_inline __u32 write_ends(struct flow_key *key, const struct way *
 
 	key->port[0] = turn ? w->dport : w->sport;
 	key->port[1] = turn ? w->sport : w->dport;
-	addr_copy(key->addr[0], low);
-	addr_copy(key->addr[1], high);
+	addr_take(key->addr[0], low);
+	addr_take(key->addr[1], high);
+	return turn;
+}
+
+/* The same for IPv4, in fewer steps. What is written in words of eight bytes is read
+ * in such words by the table. */
+static __always_inline __u32 write_ends4(struct flow_key *key, const struct way *w)
+{
+	__u32 from = load32(w->from + 12), to = load32(w->to + 12);
+	bool turn = from > to || (from == to && w->sport > w->dport);
+	__u64 *low = (void *)key->addr[0], *high = (void *)key->addr[1];
+
+	key->port[0] = turn ? w->dport : w->sport;
+	key->port[1] = turn ? w->sport : w->dport;
+	low[0] = 0;
+	low[1] = (__u64)(turn ? to : from) << 32 | MAPPED_PREFIX;
+	high[0] = 0;
+	high[1] = (__u64)(turn ? from : to) << 32 | MAPPED_PREFIX;
 	return turn;
 }
 
@@ -95,10 +109,12 @@ static __always_inline __u32 flow_key(const struct pkt *p, struct flow_key *key,
 				      __be16 to)
 {
 	struct way w = {p->source.addr, p->destination.addr, from, to};
+	bool turn;
 
 	key->vni = p->source.vni;
 	*(__u32 *)&key->protocol = p->protocol;
-	return forget(write_ends(key, &w), p->l3_length) & 1;
+	turn = p->ethertype == ETH_P_IP ? write_ends4(key, &w) : write_ends(key, &w);
+	return forget(turn, p->l3_length) & 1;
 }
 
 /* TCP's flags; false: they lie behind the packet's first part. */

@@ -120,7 +120,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct flow_key);
 	__type(value, struct flow);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 32768);
 } openings SEC(".maps");
 
 struct {
@@ -148,7 +148,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct policy_peer_key);
 	__type(value, struct judgement);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 18);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } policy_peers SEC(".maps");
 

@@ -33,7 +33,7 @@ static __always_inline bool quoted_ports(struct cursor *c, __u8 protocol, bool v
  * on; 0: it quotes none that is its own. A function of its own: it is verified once. */
 __noinline int quoted_key(hook_ctx *ctx, __u32 offset, struct tracked *k)
 {
-	__u8 from[16] __attribute__((aligned(4))), to[16] __attribute__((aligned(4)));
+	__u8 from[16] __attribute__((aligned(8))), to[16] __attribute__((aligned(8)));
 	struct way w = {from, to, 0, 0};
 	struct cursor c;
 	__u8 protocol;
@@ -144,7 +144,7 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 		k->generation[i] = 0;
 	}
 	if (k->belongs == BELONGS_QUOTED && p->l4 &&
-	    !quoted_key(p->ctx, p->l4 + sizeof(struct echo) - hook_data(p->ctx), k))
+	    !quoted_key(p->ctx, distance(hook_data(p->ctx), p->l4) + sizeof(struct echo), k))
 		k->belongs = BELONGS_ALONE;
 	return DROP_NONE;
 }

@@ -68,27 +68,24 @@ static __always_inline enum drop_reason leave(struct pkt *p, const struct endpoi
 }
 
 /* To the host that the path names, or to one that knows it. */
-static __always_inline enum drop_reason send(struct pkt *p, const struct sender *from,
-					     struct path *path, struct tracked *k)
+static __always_inline enum drop_reason prepare_sending(struct pkt *p, const struct sender *from,
+							struct path *path, struct outgoing *out,
+							struct tracked *k)
 {
-	const struct endpoint *e = from->row;
-	struct outgoing out = {.label.identity = e->identity,
-			       .label.source_generation = e->generation};
 	enum drop_reason reason = TRACK_ASK;
 
+	out->label.source_generation = from->row->generation;
 	if (path && path->state == PATH_LEARNED)
-		reason = prepare_learned(p, path, &out, k);
+		reason = prepare_learned(p, path, out, k);
 	if (reason == TRACK_ASK) {
 		forget_destination(k);
-		reason = prepare_asking(p, from, path, &out, k);
+		reason = prepare_asking(p, from, path, out, k);
 	}
 	if (!reason)
-		reason = fits(p, out.host, &out.label);
-	if (reason)
-		return reason;
-	if (path && out.label.flags & RETURN_ANSWER)
+		reason = fits(p, out->host, &out->label);
+	if (!reason && path && out->label.flags & RETURN_ANSWER)
 		note_told(p, path);
-	return leave(p, e, &out);
+	return reason;
 }
 
 #endif

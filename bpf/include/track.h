@@ -192,8 +192,10 @@ static __always_inline void write_end(const struct tracked *k, struct flow_end *
 	end->endpoint = k->endpoint[role];
 	if (role == ROLE_DESTINATION && !k->known)
 		return;
-	end->generation = k->generation[role];
 	end->identity = k->identity[role];
+	/* Nobody carries the generation of a source from elsewhere. */
+	if (role == ROLE_DESTINATION || k->endpoint[role])
+		end->generation = k->generation[role];
 	if (k->host[role]) {
 		end->host = k->host[role];
 		end->epoch = k->epoch[role];

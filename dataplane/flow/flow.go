@@ -55,8 +55,8 @@ func Key(vni uint32, protocol uint8, first, second End) (key bpf.RowFlowKey, sid
 func above(a, b End) bool {
 	x, y := a.Addr.As16(), b.Addr.As16()
 	order := 0
-	for i := 0; i < len(x); i += 4 {
-		order = cmp.Or(order, cmp.Compare(binary.NativeEndian.Uint32(x[i:]), binary.NativeEndian.Uint32(y[i:])))
+	for i := 0; i < len(x); i += 8 {
+		order = cmp.Or(order, cmp.Compare(binary.NativeEndian.Uint64(x[i:]), binary.NativeEndian.Uint64(y[i:])))
 	}
 	return cmp.Or(order, cmp.Compare(network(a.Port), network(b.Port))) > 0
 }

@@ -90,7 +90,7 @@ func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
 // modes takes forms and modes of XDP over, for the next Attach.
 func (n *Net) modes(t topology.Topology) {
 	for _, h := range t.Hosts {
-		n.hosts[h.Name].XDP = h.XDP
+		n.hosts[h.Name].Form, n.hosts[h.Name].XDP = h.Form, h.XDP
 	}
 	for _, e := range t.Endpoints {
 		n.endpoints[e.Name].Form, n.endpoints[e.Name].XDP = e.Form, e.XDP

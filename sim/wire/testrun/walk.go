@@ -42,7 +42,7 @@ type place struct {
 
 func (p place) arrival() Arrival {
 	if p.program == Uplink {
-		return Arrival{Program: Uplink, Port: uplinkPort, MTU: p.host.state.MTU, Frame: p.frame}
+		return Arrival{Program: Uplink, Form: p.host.state.Form, Port: uplinkPort, MTU: p.host.state.MTU, Frame: p.frame}
 	}
 	a := Arrival{Program: Endpoint, Port: p.host.ports[p.port], Frame: p.frame}
 	for _, e := range p.host.state.Endpoints {
