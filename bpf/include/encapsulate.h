@@ -68,39 +68,36 @@ static __always_inline bool write_ethernet(struct cursor *c, const struct host *
 	return true;
 }
 
-/* DSCP and ECN go out as they are inside (RFC 6040, normal mode). */
+/* DSCP and ECN go out as they are inside (RFC 6040, normal mode). Whole words are
+ * written, as they lie in the packet. */
 static __always_inline bool write_ipv4(struct cursor *c, const struct host *h, __u8 tos, __u32 udp)
 {
 	struct iphdr *ip = take(c, sizeof(*ip));
-	__be16 length = bpf_htons(sizeof(*ip) + udp);
+	__u32 length = bpf_htons(sizeof(*ip) + udp);
+	__u32 sum, *word = (void *)ip;
 
 	if (!ip)
 		return false;
-	*(__u8 *)ip = 0x45;
-	ip->tos = tos;
-	ip->tot_len = length;
-	ip->id = 0; /* DF is set (RFC 6864, 4.1) */
-	ip->frag_off = bpf_htons(IP_FLAG_DF);
-	ip->ttl = OUTER_TTL;
-	ip->protocol = IPPROTO_UDP;
-	ip->check = ~sum_fold((__u32)h->checksum + length + ((__u32)tos << 8));
-	ip->saddr = load32(h->source + 12);
-	ip->daddr = load32(h->addr + 12);
+	sum = (__u16)~sum_fold((__u32)h->checksum + length + ((__u32)tos << 8));
+	word[0] = IP_PLAIN | (__u32)tos << 8 | length << 16;
+	word[1] = bpf_htonl(IP_FLAG_DF); /* DF is set: the id is 0 (RFC 6864, 4.1) */
+	word[2] = OUTER_TTL | IPPROTO_UDP << 8 | sum << 16;
+	word[3] = load32(h->source + 12);
+	word[4] = load32(h->addr + 12);
 	return true;
 }
 
 static __always_inline bool write_ipv6(struct cursor *c, const struct host *h, __u8 tos, __u32 udp)
 {
 	struct ipv6hdr *ip = take(c, sizeof(*ip));
+	__u32 *word = (void *)ip;
 
 	if (!ip)
 		return false;
-	*(__be32 *)ip = bpf_htonl(0x60000000 | (__u32)tos << 20);
-	ip->payload_len = bpf_htons(udp);
-	ip->nexthdr = IPPROTO_UDP;
-	ip->hop_limit = OUTER_TTL;
-	addr_copy(&ip->saddr, h->source);
-	addr_copy(&ip->daddr, h->addr);
+	word[0] = bpf_htonl(0x60000000 | (__u32)tos << 20);
+	word[1] = bpf_htons(udp) | IPPROTO_UDP << 16 | OUTER_TTL << 24;
+	addr_take(&ip->saddr, h->source);
+	addr_take(&ip->daddr, h->addr);
 	return true;
 }
 
@@ -129,36 +126,38 @@ static __always_inline bool write_option(struct cursor *c, const struct label *l
 	return true;
 }
 
-static __always_inline bool write_geneve(struct cursor *c, const struct label *l, __u32 vni)
-{
-	struct geneve *g = take(c, sizeof(*g));
-	struct option_identity *id = take(c, sizeof(*id));
-	__u32 options = sizeof(*id) + (l->option ? sizeof(struct option_return) : 0);
+/* UDP, Geneve and the identity, which every packet has. */
+struct tunnel_headers {
+	__be16 source, destination;
+	__be16 length;
+	__u16 checksum;
+	__be32 geneve; /* version, options' length, flags, protocol */
+	__be32 vni;
+	__be32 head; /* of the identity option */
+	__be32 identity; /* and generation */
+};
 
-	if (!g || !id)
+_Static_assert(sizeof(struct tunnel_headers) == OUTER_FIXED, "");
+
+static __always_inline bool write_tunnel(struct cursor *c, const struct label *l, __u32 vni,
+					 __be16 sport, __u32 udp)
+{
+	struct tunnel_headers *t = take(c, sizeof(*t));
+	__u32 words = sizeof(struct option_identity) / 4;
+
+	if (!t)
 		return false;
-	g->version_length = options / 4;
-	g->flags = 0;
-	g->protocol = bpf_htons(GENEVE_ETHERNET);
-	g->vni = bpf_htonl(vni << 8);
-	id->head.class = bpf_htons(GENEVE_CLASS);
-	id->head.type = GENEVE_IDENTITY;
-	id->head.length = 1;
-	id->identity = bpf_htonl(l->identity << 8 | l->generation);
+	if (l->option)
+		words += sizeof(struct option_return) / 4;
+	t->source = sport;
+	t->destination = bpf_htons(GENEVE_PORT);
+	t->length = bpf_htons(udp);
+	t->checksum = 0;
+	t->geneve = words | bpf_htonl(GENEVE_ETHERNET);
+	t->vni = bpf_htonl(vni << 8);
+	t->head = IDENTITY_LIKE;
+	t->identity = bpf_htonl(l->identity << 8 | l->generation);
 	return !l->option || write_option(c, l);
-}
-
-static __always_inline bool write_udp(struct cursor *c, __be16 sport, __u32 udp)
-{
-	struct udphdr *u = take(c, sizeof(*u));
-
-	if (!u)
-		return false;
-	u->source = sport;
-	u->dest = bpf_htons(GENEVE_PORT);
-	u->len = bpf_htons(udp);
-	u->check = 0;
-	return true;
 }
 
 /* Bytes of the IP packet inside, or of the largest of those that it will be cut
@@ -172,7 +171,7 @@ static __always_inline __u32 largest(struct pkt *p)
 		return p->l3_length;
 	if (!p->l4)
 		return 0;
-	header = hook_transport(p->ctx, p->l4 - hook_data(p->ctx), p->protocol);
+	header = hook_transport(p->ctx, distance(hook_data(p->ctx), p->l4), p->protocol);
 	return header ? (__u32)(p->l4 - p->l3) + header + payload : 0;
 }
 
@@ -239,7 +238,7 @@ static __always_inline enum drop_reason encapsulate(struct pkt *p, const struct 
 		written = written && write_ipv4(&c, h, p->tos, udp);
 	else
 		written = written && write_ipv6(&c, h, p->tos, udp);
-	written = written && write_udp(&c, sport, udp) && write_geneve(&c, l, p->source.vni);
+	written = written && write_tunnel(&c, l, p->source.vni, sport, udp);
 	return written ? DROP_NONE : DROP_NO_ROOM;
 }
 

@@ -191,7 +191,7 @@ static __always_inline bool is_plain(hook_ctx *ctx)
 			return false;
 	} else {
 		protocol = ip->protocol;
-		if (*(__u8 *)ip != 0x45)
+		if (*(__u8 *)ip != IP_PLAIN)
 			return false;
 	}
 	return (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) &&
@@ -215,6 +215,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	struct cursor c;
 
 	stage(p, STAGE_PORT);
+	p->port = hook_port(p->ctx);
 	port = ports_row(p, p->port);
 	e = port ? endpoints_row(p, port->endpoint) : NULL;
 	if (!e)

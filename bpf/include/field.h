@@ -2,7 +2,7 @@
 #ifndef MIZAR_FIELD_H
 #define MIZAR_FIELD_H
 
-/* Fields of a hook's context.
+/* Fields of a hook's context, and distances in a packet.
  *
  * Contract: hook_ctx is the context's type by the time the macro is used. */
 
@@ -16,5 +16,16 @@
 			     : "r"(ctx), "i"(__builtin_offsetof(hook_ctx, field))); \
 		value;                                                              \
 	})
+
+/* Bytes from one place in a packet to another. The verifier knows nothing of the
+ * result, and takes no difference of pointers in 32 bits, which the compiler would
+ * make of it. */
+static __always_inline __u32 distance(const void *from, const void *to)
+{
+	__u64 bytes = to - from;
+
+	asm volatile("" : "+r"(bytes));
+	return bytes;
+}
 
 #endif

@@ -23,7 +23,6 @@ static __always_inline void begin(struct pkt *p, hook_ctx *ctx)
 	p->stage = STAGE_NONE;
 	p->verdict = VERDICT_DROP;
 	p->bytes = hook_counted(ctx);
-	p->port = hook_port(ctx);
 	if (simulated)
 		p->record = records_row();
 }
@@ -49,7 +48,7 @@ static __always_inline int finish(struct pkt *p, enum drop_reason reason)
 		count(&drops, reason, p->bytes);
 	}
 	count(&verdicts, p->verdict, p->bytes);
-	if (simulated && p->record) {
+	if (p->record) {
 		p->record->verdict = p->verdict;
 		p->record->reason = reason;
 		p->record->ifindex = p->out;

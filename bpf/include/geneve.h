@@ -63,6 +63,8 @@
  *  +---------------------------------------------------------------+
  */
 
+#include <bpf/bpf_endian.h>
+
 #include "types.h"
 
 #define GENEVE_PORT 6081
@@ -85,6 +87,14 @@ struct geneve {
 	__be16 protocol;
 	__be32 vni; /* 24 bits, then 8 reserved */
 };
+
+/* Of a header's first word: version 0, no OAM, Ethernet inside; critical or not, and
+ * whatever is reserved. */
+#define GENEVE_KEPT bpf_htonl(0xc080ffff)
+#define GENEVE_LIKE bpf_htonl(GENEVE_ETHERNET)
+/* The identity's head, reserved bits aside. */
+#define IDENTITY_KEPT bpf_htonl(0xffffff1f)
+#define IDENTITY_LIKE bpf_htonl((__u32)GENEVE_CLASS << 16 | GENEVE_IDENTITY << 8 | 1)
 
 #define GENEVE_OAM 0x80
 #define GENEVE_HAS_CRITICAL 0x40

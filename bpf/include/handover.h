@@ -23,7 +23,7 @@ static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tu
 	h->dport = p->dport;
 	h->l3_length = p->l3_length;
 	h->ethertype = p->ethertype;
-	h->l4 = p->l4 ? p->l4 - hook_data(p->ctx) : 0;
+	h->l4 = p->l4 ? distance(hook_data(p->ctx), p->l4) : 0;
 	h->length = t->length;
 	h->protocol = p->protocol;
 	h->fragment = p->fragment;

@@ -56,12 +56,21 @@ static __always_inline __u32 addr_fold(const void *addr)
 }
 
 /* Where an underlay address stands in peer_slots, if it does. */
-static __always_inline __u32 peer_slot_index(const void *addr)
+static __always_inline __u32 peer_slot_index(struct addr_words a)
 {
-	__u32 h = addr_fold(addr);
+	__u64 both = a.high ^ a.low;
+	__u32 h = bpf_ntohl((__u32)both ^ (__u32)(both >> 32));
 
 	/* Hosts of one network differ in their last bits. */
 	return (h ^ h >> 12) & (PEER_SLOTS - 1);
+}
+
+/* Both words of an address, folded as addr_fold does, in network order. */
+static __always_inline __u32 addr_fold_raw(const void *addr)
+{
+	__u64 both = load64(addr) ^ load64(addr + 8);
+
+	return (__u32)both ^ (__u32)(both >> 32);
 }
 
 /* Outer source port: entropy of the inner five fields; of three for fragments,
@@ -69,13 +78,17 @@ static __always_inline __u32 peer_slot_index(const void *addr)
 static __always_inline __be16 entropy_port(const struct pkt *p)
 {
 	__u32 ports = 0;
+	__u32 h = bpf_ntohl(addr_fold_raw(p->source.addr) ^
+			    rotl(addr_fold_raw(p->destination.addr), 16));
+	__be16 port;
 
 	if (p->fragment == FRAGMENT_NONE)
 		ports = (__u32)bpf_ntohs(p->sport) << 16 | bpf_ntohs(p->dport);
-	return bpf_htons(ENTROPY_BASE | (fmix32(addr_fold(p->source.addr) ^
-						rotl(addr_fold(p->destination.addr), 16) ^
-						(__u32)p->protocol << 8 ^ ports) &
-					 ENTROPY_MASK));
+	h = fmix32(h ^ (__u32)p->protocol << 8 ^ ports);
+	port = bpf_htons(ENTROPY_BASE | (h & ENTROPY_MASK));
+	/* Now, while all it is made of is at hand. */
+	asm volatile("" : "+r"(port));
+	return port;
 }
 
 #endif

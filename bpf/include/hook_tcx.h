@@ -57,7 +57,7 @@ static __always_inline bool hook_tagged(const hook_ctx *ctx)
 
 static __always_inline bool hook_in_parts(hook_ctx *ctx, __u32 bytes)
 {
-	__u32 first = hook_end(ctx) - hook_data(ctx);
+	__u32 first = distance(hook_data(ctx), hook_end(ctx));
 
 	return first < bytes && first < hook_length(ctx);
 }

@@ -39,7 +39,7 @@ static __always_inline __u32 hook_length(hook_ctx *ctx)
 /* Bytes that the counters are told: the first part, which costs no call. */
 static __always_inline __u32 hook_counted(const hook_ctx *ctx)
 {
-	return hook_end(ctx) - hook_data(ctx);
+	return distance(hook_data(ctx), hook_end(ctx));
 }
 
 /* A tag stands beside the packet, where the parser does not see it. */

@@ -83,7 +83,7 @@ static __always_inline void learn(struct pkt *p, const struct tunnel *t, const s
 	__u32 host;
 
 	stage(p, STAGE_LEARN);
-	host = peer_number(p, t->option.host);
+	host = peer_number(p, addr_words(t->option.host));
 	/* What lives here is not learned from others. */
 	if (!host || locals_row(p, &p->source))
 		return;

@@ -29,6 +29,7 @@
 #define SCTP_HEADER 12
 #define MTU4_LEAST 576 /* what every host takes */
 #define MTU6_LEAST 1280 /* what every link carries */
+#define IP_PLAIN 0x45 /* version 4, a header without options */
 #define IP_FLAG_DF 0x4000
 #define IP_FLAG_MF 0x2000
 #define IP_OFFSET 0x1fff
@@ -63,6 +64,8 @@ static __always_inline void *take(struct cursor *c, __u32 bytes)
 {
 	void *at = c->pos;
 
+	/* Spares whoever asks a comparison with NULL. */
+	__builtin_assume(at != NULL);
 	if (at + bytes > c->end)
 		return NULL;
 	c->pos = at + bytes;
@@ -87,13 +90,19 @@ static __always_inline __u32 forget(__u32 length, __u32 noise)
 	return length;
 }
 
+/* Where the IP packet ends; behind the first part, maybe, and never read. The
+ * verifier takes it for a pointer of unknown range. */
+static __always_inline void *ip_end(const struct pkt *p)
+{
+	return p->l3 + p->l3_length;
+}
+
 /* The whole packet holds the IP packet that starts at l3. */
 static __always_inline bool holds(struct pkt *p, const struct cursor *c)
 {
-	__u32 before = (__u32)(p->l3 - hook_data(p->ctx));
-
-	return before + p->l3_length <= (__u32)(c->end - hook_data(p->ctx)) ||
-	       before + p->l3_length <= hook_length(p->ctx);
+	if (ip_end(p) <= c->end)
+		return true;
+	return distance(hook_data(p->ctx), p->l3) + p->l3_length <= hook_length(p->ctx);
 }
 
 /* Bytes of the transport header that a fragment must not reach into: all of it. */
@@ -109,80 +118,96 @@ static __always_inline __u32 transport_header(__u8 protocol)
 	}
 }
 
-/* Ports, and that the transport header is whole: a fragment that cuts it would
- * hide ports from policy. */
-static __always_inline enum drop_reason parse_transport(struct pkt *p, struct cursor *c)
+/* Bytes that the transport header must have: a packet that cuts it would hide
+ * ports from policy. 0: it has none that anybody looks at. */
+static __always_inline __u32 transport_needs(__u8 protocol)
 {
-	/* What is found out about them here need not tell what follows apart. */
-	__u8 protocol = forget(p->protocol, p->l3_length);
-	bool later = p->fragment == FRAGMENT_LATER;
-	__u32 need = 0;
-	void *l4;
-
-	p->fragment = forget(p->fragment, p->l3_length);
-	if (later)
-		return DROP_NONE;
 	switch (protocol) {
 	case IPPROTO_TCP:
-		need = sizeof(struct tcphdr);
-		break;
+		return sizeof(struct tcphdr);
 	case IPPROTO_UDP:
-		need = sizeof(struct udphdr);
-		break;
+		return sizeof(struct udphdr);
 	case IPPROTO_SCTP:
-		need = SCTP_HEADER;
-		break;
+		return SCTP_HEADER;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		need = ICMP_HEADER;
-		break;
+		return ICMP_HEADER;
 	default:
-		return DROP_NONE;
+		return 0;
 	}
-	if ((__u32)(c->pos - p->l3) + need > p->l3_length)
+}
+
+/* Ports, and that the transport header is whole. */
+static __always_inline enum drop_reason parse_transport(struct pkt *p, struct cursor *c)
+{
+	/* What is found out about it here need not tell what follows apart. */
+	__u8 protocol = forget(p->protocol, p->l3_length);
+	__u32 need = transport_needs(protocol);
+	struct udphdr *l4;
+
+	if (!need)
+		return DROP_NONE;
+	if (c->pos + need > ip_end(p))
 		return DROP_TRUNCATED;
 	/* All of these are at least 8 bytes long; ports stand in the first 4. */
-	l4 = take(c, sizeof(struct udphdr));
+	l4 = take(c, sizeof(*l4));
 	if (!l4)
 		return DROP_TRUNCATED;
 	p->l4 = l4;
 	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6) {
-		struct udphdr *ports = l4;
-
-		p->sport = ports->source;
-		p->dport = ports->dest;
+		p->sport = l4->source;
+		p->dport = l4->dest;
 	}
 	return DROP_NONE;
+}
+
+/* A fragment of IPv4. */
+static __always_inline enum drop_reason parse_fragment(struct pkt *p, struct cursor *c, __u16 flags)
+{
+	if (!(flags & IP_OFFSET)) {
+		p->fragment = FRAGMENT_FIRST;
+		return parse_transport(p, c);
+	}
+	p->fragment = FRAGMENT_LATER;
+	return (flags & IP_OFFSET) * 8U < transport_header(p->protocol) ? DROP_FRAGMENT : DROP_NONE;
+}
+
+/* The header has a length of its own: the cursor moves over its options. */
+static __always_inline enum drop_reason parse_options4(struct pkt *p, struct cursor *c,
+						       const struct iphdr *ip)
+{
+	if (ip->version != 4 || ip->ihl < 5 || p->l3_length < ip->ihl * 4)
+		return DROP_IP_HEADER;
+	if (!holds(p, c))
+		return DROP_TRUNCATED;
+	return take(c, bounded((ip->ihl - 5) * 4, 0x3c)) ? DROP_NONE : DROP_TRUNCATED;
 }
 
 static __always_inline enum drop_reason parse_ipv4(struct pkt *p, struct cursor *c)
 {
 	struct iphdr *ip = take(c, sizeof(*ip));
-	__u16 flags;
+	enum drop_reason reason;
 
 	if (!ip)
 		return DROP_TRUNCATED;
 	p->l3 = ip;
 	p->l3_length = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || ip->ihl < 5 || p->l3_length < ip->ihl * 4)
+	if (*(__u8 *)ip != IP_PLAIN) {
+		reason = parse_options4(p, c, ip);
+		if (reason)
+			return reason;
+	} else if (p->l3_length < sizeof(*ip)) {
 		return DROP_IP_HEADER;
-	if (!holds(p, c))
+	} else if (!holds(p, c)) {
 		return DROP_TRUNCATED;
-	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
-		return DROP_TRUNCATED;
+	}
 	addr_map(p->source.addr, ip->saddr);
 	addr_map(p->destination.addr, ip->daddr);
 	p->protocol = ip->protocol;
 	p->tos = ip->tos;
 	p->ttl = ip->ttl;
-	flags = bpf_ntohs(ip->frag_off);
-	if (flags & IP_OFFSET) {
-		p->fragment = FRAGMENT_LATER;
-		if ((flags & IP_OFFSET) * 8U < transport_header(p->protocol))
-			return DROP_FRAGMENT;
-	} else if (flags & IP_FLAG_MF) {
-		p->fragment = FRAGMENT_FIRST;
-	}
+	if (ip->frag_off & bpf_htons(IP_OFFSET | IP_FLAG_MF))
+		return parse_fragment(p, c, bpf_ntohs(ip->frag_off));
 	return parse_transport(p, c);
 }
 
@@ -244,9 +269,9 @@ __noinline int follow_extensions(hook_ctx *ctx, __u32 offset, struct extensions 
 		case IPPROTO_FRAGMENT:
 			if (!skip_fragment(&c, e))
 				return 0;
-			e->whole = c.pos - start;
+			e->whole = distance(start, c.pos);
 			if (e->fragment == FRAGMENT_LATER) {
-				e->length = c.pos - start;
+				e->length = distance(start, c.pos);
 				return 1;
 			}
 			break;
@@ -258,7 +283,7 @@ __noinline int follow_extensions(hook_ctx *ctx, __u32 offset, struct extensions 
 				return 0;
 			break;
 		default:
-			e->length = c.pos - start;
+			e->length = distance(start, c.pos);
 			return 1;
 		}
 	}
@@ -283,7 +308,7 @@ static __always_inline enum drop_reason parse_extensions(struct pkt *p, struct c
 	struct extensions e = {.next = next};
 
 	if (has_extensions(next)) {
-		if (!follow_extensions(p->ctx, c->pos - hook_data(p->ctx), &e) ||
+		if (!follow_extensions(p->ctx, distance(hook_data(p->ctx), c->pos), &e) ||
 		    e.length > HEADERS_MAX || sizeof(struct ipv6hdr) + e.length > p->l3_length ||
 		    !take(c, e.length))
 			return DROP_EXTENSION;
@@ -312,15 +337,17 @@ static __always_inline enum drop_reason parse_ipv6(struct pkt *p, struct cursor 
 	p->l3_length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	if (!holds(p, c))
 		return DROP_TRUNCATED;
-	addr_copy(p->source.addr, &ip->saddr);
-	addr_copy(p->destination.addr, &ip->daddr);
+	addr_take(p->source.addr, &ip->saddr);
+	addr_take(p->destination.addr, &ip->daddr);
 	/* Mapped addresses on the wire would reach the rows of IPv4. */
 	if (addr_mapped(&ip->saddr) || addr_mapped(&ip->daddr))
 		return DROP_IP_ADDRESS;
 	p->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	p->ttl = ip->hop_limit;
 	reason = parse_extensions(p, c, ip->nexthdr);
-	return reason ? reason : parse_transport(p, c);
+	if (reason || p->fragment == FRAGMENT_LATER)
+		return reason;
+	return parse_transport(p, c);
 }
 
 /* Everything from the Ethernet header at the cursor on. ARP is left to its

@@ -40,12 +40,12 @@ struct pkt {
 	struct ethhdr *eth;
 	void *l3; /* NULL: ARP */
 	void *l4; /* NULL in later fragments */
-	struct addr_key source;
-	struct addr_key destination;
 	__be16 sport; /* TCP, UDP, SCTP */
 	__be16 dport;
+	struct addr_key source; /* here and below, the address at a multiple of 8 */
 	__u16 l3_length; /* bytes, from the IP header on */
 	__u16 ethertype; /* host order */
+	struct addr_key destination;
 	__u8 protocol; /* of the transport header */
 	__u8 fragment; /* enum fragment */
 	__u8 tos; /* DSCP and ECN */
@@ -59,6 +59,9 @@ struct pkt {
 	__u8 stage; /* enum stage, for the record */
 	__u8 verdict; /* enum verdict */
 	int action; /* what the hook is told */
-};
+} __attribute__((aligned(8)));
+
+_Static_assert(__builtin_offsetof(struct pkt, source.addr) % 8 == 0, "");
+_Static_assert(__builtin_offsetof(struct pkt, destination.addr) % 8 == 0, "");
 
 #endif

@@ -32,7 +32,7 @@ static __always_inline enum drop_reason ask_on(struct pkt *p, struct next *n)
 /* The host that asked. */
 static __always_inline struct host *asker(struct pkt *p, const struct tunnel *t)
 {
-	__u32 number = peer_number(p, t->option.host);
+	__u32 number = peer_number(p, addr_words(t->option.host));
 
 	return number ? hosts_row(p, number) : NULL;
 }
@@ -77,21 +77,21 @@ static __always_inline bool is_same_shape(const struct tunnel *t, const struct h
 	__u32 length = outer_length(h) + (h->vlan ? sizeof(struct vlan) : 0) +
 		       sizeof(struct option_return);
 
-	return t->alone && t->length == length && t->family == h->family;
+	return t->plain && t->length == length;
 }
 
 static __always_inline bool readdress_ipv4(struct cursor *c, const struct host *h)
 {
 	struct iphdr *ip = take(c, sizeof(*ip));
+	__u32 sum, *word = (void *)ip;
 
 	if (!ip)
 		return false;
-	ip->id = 0;
-	ip->frag_off = bpf_htons(IP_FLAG_DF);
-	ip->ttl = OUTER_TTL;
-	ip->check = ~sum_fold((__u32)h->checksum + ip->tot_len + ((__u32)ip->tos << 8));
-	ip->saddr = load32(h->source + 12);
-	ip->daddr = load32(h->addr + 12);
+	sum = (__u16)~sum_fold((__u32)h->checksum + ip->tot_len + ((__u32)ip->tos << 8));
+	word[1] = bpf_htonl(IP_FLAG_DF);
+	word[2] = OUTER_TTL | IPPROTO_UDP << 8 | sum << 16;
+	word[3] = load32(h->source + 12);
+	word[4] = load32(h->addr + 12);
 	return true;
 }
 
@@ -102,16 +102,14 @@ static __always_inline bool readdress_ipv6(struct cursor *c, const struct host *
 	if (!ip)
 		return false;
 	ip->hop_limit = OUTER_TTL;
-	addr_copy(&ip->saddr, h->source);
-	addr_copy(&ip->daddr, h->addr);
+	addr_take(&ip->saddr, h->source);
+	addr_take(&ip->daddr, h->addr);
 	return true;
 }
 
 /* The tunnel's headers, as far as a relay changes them. */
 struct relayed {
-	struct udphdr udp;
-	struct geneve geneve;
-	struct option_identity id;
+	struct tunnel_headers tunnel;
 	struct option_return option;
 };
 
@@ -123,18 +121,18 @@ static __always_inline enum drop_reason readdress(struct pkt *p, const struct tu
 	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	struct ethhdr *eth = take(&c, sizeof(*eth));
 	struct relayed *r;
-	bool written;
 
 	stage(p, STAGE_ENCAPSULATE);
 	if (!eth || (h->vlan && !take(&c, sizeof(struct vlan))))
 		return DROP_TRUNCATED;
 	mac_copy(eth->h_dest, &h->next_hop);
 	mac_copy(eth->h_source, &h->uplink);
-	written = h->family == 4 ? readdress_ipv4(&c, h) : readdress_ipv6(&c, h);
-	r = take(&c, sizeof(*r));
-	if (!written || !r)
+	if (!(h->family == 4 ? readdress_ipv4(&c, h) : readdress_ipv6(&c, h)))
 		return DROP_TRUNCATED;
-	r->id.identity = bpf_htonl(t->identity << 8 | generation);
+	r = take(&c, sizeof(*r));
+	if (!r)
+		return DROP_TRUNCATED;
+	r->tunnel.identity = bpf_htonl(t->identity << 8 | generation);
 	r->option.limit--;
 	return DROP_NONE;
 }

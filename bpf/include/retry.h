@@ -40,7 +40,7 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 	asked = locals_row(p, &p->source) ? paths_row(p, &p->destination) : NULL;
 	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token)
 		return DROP_SEND_BACK;
-	row.host = peer_number(p, t->option.host);
+	row.host = peer_number(p, addr_words(t->option.host));
 	out->host = row.host ? hosts_row(p, row.host) : NULL;
 	if (!out->host)
 		return DROP_NO_HOST;

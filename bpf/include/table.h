@@ -35,7 +35,7 @@ static __always_inline void record_event(struct record *r, __u8 stage, enum tabl
 /* Says which stage begins. Costs nothing outside of a simulation. */
 static __always_inline void stage(struct pkt *p, enum stage stage)
 {
-	if (!simulated)
+	if (!p->record)
 		return;
 	p->stage = stage;
 	record_event(p->record, stage, TABLE_NONE, ACCESS_NONE, NULL, 0);
@@ -53,7 +53,7 @@ static __always_inline void *lookup(struct record *r, __u8 stage, enum table tab
 {
 	void *row = bpf_map_lookup_elem(map, key);
 
-	if (simulated && r) {
+	if (r) {
 		/* Keeps what is computed from r behind the comparison. */
 		asm volatile("" : "+r"(r));
 		if (table_is_array(table))
@@ -74,7 +74,7 @@ static __always_inline void *table_lookup(struct pkt *p, enum table table, void 
 static __always_inline void table_update(struct pkt *p, enum table table, void *map,
 					 const void *key, __u32 size, const void *row)
 {
-	if (simulated && p->record) {
+	if (p->record) {
 		p->record->updates++;
 		record_event(p->record, p->stage, table, ACCESS_UPDATE, key, size);
 	}
@@ -86,7 +86,7 @@ static __always_inline void table_update(struct pkt *p, enum table table, void *
 static __always_inline void table_stored(struct pkt *p, enum table table, const void *key,
 					 __u32 size)
 {
-	if (simulated && p->record) {
+	if (p->record) {
 		p->record->updates++;
 		record_event(p->record, p->stage, table, ACCESS_UPDATE, key, size);
 	}

@@ -48,7 +48,7 @@ static __always_inline bool quoted_ipv6(struct cursor *c, const __u8 *own, __u8 
 static __always_inline struct host *quoted_host(struct pkt *p, struct cursor *c, __u8 family)
 {
 	struct uplink *own = uplinks_row(p);
-	struct underlay_key to;
+	struct underlay_key to __attribute__((aligned(8)));
 	struct udphdr *udp;
 	struct host *h;
 	__u32 number;
@@ -60,7 +60,7 @@ static __always_inline struct host *quoted_host(struct pkt *p, struct cursor *c,
 	udp = take(c, sizeof(*udp));
 	if (!udp || udp->dest != bpf_htons(GENEVE_PORT))
 		return NULL;
-	number = peer_number(p, to.addr);
+	number = peer_number(p, addr_words(to.addr));
 	h = number ? hosts_row(p, number) : NULL;
 	return h && addr_equal(h->addr, to.addr) ? h : NULL;
 }

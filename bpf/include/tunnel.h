@@ -17,28 +17,28 @@
 
 /* What the options behind the identity say. */
 struct options {
+	__u8 host[16] __attribute__((aligned(8)));
 	__u8 type; /* enum geneve_type; 0: none */
 	__u8 flags;
 	__u8 limit;
 	__u8 source_generation;
 	__u32 found; /* send-back: identity << 8 | generation; refusal: reason << 24 | MTU */
 	__u32 token;
-	__u8 host[16];
 };
 
 struct tunnel {
-	__u8 source[16]; /* outer address */
-	struct udphdr *udp; /* until the inner packet is parsed */
-	__u32 end; /* offset behind the UDP datagram; 0: it lies about its length */
+	struct addr_words source; /* outer address */
+	const void *end; /* behind the UDP datagram; NULL: it lies about its length */
 	__u32 peer; /* index in hosts of the outer source */
-	__s32 datagram; /* bytes from UDP on, as the outer IP header says; may be a lie below 0 */
 	__u32 vni;
 	__u32 identity; /* of the inner source */
+	__be16 checksum; /* outer UDP's */
 	__u8 generation;
 	__u8 tos; /* outer */
 	__u16 length; /* bytes before the inner Ethernet header */
 	__u8 family; /* outer, 4 or 6 */
-	__u8 alone; /* the option stands right behind the identity, and nothing else does */
+	__u8 plain; /* the headers lie as Mizar writes them: no IPv4 options, and
+		     * one option behind the identity at most */
 	struct options option;
 };
 
@@ -49,27 +49,29 @@ enum outer {
 	OUTER_OTHER, /* not ours */
 };
 
-static __always_inline enum outer outer_udp(struct tunnel *t, struct cursor *c, bool fragment)
+/* `datagram` is what the IP header says of the bytes from UDP on; may be a lie
+ * below 0. */
+static __always_inline enum outer outer_udp(struct tunnel *t, struct cursor *c, __s32 datagram)
 {
 	struct udphdr *udp = take(c, sizeof(*udp));
+	__u16 length;
 
 	if (!udp || udp->dest != bpf_htons(GENEVE_PORT))
 		return OUTER_OTHER;
-	t->udp = udp;
-	return fragment ? OUTER_FRAGMENT : OUTER_TUNNEL;
+	length = bpf_ntohs(udp->len);
+	t->checksum = udp->check;
+	t->end = (__s32)length <= datagram ? (void *)udp + length : NULL;
+	return OUTER_TUNNEL;
 }
 
-static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c,
-					     const struct uplink *own)
+/* IPv4 with options, in fragments, or of another protocol. */
+static __always_inline enum outer odd_ipv4(struct tunnel *t, struct cursor *c,
+					   const struct iphdr *ip)
 {
-	struct iphdr *ip = take(c, sizeof(*ip));
-	__u16 offset;
+	__u16 offset = bpf_ntohs(ip->frag_off);
+	enum outer outer;
 
-	if (!ip || ip->version != 4 || ip->ihl < 5 || !ip->daddr ||
-	    ip->daddr != load32(own->v4 + 12))
-		return OUTER_OTHER;
-	offset = bpf_ntohs(ip->frag_off);
-	if (offset & IP_OFFSET)
+	if (ip->version != 4 || ip->ihl < 5 || offset & IP_OFFSET)
 		return OUTER_OTHER;
 	if (ip->protocol == IPPROTO_ICMP && ip->ihl == 5)
 		return OUTER_ICMP;
@@ -77,10 +79,24 @@ static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c,
 		return OUTER_OTHER;
 	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
 		return OUTER_OTHER;
-	addr_map(t->source, ip->saddr);
+	t->plain = 0;
+	outer = outer_udp(t, c, (__s32)bpf_ntohs(ip->tot_len) - ip->ihl * 4);
+	return outer == OUTER_TUNNEL && offset & IP_FLAG_MF ? OUTER_FRAGMENT : outer;
+}
+
+static __always_inline enum outer outer_ipv4(struct tunnel *t, struct cursor *c,
+					     const struct uplink *own)
+{
+	struct iphdr *ip = take(c, sizeof(*ip));
+
+	if (!ip || !ip->daddr || ip->daddr != load32(own->v4 + 12))
+		return OUTER_OTHER;
+	t->source = addr_words_mapped(ip->saddr);
 	t->tos = ip->tos;
-	t->datagram = (__s32)bpf_ntohs(ip->tot_len) - ip->ihl * 4;
-	return outer_udp(t, c, offset & IP_FLAG_MF);
+	if (*(__u8 *)ip != IP_PLAIN || ip->protocol != IPPROTO_UDP ||
+	    ip->frag_off & bpf_htons(IP_OFFSET | IP_FLAG_MF))
+		return odd_ipv4(t, c, ip);
+	return outer_udp(t, c, (__s32)bpf_ntohs(ip->tot_len) - (__s32)sizeof(*ip));
 }
 
 static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c,
@@ -89,13 +105,16 @@ static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c,
 	struct ipv6hdr *ip = take(c, sizeof(*ip));
 	struct fragment_header *f;
 
-	if (!ip || ip->version != 6 || !addr_equal(&ip->daddr, own->v6))
+	if (!ip || ip->version != 6 || !addr_is(addr_words(&ip->daddr), own->v6))
 		return OUTER_OTHER;
-	addr_copy(t->source, &ip->saddr);
+	/* A mapped address on the wire is no host's: it would be taken for one of
+	 * IPv4. */
+	t->source = addr_words(&ip->saddr);
+	if (addr_mapped(&ip->saddr))
+		t->source = (struct addr_words){};
 	t->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
-	t->datagram = bpf_ntohs(ip->payload_len);
 	if (ip->nexthdr == IPPROTO_UDP)
-		return outer_udp(t, c, false);
+		return outer_udp(t, c, bpf_ntohs(ip->payload_len));
 	if (ip->nexthdr == IPPROTO_ICMPV6)
 		return OUTER_ICMP;
 	if (ip->nexthdr != IPPROTO_FRAGMENT)
@@ -103,18 +122,18 @@ static __always_inline enum outer outer_ipv6(struct tunnel *t, struct cursor *c,
 	f = take(c, sizeof(*f));
 	if (!f || f->next != IPPROTO_UDP || bpf_ntohs(f->offset) & IP6_FRAG_OFFSET)
 		return OUTER_OTHER;
-	return outer_udp(t, c, true);
+	return outer_udp(t, c, 0) == OUTER_TUNNEL ? OUTER_FRAGMENT : OUTER_OTHER;
 }
 
 /* The outer headers, up to and with UDP, of a packet to one of our addresses
  * and our tunnel's port in our VLAN. */
 static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, struct cursor *c)
 {
-	struct ethhdr *eth = take(c, sizeof(*eth));
 	struct uplink *own = uplinks_row(p);
+	struct ethhdr *eth = take(c, sizeof(*eth));
+	enum outer outer = OUTER_OTHER;
 	__be16 type;
 	__u16 vlan = 0;
-	enum outer outer;
 
 	if (!eth || !own)
 		return OUTER_OTHER;
@@ -127,14 +146,17 @@ static __always_inline enum outer parse_outer(struct pkt *p, struct tunnel *t, s
 		vlan = bpf_ntohs(tag->tci) & 0x0fff;
 		type = tag->ethertype;
 	}
-	t->family = type == bpf_htons(ETH_P_IP) ? 4 : 6;
-	if (type == bpf_htons(ETH_P_IP))
-		outer = outer_ipv4(t, c, own);
-	else if (type == bpf_htons(ETH_P_IPV6))
-		outer = outer_ipv6(t, c, own);
-	else
+	if (vlan != own->vlan)
 		return OUTER_OTHER;
-	return vlan == own->vlan ? outer : OUTER_OTHER;
+	t->plain = 1;
+	if (type == bpf_htons(ETH_P_IP)) {
+		t->family = 4;
+		outer = outer_ipv4(t, c, own);
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		t->family = 6;
+		outer = outer_ipv6(t, c, own);
+	}
+	return outer;
 }
 
 /* One of the options that stand behind the identity, of which a packet has at
@@ -154,7 +176,7 @@ static __always_inline void copy_option(struct options *to, const struct option_
 	to->source_generation = o->generation;
 	to->found = bpf_ntohl(load32(&o->flags));
 	to->token = bpf_ntohl(o->token);
-	addr_copy(to->host, o->host);
+	addr_take(to->host, o->host);
 }
 
 /* Copies an option that Mizar knows. */
@@ -209,19 +231,24 @@ __noinline int parse_options(hook_ctx *ctx, __u32 offset, __u32 left, struct opt
 static __always_inline enum drop_reason parse_control(struct pkt *p, struct tunnel *t,
 						      struct cursor *c, __u32 length)
 {
-	__u32 offset = c->pos - hook_data(p->ctx);
+	__u32 offset = distance(hook_data(p->ctx), c->pos);
 	struct cursor at = *c;
 	struct option_return *o = take(&at, sizeof(*o));
+	struct options option = {};
+	int reason;
 
 	if (length == sizeof(*o) && o && is_control(&o->head) && (o->head.length & 0x1f) == 6) {
 		*c = at;
-		t->alone = 1;
 		copy_option(&t->option, o);
 		return DROP_NONE;
 	}
 	if (!take(c, length))
 		return DROP_TRUNCATED;
-	return parse_options(p->ctx, offset, length, &t->option);
+	t->plain = 0;
+	/* Of its own, so that the address of `t` is not given away. */
+	reason = parse_options(p->ctx, offset, length, &option);
+	t->option = option;
+	return reason;
 }
 
 /* Geneve's header and options; the cursor ends at the inner Ethernet header. */
@@ -234,8 +261,7 @@ static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunne
 
 	if (!g)
 		return DROP_TRUNCATED;
-	if (g->version_length >> 6 || g->flags & GENEVE_OAM ||
-	    g->protocol != bpf_htons(GENEVE_ETHERNET))
+	if ((load32(g) & GENEVE_KEPT) != GENEVE_LIKE)
 		return DROP_GENEVE_HEADER;
 	t->vni = bpf_ntohl(g->vni) >> 8;
 	options = (g->version_length & 0x3f) * 4;
@@ -244,13 +270,11 @@ static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunne
 	id = take(c, sizeof(*id));
 	if (!id)
 		return DROP_TRUNCATED;
-	if (id->head.class != bpf_htons(GENEVE_CLASS) || id->head.type != GENEVE_IDENTITY ||
-	    (id->head.length & 0x1f) != 1)
+	if ((load32(id) & IDENTITY_KEPT) != IDENTITY_LIKE)
 		return DROP_GENEVE_OPTION;
 	t->identity = bpf_ntohl(id->identity) >> 8;
 	t->generation = bpf_ntohl(id->identity);
 	t->option.type = 0;
-	t->alone = 0;
 	options = bounded(options - sizeof(*id), 0xfc);
 	if (!options)
 		return DROP_NONE;
@@ -258,62 +282,44 @@ static __always_inline enum drop_reason parse_geneve(struct pkt *p, struct tunne
 }
 
 /* The number of the host with an underlay address; 0 when it is none of ours. */
-static __always_inline __u32 peer_number(struct pkt *p, const void *addr)
+static __always_inline __u32 peer_number(struct pkt *p, struct addr_words addr)
 {
 	struct peer_slot *slot = peer_slots_row(p, peer_slot_index(addr));
-	struct underlay_key key;
 	struct peer *peer;
 
-	if (slot && slot->host && addr_equal(slot->addr, addr))
+	if (slot && slot->host && addr_is(addr, slot->addr))
 		return slot->host;
-	addr_copy(key.addr, addr);
-	peer = peers_row(p, &key);
+	peer = peers_row(p, (struct underlay_key *)&addr);
 	return peer ? peer->host : 0;
-}
-
-/* Where the UDP datagram ends, if that is inside the outer packet. */
-static __always_inline __u32 datagram_end(const struct pkt *p, const struct tunnel *t)
-{
-	__u16 length = bpf_ntohs(t->udp->len);
-
-	if ((__s32)length > t->datagram)
-		return 0;
-	return (__u32)((void *)t->udp - hook_data(p->ctx)) + length;
 }
 
 /* The inner packet ends inside the datagram: what stands behind is padding. */
 static __always_inline bool encloses(const struct pkt *p, const struct tunnel *t)
 {
-	return (__u32)(p->l3 - hook_data(p->ctx)) + p->l3_length <= t->end;
+	return ip_end(p) <= t->end;
 }
 
 /* What follows the outer UDP header, with the inner frame parsed. */
 static __always_inline enum drop_reason parse_tunnel(struct pkt *p, struct tunnel *t,
 						     struct cursor *c)
 {
+	void *data = hook_data(p->ctx);
 	enum drop_reason reason;
 
 	stage(p, STAGE_TUNNEL);
-	if (t->udp->check)
+	if (t->checksum)
 		return DROP_TUNNEL_CHECKSUM;
 	reason = parse_geneve(p, t, c);
 	if (reason)
 		return reason;
 	stage(p, STAGE_SOURCE);
-	/* A mapped address on the wire would be taken for a host's of IPv4. */
-	if (t->family == 6 && addr_mapped(t->source))
-		return DROP_TUNNEL_SOURCE;
 	t->peer = peer_number(p, t->source);
 	if (!t->peer)
 		return DROP_TUNNEL_SOURCE;
-	/* From here on it makes no difference how the outer headers were found. */
-	t->end = forget(datagram_end(p, t), t->identity);
-	t->alone = forget(t->alone, t->identity);
-	t->family = forget(t->family, t->identity);
-	t->option.type = forget(t->option.type, t->identity);
-	t->udp = NULL;
-	t->length = bounded(forget(c->pos - hook_data(p->ctx), t->identity), 0x1ff);
-	c->pos = hook_data(p->ctx) + t->length;
+	/* From here on it makes no difference how long the outer headers were: the
+	 * verifier does not know what the difference of two pointers is. */
+	t->length = bounded(distance(data, c->pos), 0x1ff);
+	c->pos = data + t->length;
 	p->source.vni = t->vni;
 	p->destination.vni = t->vni;
 	stage(p, STAGE_PARSE);
