@@ -332,3 +332,34 @@ func TestNumbersNeverLie(t *testing.T) {
 		}
 	})
 }
+
+// Numbers given one by one are those that a step gives, and a step keeps them.
+func TestAGiverGivesAsAStepDoes(t *testing.T) {
+	g := NewWithT(t)
+	policies := []object.NetworkPolicy{looking("p", "pod:app", "ns:team")}
+	few := network("a/1 app=web", "a/2 app=db")
+	few.Policies = policies
+	_, l := step(t, identity.Ledger{}, valid(t, few), start)
+	giver := l.Giver()
+	more := network("a/1 app=web", "a/2 app=db", "a/3 app=web", "b/4 app=web x=1", "b/5 app=web x=2")
+	more.Policies, more.Namespaces = policies, []object.Namespace{{Meta: object.Meta{Name: "b", Labels: map[string]string{"team": "t"}}}}
+	set := valid(t, more)
+	one := map[string]uint32{}
+	var news []string
+	for i := range set.Endpoints {
+		e := &set.Endpoints[i]
+		if e.Self {
+			continue
+		}
+		given, fresh, err := giver.Give("red", e, set.Namespace(e.Namespace).Labels)
+		g.Expect(err).NotTo(HaveOccurred())
+		if one[e.Key()] = given.Number; fresh {
+			news = append(news, e.Key())
+		}
+	}
+	g.Expect(news).To(Equal([]string{"b/4"}))
+	once, _ := step(t, l, set, start.Add(time.Second))
+	after, _ := step(t, giver.Ledger(), set, start.Add(time.Second))
+	g.Expect(once.Numbers).To(Equal(one))
+	g.Expect(after.Numbers).To(Equal(one))
+}

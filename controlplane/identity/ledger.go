@@ -107,8 +107,15 @@ func newStep(l Ledger, set object.Set, now time.Time) *step {
 		s.lookedSince[a] = time.Time{}
 	}
 	s.looked = slices.Sorted(maps.Keys(s.lookedSince))
+	s.remember(l)
+	s.users = users(set)
+	return s
+}
+
+// remember takes over what has not rested.
+func (s *step) remember(l Ledger) {
 	for _, e := range l.entries {
-		if !e.until.IsZero() && now.Sub(e.until) > Rest {
+		if !e.until.IsZero() && s.now.Sub(e.until) > Rest {
 			continue
 		}
 		s.entries = append(s.entries, &e)
@@ -117,8 +124,6 @@ func newStep(l Ledger, set object.Set, now time.Time) *step {
 			s.current[e.key()] = &e
 		}
 	}
-	s.users = users(set)
-	return s
 }
 
 // users are the endpoints of a set that policies can select: hosts are none.

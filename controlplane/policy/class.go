@@ -27,8 +27,8 @@ type span struct {
 // flatten says what becomes of each protocol and port for whom these rules match,
 // in their order: of a rule's tier, the first decides; one that passes leads to
 // the next tier. name finds named ports. Ports that no rule decides are in no
-// range.
-func flatten(rules []tiered, name named) []state.PortRange {
+// range, or, where a range of all protocols has them, are judged by default.
+func flatten(rules []tiered, name named, byDefault state.Judgement) []state.PortRange {
 	spans := map[uint8][]span{}
 	for order, r := range rules {
 		for _, p := range r.ports {
@@ -42,13 +42,17 @@ func flatten(rules []tiered, name named) []state.PortRange {
 			spans[p.protocol] = append(spans[p.protocol], span{p.first, p.last, order})
 		}
 	}
-	all := decide(rules, 0, spans[0])
+	all := decide(rules, 0, spans[0], nil)
+	var otherwise *state.Judgement
+	if len(all) > 0 {
+		otherwise = &byDefault
+	}
 	out := slices.Clone(all)
 	for _, protocol := range []uint8{6, 17, 132} {
 		if len(spans[protocol]) == 0 {
 			continue
 		}
-		for _, r := range decide(rules, protocol, slices.Concat(spans[protocol], spans[0])) {
+		for _, r := range decide(rules, protocol, slices.Concat(spans[protocol], spans[0]), otherwise) {
 			if len(all) == 0 || all[0].Verdict != r.Verdict || all[0].Rank != r.Rank {
 				out = append(out, r)
 			}
@@ -58,8 +62,9 @@ func flatten(rules []tiered, name named) []state.PortRange {
 }
 
 // decide goes over the ports of one protocol from the lowest on, with the rules
-// that hold there, and makes a range of each stretch that one rule decides.
-func decide(rules []tiered, protocol uint8, spans []span) []state.PortRange {
+// that hold there, and makes a range of each stretch that one rule decides, or else
+// of what is judged otherwise; nil: nothing is.
+func decide(rules []tiered, protocol uint8, spans []span, otherwise *state.Judgement) []state.PortRange {
 	type edge struct {
 		port int
 		ends bool
@@ -89,8 +94,11 @@ func decide(rules []tiered, protocol uint8, spans []span) []state.PortRange {
 			continue
 		}
 		judged, ok := first(rules, orders)
-		if !ok {
+		switch {
+		case !ok && otherwise == nil:
 			continue
+		case !ok:
+			judged = *otherwise
 		}
 		r := state.PortRange{Protocol: protocol, First: uint16(e.port), Last: uint16(edges[i+1].port - 1), Judgement: judged}
 		if n := len(out); n > 0 && out[n-1].Judgement == judged && int(out[n-1].Last)+1 == e.port {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -24,6 +25,8 @@ import (
 type Condition struct {
 	// Object names what it is about: "NetworkPolicy/default/web".
 	Object string
+	// At is where it was written.
+	At object.Position
 	// Field is the path that leads to what is wrong: "spec.ingress[0].ports[1]";
 	// "": the object as a whole.
 	Field string
@@ -31,12 +34,17 @@ type Condition struct {
 	Problem string
 }
 
-// String is the condition as one line.
+// String is the condition as one line: place, object, field, problem.
 func (c Condition) String() string {
-	if c.Field == "" {
-		return c.Object + ": " + c.Problem
+	var b strings.Builder
+	if c.At.File != "" {
+		fmt.Fprintf(&b, "%s:%d: ", c.At.File, c.At.Line)
 	}
-	return c.Object + ": " + c.Field + ": " + c.Problem
+	b.WriteString(c.Object + ": ")
+	if c.Field != "" {
+		b.WriteString(c.Field + ": ")
+	}
+	return b.String() + c.Problem
 }
 
 // instead is what becomes of a policy that is not valid.
@@ -100,7 +108,7 @@ type reader struct {
 
 func (r *reader) fail(field, problem string) {
 	r.conditions = append(r.conditions, Condition{
-		Object: string(object.KindNetworkPolicy) + "/" + r.policy.Key(), Field: field, Problem: problem + instead,
+		Object: string(object.KindNetworkPolicy) + "/" + r.policy.Key(), At: r.policy.At, Field: field, Problem: problem + instead,
 	})
 }
 

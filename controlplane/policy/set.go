@@ -223,7 +223,7 @@ func (c *Compiler) classOf(s *set, orders []int, k *known) string {
 		s.classes[name].rows++
 		return name
 	}
-	one := class(flatten(rules, s.named(k)))
+	one := class(flatten(rules, s.named(k), s.byDefault))
 	s.like[like.String()] = one.Name
 	if s.classes[one.Name] == nil {
 		s.classes[one.Name] = &shared{PortClass: one}
