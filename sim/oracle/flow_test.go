@@ -204,5 +204,5 @@ func TestRulesAreNamed(t *testing.T) {
 	g.Expect(out.Requests[0].Rules).To(Equal([]string{"x/to-y egress[0]"}))
 	out = probe(t, o, wire.Probe{Proto: wire.TCP, From: "y/b2", To: netip.MustParseAddr(a1), Port: 80})
 	g.Expect(out.Requests[0].Reason).To(Equal(policyIngress))
-	g.Expect(out.Requests[0].Rules).To(Equal([]string{"x/no-ingress ingress"}))
+	g.Expect(out.Requests[0].Rules).To(Equal([]string{"x/no-ingress isolate ingress"}))
 }

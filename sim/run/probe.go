@@ -45,6 +45,9 @@ type answer struct {
 
 // probe has a conversation for each protocol and family.
 func (r *runner) probe(ctx context.Context, p *scenario.Probe) ([]Check, error) {
+	if p.Expect.Rule != "" {
+		r.readRules()
+	}
 	var checks []Check
 	for _, proto := range p.Protos {
 		talks, err := r.conversations(p, proto)

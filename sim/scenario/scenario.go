@@ -172,8 +172,9 @@ type Expect struct {
 	Verdict Verdict
 	// Reason of a drop or refusal; empty: any.
 	Reason string
-	// Rule that must be named for what becomes of each request: the whole name, or a
-	// policy and direction, such as "default/web ingress"; empty: any or none.
+	// Rule that must be named for what becomes of each request, such as
+	// "default/web isolate ingress": the whole name, or that of all rules of a policy in
+	// a direction, "default/web ingress"; empty: any or none.
 	Rule string
 	// MTU that the ICMP error of a refusal tells; 0: any.
 	MTU int

@@ -180,9 +180,8 @@ type Packet struct {
 	// refused. A refused packet's way leads back to the sender's host.
 	Reason  string
 	Dropper string
-	// Rules name who said of the packet what became of it, where policy did:
-	// "default/web ingress[0]". A wire names the one of each direction that was
-	// judged, or none if it can't tell; the oracle all that may be named.
+	// Rules are those that may be named for what became of the packet, where policy
+	// said so: "default/web ingress[0]" (the oracle alone; a wire's are in Steps).
 	Rules []string
 	// Answered says that the sender's own port answered it, as the gateway
 	// answers an echo. There is no reply of an endpoint then.

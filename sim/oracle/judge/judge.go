@@ -14,8 +14,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	networking "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mizar-net/mizar/dataplane/state"
 )
@@ -74,8 +76,8 @@ type Question struct {
 // Answer is what policies say.
 type Answer struct {
 	Verdict state.Verdict
-	// Rules are those that may be named for the verdict: any that accepts, or each
-	// policy that isolates; none where nothing isolates the subject.
+	// Rules are those that may be named for the verdict: any that accepts, or what
+	// isolates; none where nothing isolates the subject.
 	Rules []string
 }
 
@@ -111,9 +113,8 @@ func Selecting(policies []Policy, subject Party, d state.Direction) []Policy {
 
 // judge is the union of what the selecting policies grant.
 func judge(policies []Policy, q Question) Answer {
-	var accept, deny []string
+	var accept []string
 	for _, p := range policies {
-		deny = append(deny, p.rule(q.Direction))
 		for i, r := range p.rules(q.Direction) {
 			if p.grants(r, q) {
 				accept = append(accept, fmt.Sprintf("%s[%d]", p.rule(q.Direction), i))
@@ -123,10 +124,28 @@ func judge(policies []Policy, q Question) Answer {
 	switch {
 	case accept != nil:
 		return Answer{state.Accept, accept}
-	case deny != nil:
-		return Answer{state.Deny, deny}
+	case len(policies) > 0:
+		return Answer{state.Deny, []string{isolation(policies, q.Direction)}}
 	}
 	return Answer{Verdict: state.Accept}
+}
+
+// mostNamed is how many policies are named for what no rule accepts.
+const mostNamed = 4
+
+// isolation is the name of what denies what no rule accepts: the policies that
+// isolate, in order of their names, such as "default/a,default/b isolate ingress".
+func isolation(policies []Policy, d state.Direction) string {
+	var names []string
+	for _, p := range policies {
+		names = append(names, p.Namespace+"/"+p.Name)
+	}
+	slices.Sort(names)
+	rest := ""
+	if n := len(names) - mostNamed; n > 0 {
+		names, rest = names[:mostNamed], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%s%s isolate %s", strings.Join(names, ","), rest, d)
 }
 
 // rule is the name of what a policy says in a direction: "default/web ingress".
@@ -172,15 +191,18 @@ func (p Policy) rules(d state.Direction) (all []rule) {
 }
 
 // grants says whether a rule lets a conversation pass: some peer of it matches, or
-// it has none, and some port of it, or it has none.
+// it has none, and some port of it, or it has none. In egress a name is one of an
+// endpoint's ports, and an address has none: names go with no block.
 func (p Policy) grants(r rule, q Question) bool {
-	peer := len(r.peers) == 0
+	peer, endpoint := len(r.peers) == 0, len(r.peers) == 0
 	for _, of := range r.peers {
-		peer = peer || p.means(of, q)
+		means := p.means(of, q)
+		peer, endpoint = peer || means, endpoint || means && of.IPBlock == nil
 	}
 	port := len(r.ports) == 0
 	for _, of := range r.ports {
-		port = port || covers(of, q)
+		name := of.Port != nil && of.Port.Type == intstr.String
+		port = port || covers(of, q) && (endpoint || !name || q.Direction == state.Ingress)
 	}
 	return peer && port
 }

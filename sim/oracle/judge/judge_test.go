@@ -157,6 +157,8 @@ func TestWhatThePolicySays(t *testing.T) {
 			nil, []string{"x/b tcp/80", "x/b tcp/0"}},
 		{"NP-63: a named port of egress is the destination's", `{policyTypes: [Egress], egress: [{ports: [{port: serve}]}]}`, state.Egress,
 			[]string{"x/a tcp/80", "x/b tcp/81", "y/c tcp/82"}, []string{"x/b tcp/80", "9.9.9.9 tcp/80"}},
+		{"NP-63: and an address has no names", `{policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: serve}]}]}`, state.Egress,
+			nil, []string{"x/b tcp/81", "9.9.9.9 tcp/80"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -166,7 +168,7 @@ func TestWhatThePolicySays(t *testing.T) {
 			}
 			for _, words := range c.refuse {
 				g.Expect(ask(t, c.direction, words, p)).To(Equal(judge.Answer{
-					Verdict: state.Deny, Rules: []string{"x/p " + c.direction.String()},
+					Verdict: state.Deny, Rules: []string{"x/p isolate " + c.direction.String()},
 				}), words)
 			}
 		})
@@ -191,7 +193,7 @@ func TestAuditCountsAndDoesNotEnforce(t *testing.T) {
 	g := NewWithT(t)
 	none, all := decode(t, `{}`), decode(t, `{ingress: [{}]}`)
 	none.Name, none.Audit = "none", true
-	g.Expect(ask(t, state.Ingress, "x/b tcp/80", none)).To(Equal(judge.Answer{Verdict: state.Audit, Rules: []string{"x/none ingress"}}))
+	g.Expect(ask(t, state.Ingress, "x/b tcp/80", none)).To(Equal(judge.Answer{Verdict: state.Audit, Rules: []string{"x/none isolate ingress"}}))
 	all.Name = "all"
 	g.Expect(ask(t, state.Ingress, "x/b tcp/80", none, all).Verdict).To(Equal(state.Accept))
 	enforced := decode(t, `{}`)
