@@ -16,31 +16,42 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	EndpointMapBudgets       = "budgets"
-	EndpointMapDirectory     = "directory"
-	EndpointMapDrops         = "drops"
-	EndpointMapEndpoints     = "endpoints"
-	EndpointMapHanded        = "handed"
-	EndpointMapHosts         = "hosts"
-	EndpointMapLocals        = "locals"
-	EndpointMapPaths         = "paths"
-	EndpointMapPeerSlots     = "peer_slots"
-	EndpointMapPeers         = "peers"
-	EndpointMapPorts         = "ports"
-	EndpointMapPrograms      = "programs"
-	EndpointMapRecords       = "records"
-	EndpointMapRoutes        = "routes"
-	EndpointMapSubnets       = "subnets"
-	EndpointMapUplinks       = "uplinks"
-	EndpointMapVerdicts      = "verdicts"
-	EndpointMapVirtuals      = "virtuals"
-	EndpointMapVpcs          = "vpcs"
-	EndpointProgEndpoint     = "endpoint"
-	EndpointVarQuestionBurst = "question_burst"
-	EndpointVarRepeatable    = "repeatable"
-	EndpointVarSimulated     = "simulated"
-	EndpointVarTokenSecret   = "token_secret"
-	EndpointVarTransmits     = "transmits"
+	EndpointMapBudgets        = "budgets"
+	EndpointMapDirectory      = "directory"
+	EndpointMapDrops          = "drops"
+	EndpointMapEndpoints      = "endpoints"
+	EndpointMapFlows          = "flows"
+	EndpointMapFragments      = "fragments"
+	EndpointMapHanded         = "handed"
+	EndpointMapHosts          = "hosts"
+	EndpointMapLocals         = "locals"
+	EndpointMapOpenings       = "openings"
+	EndpointMapPaths          = "paths"
+	EndpointMapPeerSlots      = "peer_slots"
+	EndpointMapPeers          = "peers"
+	EndpointMapPolicyPeers    = "policy_peers"
+	EndpointMapPolicyPorts    = "policy_ports"
+	EndpointMapPolicyPrefixes = "policy_prefixes"
+	EndpointMapPolicySets     = "policy_sets"
+	EndpointMapPorts          = "ports"
+	EndpointMapPrograms       = "programs"
+	EndpointMapRecords        = "records"
+	EndpointMapRoutes         = "routes"
+	EndpointMapRules          = "rules"
+	EndpointMapShares         = "shares"
+	EndpointMapSubnets        = "subnets"
+	EndpointMapTracked        = "tracked"
+	EndpointMapUplinks        = "uplinks"
+	EndpointMapVerdicts       = "verdicts"
+	EndpointMapVirtuals       = "virtuals"
+	EndpointMapVpcs           = "vpcs"
+	EndpointProgEndpoint      = "endpoint"
+	EndpointVarFlowShare      = "flow_share"
+	EndpointVarQuestionBurst  = "question_burst"
+	EndpointVarRepeatable     = "repeatable"
+	EndpointVarSimulated      = "simulated"
+	EndpointVarTokenSecret    = "token_secret"
+	EndpointVarTransmits      = "transmits"
 )
 
 // LoadEndpoint returns the embedded CollectionSpec for Endpoint.
@@ -92,31 +103,42 @@ type EndpointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointMapSpecs struct {
-	Budgets   *ebpf.MapSpec `ebpf:"budgets"`
-	Directory *ebpf.MapSpec `ebpf:"directory"`
-	Drops     *ebpf.MapSpec `ebpf:"drops"`
-	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
-	Handed    *ebpf.MapSpec `ebpf:"handed"`
-	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
-	Locals    *ebpf.MapSpec `ebpf:"locals"`
-	Paths     *ebpf.MapSpec `ebpf:"paths"`
-	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
-	Peers     *ebpf.MapSpec `ebpf:"peers"`
-	Ports     *ebpf.MapSpec `ebpf:"ports"`
-	Programs  *ebpf.MapSpec `ebpf:"programs"`
-	Records   *ebpf.MapSpec `ebpf:"records"`
-	Routes    *ebpf.MapSpec `ebpf:"routes"`
-	Subnets   *ebpf.MapSpec `ebpf:"subnets"`
-	Uplinks   *ebpf.MapSpec `ebpf:"uplinks"`
-	Verdicts  *ebpf.MapSpec `ebpf:"verdicts"`
-	Virtuals  *ebpf.MapSpec `ebpf:"virtuals"`
-	Vpcs      *ebpf.MapSpec `ebpf:"vpcs"`
+	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Directory      *ebpf.MapSpec `ebpf:"directory"`
+	Drops          *ebpf.MapSpec `ebpf:"drops"`
+	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
+	Flows          *ebpf.MapSpec `ebpf:"flows"`
+	Fragments      *ebpf.MapSpec `ebpf:"fragments"`
+	Handed         *ebpf.MapSpec `ebpf:"handed"`
+	Hosts          *ebpf.MapSpec `ebpf:"hosts"`
+	Locals         *ebpf.MapSpec `ebpf:"locals"`
+	Openings       *ebpf.MapSpec `ebpf:"openings"`
+	Paths          *ebpf.MapSpec `ebpf:"paths"`
+	PeerSlots      *ebpf.MapSpec `ebpf:"peer_slots"`
+	Peers          *ebpf.MapSpec `ebpf:"peers"`
+	PolicyPeers    *ebpf.MapSpec `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.MapSpec `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.MapSpec `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.MapSpec `ebpf:"policy_sets"`
+	Ports          *ebpf.MapSpec `ebpf:"ports"`
+	Programs       *ebpf.MapSpec `ebpf:"programs"`
+	Records        *ebpf.MapSpec `ebpf:"records"`
+	Routes         *ebpf.MapSpec `ebpf:"routes"`
+	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Shares         *ebpf.MapSpec `ebpf:"shares"`
+	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
+	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
+	Uplinks        *ebpf.MapSpec `ebpf:"uplinks"`
+	Verdicts       *ebpf.MapSpec `ebpf:"verdicts"`
+	Virtuals       *ebpf.MapSpec `ebpf:"virtuals"`
+	Vpcs           *ebpf.MapSpec `ebpf:"vpcs"`
 }
 
 // EndpointVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointVariableSpecs struct {
+	FlowShare     *ebpf.VariableSpec `ebpf:"flow_share"`
 	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
 	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
@@ -144,25 +166,35 @@ func (o *EndpointObjects) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointMaps struct {
-	Budgets   *ebpf.Map `ebpf:"budgets"`
-	Directory *ebpf.Map `ebpf:"directory"`
-	Drops     *ebpf.Map `ebpf:"drops"`
-	Endpoints *ebpf.Map `ebpf:"endpoints"`
-	Handed    *ebpf.Map `ebpf:"handed"`
-	Hosts     *ebpf.Map `ebpf:"hosts"`
-	Locals    *ebpf.Map `ebpf:"locals"`
-	Paths     *ebpf.Map `ebpf:"paths"`
-	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
-	Peers     *ebpf.Map `ebpf:"peers"`
-	Ports     *ebpf.Map `ebpf:"ports"`
-	Programs  *ebpf.Map `ebpf:"programs"`
-	Records   *ebpf.Map `ebpf:"records"`
-	Routes    *ebpf.Map `ebpf:"routes"`
-	Subnets   *ebpf.Map `ebpf:"subnets"`
-	Uplinks   *ebpf.Map `ebpf:"uplinks"`
-	Verdicts  *ebpf.Map `ebpf:"verdicts"`
-	Virtuals  *ebpf.Map `ebpf:"virtuals"`
-	Vpcs      *ebpf.Map `ebpf:"vpcs"`
+	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Directory      *ebpf.Map `ebpf:"directory"`
+	Drops          *ebpf.Map `ebpf:"drops"`
+	Endpoints      *ebpf.Map `ebpf:"endpoints"`
+	Flows          *ebpf.Map `ebpf:"flows"`
+	Fragments      *ebpf.Map `ebpf:"fragments"`
+	Handed         *ebpf.Map `ebpf:"handed"`
+	Hosts          *ebpf.Map `ebpf:"hosts"`
+	Locals         *ebpf.Map `ebpf:"locals"`
+	Openings       *ebpf.Map `ebpf:"openings"`
+	Paths          *ebpf.Map `ebpf:"paths"`
+	PeerSlots      *ebpf.Map `ebpf:"peer_slots"`
+	Peers          *ebpf.Map `ebpf:"peers"`
+	PolicyPeers    *ebpf.Map `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.Map `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.Map `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.Map `ebpf:"policy_sets"`
+	Ports          *ebpf.Map `ebpf:"ports"`
+	Programs       *ebpf.Map `ebpf:"programs"`
+	Records        *ebpf.Map `ebpf:"records"`
+	Routes         *ebpf.Map `ebpf:"routes"`
+	Rules          *ebpf.Map `ebpf:"rules"`
+	Shares         *ebpf.Map `ebpf:"shares"`
+	Subnets        *ebpf.Map `ebpf:"subnets"`
+	Tracked        *ebpf.Map `ebpf:"tracked"`
+	Uplinks        *ebpf.Map `ebpf:"uplinks"`
+	Verdicts       *ebpf.Map `ebpf:"verdicts"`
+	Virtuals       *ebpf.Map `ebpf:"virtuals"`
+	Vpcs           *ebpf.Map `ebpf:"vpcs"`
 }
 
 func (m *EndpointMaps) Close() error {
@@ -171,17 +203,27 @@ func (m *EndpointMaps) Close() error {
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
+		m.Flows,
+		m.Fragments,
 		m.Handed,
 		m.Hosts,
 		m.Locals,
+		m.Openings,
 		m.Paths,
 		m.PeerSlots,
 		m.Peers,
+		m.PolicyPeers,
+		m.PolicyPorts,
+		m.PolicyPrefixes,
+		m.PolicySets,
 		m.Ports,
 		m.Programs,
 		m.Records,
 		m.Routes,
+		m.Rules,
+		m.Shares,
 		m.Subnets,
+		m.Tracked,
 		m.Uplinks,
 		m.Verdicts,
 		m.Virtuals,
@@ -193,6 +235,7 @@ func (m *EndpointMaps) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointVariables struct {
+	FlowShare     *ebpf.Variable `ebpf:"flow_share"`
 	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
 	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
 	Simulated     *ebpf.Variable `ebpf:"simulated"`

@@ -22,6 +22,19 @@ var PortSlots = sync.OnceValue(func() uint32 { return row().Maps[RowMapPorts].Ma
 // of the map peer_slots as the C declares it.
 var PeerSlots = sync.OnceValue(func() uint32 { return row().Maps[RowMapPeerSlots].MaxEntries })
 
+// Sets is how many rows policy sets have (SETS): the size of the map policy_sets as
+// the C declares it.
+var Sets = sync.OnceValue(func() uint32 { return row().Maps[RowMapPolicySets].MaxEntries })
+
+// String is the state as people see it: "established".
+func (s RowFlowState) String() string { return name("flow_state", "FLOW_", uint64(s)) }
+
+// String is the direction as people see it: "ingress".
+func (d RowDirection) String() string { return name("direction", "DIRECTION_", uint64(d)) }
+
+// String is the verdict as people see it: "deny".
+func (v RowPolicyVerdict) String() string { return name("policy_verdict", "POLICY_", uint64(v)) }
+
 // String is the reason as people see it: "guard_address".
 func (r RowDropReason) String() string { return name("drop_reason", "DROP_", uint64(r)) }
 

@@ -20,6 +20,7 @@ const (
 	RowAccessACCESS_MISS   RowAccess = 1
 	RowAccessACCESS_HIT    RowAccess = 2
 	RowAccessACCESS_UPDATE RowAccess = 3
+	RowAccessACCESS_DELETE RowAccess = 4
 )
 
 type RowAddrKey struct {
@@ -40,6 +41,7 @@ type RowBudget struct {
 	_        structs.HostLayout
 	Icmp     uint64
 	Question uint64
+	Opening  uint64
 }
 
 type RowCount struct {
@@ -48,53 +50,65 @@ type RowCount struct {
 	Bytes   uint64
 }
 
+type RowDirection uint32
+
+const (
+	RowDirectionDIRECTION_EGRESS  RowDirection = 0
+	RowDirectionDIRECTION_INGRESS RowDirection = 1
+)
+
 type RowDropReason uint32
 
 const (
-	RowDropReasonDROP_NONE            RowDropReason = 0
-	RowDropReasonDROP_TRUNCATED       RowDropReason = 1
-	RowDropReasonDROP_ETHERTYPE       RowDropReason = 2
-	RowDropReasonDROP_IP_HEADER       RowDropReason = 3
-	RowDropReasonDROP_IP_ADDRESS      RowDropReason = 4
-	RowDropReasonDROP_EXTENSION       RowDropReason = 5
-	RowDropReasonDROP_MULTICAST       RowDropReason = 6
-	RowDropReasonDROP_NO_PORT         RowDropReason = 7
-	RowDropReasonDROP_GUARD_MAC       RowDropReason = 8
-	RowDropReasonDROP_GUARD_ADDRESS   RowDropReason = 9
-	RowDropReasonDROP_GUARD_ARP       RowDropReason = 10
-	RowDropReasonDROP_GUARD_ND        RowDropReason = 11
-	RowDropReasonDROP_ARP_OWN         RowDropReason = 12
-	RowDropReasonDROP_ARP_FOREIGN     RowDropReason = 13
-	RowDropReasonDROP_ARP_OTHER       RowDropReason = 14
-	RowDropReasonDROP_ND_OWN          RowDropReason = 15
-	RowDropReasonDROP_ND_FOREIGN      RowDropReason = 16
-	RowDropReasonDROP_ND_OTHER        RowDropReason = 17
-	RowDropReasonDROP_DESTINATION_MAC RowDropReason = 18
-	RowDropReasonDROP_NO_SUBNET       RowDropReason = 19
-	RowDropReasonDROP_NO_ENDPOINT     RowDropReason = 20
-	RowDropReasonDROP_NO_BOUNCER      RowDropReason = 21
-	RowDropReasonDROP_NO_HOST         RowDropReason = 22
-	RowDropReasonDROP_TTL             RowDropReason = 23
-	RowDropReasonDROP_MTU             RowDropReason = 24
-	RowDropReasonDROP_NO_ROOM         RowDropReason = 25
-	RowDropReasonDROP_TUNNEL_SOURCE   RowDropReason = 26
-	RowDropReasonDROP_TUNNEL_FRAGMENT RowDropReason = 27
-	RowDropReasonDROP_TUNNEL_CHECKSUM RowDropReason = 28
-	RowDropReasonDROP_GENEVE_HEADER   RowDropReason = 29
-	RowDropReasonDROP_GENEVE_CRITICAL RowDropReason = 30
-	RowDropReasonDROP_GENEVE_OPTION   RowDropReason = 31
-	RowDropReasonDROP_NOT_OURS        RowDropReason = 32
-	RowDropReasonDROP_RELAY_LIMIT     RowDropReason = 33
-	RowDropReasonDROP_SEND_BACK       RowDropReason = 34
-	RowDropReasonDROP_ECN             RowDropReason = 35
-	RowDropReasonDROP_STALE           RowDropReason = 36
-	RowDropReasonDROP_NOT_HERE        RowDropReason = 37
-	RowDropReasonDROP_REFUSAL         RowDropReason = 38
-	RowDropReasonDROP_GATEWAY         RowDropReason = 39
-	RowDropReasonDROP_FRAGMENT        RowDropReason = 40
-	RowDropReasonDROP_NO_PROGRAM      RowDropReason = 41
-	RowDropReasonDROP_BUDGET          RowDropReason = 42
-	RowDropReasonDROP_MAX             RowDropReason = 43
+	RowDropReasonDROP_NONE             RowDropReason = 0
+	RowDropReasonDROP_TRUNCATED        RowDropReason = 1
+	RowDropReasonDROP_ETHERTYPE        RowDropReason = 2
+	RowDropReasonDROP_IP_HEADER        RowDropReason = 3
+	RowDropReasonDROP_IP_ADDRESS       RowDropReason = 4
+	RowDropReasonDROP_EXTENSION        RowDropReason = 5
+	RowDropReasonDROP_MULTICAST        RowDropReason = 6
+	RowDropReasonDROP_NO_PORT          RowDropReason = 7
+	RowDropReasonDROP_GUARD_MAC        RowDropReason = 8
+	RowDropReasonDROP_GUARD_ADDRESS    RowDropReason = 9
+	RowDropReasonDROP_GUARD_ARP        RowDropReason = 10
+	RowDropReasonDROP_GUARD_ND         RowDropReason = 11
+	RowDropReasonDROP_ARP_OWN          RowDropReason = 12
+	RowDropReasonDROP_ARP_FOREIGN      RowDropReason = 13
+	RowDropReasonDROP_ARP_OTHER        RowDropReason = 14
+	RowDropReasonDROP_ND_OWN           RowDropReason = 15
+	RowDropReasonDROP_ND_FOREIGN       RowDropReason = 16
+	RowDropReasonDROP_ND_OTHER         RowDropReason = 17
+	RowDropReasonDROP_DESTINATION_MAC  RowDropReason = 18
+	RowDropReasonDROP_NO_SUBNET        RowDropReason = 19
+	RowDropReasonDROP_NO_ENDPOINT      RowDropReason = 20
+	RowDropReasonDROP_NO_BOUNCER       RowDropReason = 21
+	RowDropReasonDROP_NO_HOST          RowDropReason = 22
+	RowDropReasonDROP_TTL              RowDropReason = 23
+	RowDropReasonDROP_MTU              RowDropReason = 24
+	RowDropReasonDROP_NO_ROOM          RowDropReason = 25
+	RowDropReasonDROP_TUNNEL_SOURCE    RowDropReason = 26
+	RowDropReasonDROP_TUNNEL_FRAGMENT  RowDropReason = 27
+	RowDropReasonDROP_TUNNEL_CHECKSUM  RowDropReason = 28
+	RowDropReasonDROP_GENEVE_HEADER    RowDropReason = 29
+	RowDropReasonDROP_GENEVE_CRITICAL  RowDropReason = 30
+	RowDropReasonDROP_GENEVE_OPTION    RowDropReason = 31
+	RowDropReasonDROP_NOT_OURS         RowDropReason = 32
+	RowDropReasonDROP_RELAY_LIMIT      RowDropReason = 33
+	RowDropReasonDROP_SEND_BACK        RowDropReason = 34
+	RowDropReasonDROP_ECN              RowDropReason = 35
+	RowDropReasonDROP_STALE            RowDropReason = 36
+	RowDropReasonDROP_NOT_HERE         RowDropReason = 37
+	RowDropReasonDROP_REFUSAL          RowDropReason = 38
+	RowDropReasonDROP_GATEWAY          RowDropReason = 39
+	RowDropReasonDROP_FRAGMENT         RowDropReason = 40
+	RowDropReasonDROP_NO_PROGRAM       RowDropReason = 41
+	RowDropReasonDROP_BUDGET           RowDropReason = 42
+	RowDropReasonDROP_POLICY_EGRESS    RowDropReason = 43
+	RowDropReasonDROP_POLICY_INGRESS   RowDropReason = 44
+	RowDropReasonDROP_FLOW_FULL        RowDropReason = 45
+	RowDropReasonDROP_FLOW_QUOTA       RowDropReason = 46
+	RowDropReasonDROP_FRAGMENT_UNKNOWN RowDropReason = 47
+	RowDropReasonDROP_MAX              RowDropReason = 48
 )
 
 type RowEndpoint struct {
@@ -119,7 +133,67 @@ type RowEndpoint struct {
 		}
 	}
 	Generation uint8
-	Pad        [3]uint8
+	Self       uint8
+	Keep       uint8
+	Pad        uint8
+	Set        [2]uint32
+}
+
+type RowFlow struct {
+	_       structs.HostLayout
+	Seen    uint32
+	Tick    uint32
+	Opener  uint8
+	State   uint8
+	Quick   uint8
+	Pad     uint8
+	Charged uint32
+	Set     [2]uint32
+	Rule    [2]uint32
+	End     [2]struct {
+		_          structs.HostLayout
+		Endpoint   uint32
+		Host       uint32
+		Identity   uint32
+		Epoch      uint16
+		Generation uint8
+		Closed     uint8
+	}
+}
+
+type RowFlowKey struct {
+	_        structs.HostLayout
+	Vni      uint32
+	Port     [2]uint16
+	Addr     [2][16]uint8
+	Protocol uint8
+	Pad      [3]uint8
+}
+
+type RowFlowState uint32
+
+const (
+	RowFlowStateFLOW_NONE        RowFlowState = 0
+	RowFlowStateFLOW_OPENING     RowFlowState = 1
+	RowFlowStateFLOW_REPLIED     RowFlowState = 2
+	RowFlowStateFLOW_ESTABLISHED RowFlowState = 3
+	RowFlowStateFLOW_CLOSING     RowFlowState = 4
+	RowFlowStateFLOW_CLOSED      RowFlowState = 5
+	RowFlowStateFLOW_CUT         RowFlowState = 6
+)
+
+type RowFragmentKey struct {
+	_           structs.HostLayout
+	Source      RowAddrKey
+	Destination [16]uint8
+	Id          uint32
+	Protocol    uint32
+}
+
+type RowFragmentPorts struct {
+	_    structs.HostLayout
+	From uint16
+	To   uint16
 }
 
 type RowHanded struct {
@@ -147,6 +221,7 @@ type RowHanded struct {
 	Pad              [2]uint8
 	Found            uint32
 	Token            uint32
+	FragmentId       uint32
 	Host             [16]uint8
 }
 
@@ -171,7 +246,14 @@ type RowHost struct {
 	Family   uint8
 	Down     uint8
 	Pad      [2]uint8
+	Epoch    uint32
 	Lowered  uint32
+}
+
+type RowJudgement struct {
+	_    structs.HostLayout
+	Word uint32
+	Of   uint32
 }
 
 type RowLocal struct {
@@ -233,6 +315,46 @@ type RowPeerSlot struct {
 	Host uint32
 }
 
+type RowPolicyPeerKey struct {
+	_        structs.HostLayout
+	Set      uint32
+	Identity uint32
+}
+
+type RowPolicyPortKey struct {
+	_         structs.HostLayout
+	Prefixlen uint32
+	Class     uint32
+	Protocol  uint8
+	Pad       uint8
+	Port      uint16
+}
+
+type RowPolicyPrefixKey struct {
+	_         structs.HostLayout
+	Prefixlen uint32
+	Set       uint32
+	Addr      [16]uint8
+}
+
+type RowPolicySet struct {
+	_        structs.HostLayout
+	Number   uint32
+	Peers    uint8
+	Prefixes uint8
+	Pad      [2]uint8
+	Fallback RowJudgement
+}
+
+type RowPolicyVerdict uint32
+
+const (
+	RowPolicyVerdictPOLICY_NONE   RowPolicyVerdict = 0
+	RowPolicyVerdictPOLICY_ACCEPT RowPolicyVerdict = 1
+	RowPolicyVerdictPOLICY_DENY   RowPolicyVerdict = 2
+	RowPolicyVerdictPOLICY_AUDIT  RowPolicyVerdict = 3
+)
+
 type RowPort struct {
 	_        structs.HostLayout
 	Ifindex  uint32
@@ -252,7 +374,8 @@ const (
 	RowProgramPROGRAM_TURN  RowProgram = 0
 	RowProgramPROGRAM_RETRY RowProgram = 1
 	RowProgramPROGRAM_TELL  RowProgram = 2
-	RowProgramPROGRAM_MAX   RowProgram = 3
+	RowProgramPROGRAM_ADMIT RowProgram = 3
+	RowProgramPROGRAM_MAX   RowProgram = 4
 )
 
 type RowRecord struct {
@@ -264,20 +387,27 @@ type RowRecord struct {
 	HashLookups  uint32
 	ArrayLookups uint32
 	Updates      uint32
-	Pad          uint32
+	Rule         [2]uint32
+	Judged       [2]uint8
+	Pad          [2]uint8
 	Stage        [32]struct {
 		_      structs.HostLayout
 		Stage  uint8
 		Table  uint8
 		Access uint8
 		Pad    uint8
-		Key    [24]uint8
+		Key    [44]uint8
 	}
 }
 
 type RowRoute struct {
 	_      structs.HostLayout
 	Subnet uint32
+}
+
+type RowShare struct {
+	_     structs.HostLayout
+	Flows uint32
 }
 
 type RowStage uint32
@@ -301,7 +431,9 @@ const (
 	RowStageSTAGE_NOT_HERE    RowStage = 15
 	RowStageSTAGE_REFUSE      RowStage = 16
 	RowStageSTAGE_GATEWAY     RowStage = 17
-	RowStageSTAGE_MAX         RowStage = 18
+	RowStageSTAGE_FLOW        RowStage = 18
+	RowStageSTAGE_JUDGE       RowStage = 19
+	RowStageSTAGE_MAX         RowStage = 20
 )
 
 type RowSubnet struct {
@@ -321,22 +453,59 @@ type RowSubnet struct {
 type RowTable uint32
 
 const (
-	RowTableTABLE_NONE       RowTable = 0
-	RowTableTABLE_PORTS      RowTable = 1
-	RowTableTABLE_ENDPOINTS  RowTable = 2
-	RowTableTABLE_LOCALS     RowTable = 3
-	RowTableTABLE_PATHS      RowTable = 4
-	RowTableTABLE_HOSTS      RowTable = 5
-	RowTableTABLE_PEERS      RowTable = 6
-	RowTableTABLE_PEER_SLOTS RowTable = 7
-	RowTableTABLE_UPLINKS    RowTable = 8
-	RowTableTABLE_SUBNETS    RowTable = 9
-	RowTableTABLE_VPCS       RowTable = 10
-	RowTableTABLE_DIRECTORY  RowTable = 11
-	RowTableTABLE_ROUTES     RowTable = 12
-	RowTableTABLE_BUDGETS    RowTable = 13
-	RowTableTABLE_MAX        RowTable = 14
+	RowTableTABLE_NONE            RowTable = 0
+	RowTableTABLE_PORTS           RowTable = 1
+	RowTableTABLE_ENDPOINTS       RowTable = 2
+	RowTableTABLE_LOCALS          RowTable = 3
+	RowTableTABLE_PATHS           RowTable = 4
+	RowTableTABLE_HOSTS           RowTable = 5
+	RowTableTABLE_PEERS           RowTable = 6
+	RowTableTABLE_PEER_SLOTS      RowTable = 7
+	RowTableTABLE_UPLINKS         RowTable = 8
+	RowTableTABLE_SUBNETS         RowTable = 9
+	RowTableTABLE_VPCS            RowTable = 10
+	RowTableTABLE_DIRECTORY       RowTable = 11
+	RowTableTABLE_ROUTES          RowTable = 12
+	RowTableTABLE_BUDGETS         RowTable = 13
+	RowTableTABLE_FLOWS           RowTable = 14
+	RowTableTABLE_OPENINGS        RowTable = 15
+	RowTableTABLE_SHARES          RowTable = 16
+	RowTableTABLE_FRAGMENTS       RowTable = 17
+	RowTableTABLE_POLICY_SETS     RowTable = 18
+	RowTableTABLE_POLICY_PEERS    RowTable = 19
+	RowTableTABLE_POLICY_PREFIXES RowTable = 20
+	RowTableTABLE_POLICY_PORTS    RowTable = 21
+	RowTableTABLE_MAX             RowTable = 22
 )
+
+type RowTracked struct {
+	_          structs.HostLayout
+	Key        RowFlowKey
+	Quoted     RowFlowKey
+	Endpoint   [2]uint32
+	Identity   [2]uint32
+	Host       [2]uint32
+	Epoch      [2]uint16
+	Generation [2]uint8
+	Side       uint8
+	Known      uint8
+	Flags      uint8
+	Belongs    uint8
+	Own        [2]uint8
+	Changed    uint8
+	Doubt      uint8
+	Hearsay    uint8
+	Pad        [3]uint8
+	_          [2]byte
+	Bytes      uint32
+	Judge      [2]uint32
+	Now        uint64
+	Row        RowFlow
+	Prefix     RowPolicyPrefixKey
+	Port       RowPolicyPortKey
+	Peer       RowPolicyPeerKey
+	_          [4]byte
+}
 
 type RowUnderlayKey struct {
 	_    structs.HostLayout
@@ -388,33 +557,46 @@ type RowVpc struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	RowMapBudgets        = "budgets"
-	RowMapDirectory      = "directory"
-	RowMapDrops          = "drops"
-	RowMapEndpoints      = "endpoints"
-	RowMapHanded         = "handed"
-	RowMapHosts          = "hosts"
-	RowMapLocals         = "locals"
-	RowMapPaths          = "paths"
-	RowMapPeerSlots      = "peer_slots"
-	RowMapPeers          = "peers"
-	RowMapPorts          = "ports"
-	RowMapPrograms       = "programs"
-	RowMapRecords        = "records"
-	RowMapRoutes         = "routes"
-	RowMapSubnets        = "subnets"
-	RowMapUplinks        = "uplinks"
-	RowMapVerdicts       = "verdicts"
-	RowMapVirtuals       = "virtuals"
-	RowMapVpcs           = "vpcs"
-	RowVarAccessType     = "access_type"
-	RowVarBouncerType    = "bouncer_type"
-	RowVarDropReasonType = "drop_reason_type"
-	RowVarPathStateType  = "path_state_type"
-	RowVarProgramType    = "program_type"
-	RowVarStageType      = "stage_type"
-	RowVarTableType      = "table_type"
-	RowVarVerdictType    = "verdict_type"
+	RowMapBudgets           = "budgets"
+	RowMapDirectory         = "directory"
+	RowMapDrops             = "drops"
+	RowMapEndpoints         = "endpoints"
+	RowMapFlows             = "flows"
+	RowMapFragments         = "fragments"
+	RowMapHanded            = "handed"
+	RowMapHosts             = "hosts"
+	RowMapLocals            = "locals"
+	RowMapOpenings          = "openings"
+	RowMapPaths             = "paths"
+	RowMapPeerSlots         = "peer_slots"
+	RowMapPeers             = "peers"
+	RowMapPolicyPeers       = "policy_peers"
+	RowMapPolicyPorts       = "policy_ports"
+	RowMapPolicyPrefixes    = "policy_prefixes"
+	RowMapPolicySets        = "policy_sets"
+	RowMapPorts             = "ports"
+	RowMapPrograms          = "programs"
+	RowMapRecords           = "records"
+	RowMapRoutes            = "routes"
+	RowMapRules             = "rules"
+	RowMapShares            = "shares"
+	RowMapSubnets           = "subnets"
+	RowMapTracked           = "tracked"
+	RowMapUplinks           = "uplinks"
+	RowMapVerdicts          = "verdicts"
+	RowMapVirtuals          = "virtuals"
+	RowMapVpcs              = "vpcs"
+	RowVarAccessType        = "access_type"
+	RowVarBouncerType       = "bouncer_type"
+	RowVarDirectionType     = "direction_type"
+	RowVarDropReasonType    = "drop_reason_type"
+	RowVarFlowStateType     = "flow_state_type"
+	RowVarPathStateType     = "path_state_type"
+	RowVarPolicyVerdictType = "policy_verdict_type"
+	RowVarProgramType       = "program_type"
+	RowVarStageType         = "stage_type"
+	RowVarTableType         = "table_type"
+	RowVarVerdictType       = "verdict_type"
 )
 
 // LoadRow returns the embedded CollectionSpec for Row.
@@ -465,39 +647,52 @@ type RowProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type RowMapSpecs struct {
-	Budgets   *ebpf.MapSpec `ebpf:"budgets"`
-	Directory *ebpf.MapSpec `ebpf:"directory"`
-	Drops     *ebpf.MapSpec `ebpf:"drops"`
-	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
-	Handed    *ebpf.MapSpec `ebpf:"handed"`
-	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
-	Locals    *ebpf.MapSpec `ebpf:"locals"`
-	Paths     *ebpf.MapSpec `ebpf:"paths"`
-	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
-	Peers     *ebpf.MapSpec `ebpf:"peers"`
-	Ports     *ebpf.MapSpec `ebpf:"ports"`
-	Programs  *ebpf.MapSpec `ebpf:"programs"`
-	Records   *ebpf.MapSpec `ebpf:"records"`
-	Routes    *ebpf.MapSpec `ebpf:"routes"`
-	Subnets   *ebpf.MapSpec `ebpf:"subnets"`
-	Uplinks   *ebpf.MapSpec `ebpf:"uplinks"`
-	Verdicts  *ebpf.MapSpec `ebpf:"verdicts"`
-	Virtuals  *ebpf.MapSpec `ebpf:"virtuals"`
-	Vpcs      *ebpf.MapSpec `ebpf:"vpcs"`
+	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Directory      *ebpf.MapSpec `ebpf:"directory"`
+	Drops          *ebpf.MapSpec `ebpf:"drops"`
+	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
+	Flows          *ebpf.MapSpec `ebpf:"flows"`
+	Fragments      *ebpf.MapSpec `ebpf:"fragments"`
+	Handed         *ebpf.MapSpec `ebpf:"handed"`
+	Hosts          *ebpf.MapSpec `ebpf:"hosts"`
+	Locals         *ebpf.MapSpec `ebpf:"locals"`
+	Openings       *ebpf.MapSpec `ebpf:"openings"`
+	Paths          *ebpf.MapSpec `ebpf:"paths"`
+	PeerSlots      *ebpf.MapSpec `ebpf:"peer_slots"`
+	Peers          *ebpf.MapSpec `ebpf:"peers"`
+	PolicyPeers    *ebpf.MapSpec `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.MapSpec `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.MapSpec `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.MapSpec `ebpf:"policy_sets"`
+	Ports          *ebpf.MapSpec `ebpf:"ports"`
+	Programs       *ebpf.MapSpec `ebpf:"programs"`
+	Records        *ebpf.MapSpec `ebpf:"records"`
+	Routes         *ebpf.MapSpec `ebpf:"routes"`
+	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Shares         *ebpf.MapSpec `ebpf:"shares"`
+	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
+	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
+	Uplinks        *ebpf.MapSpec `ebpf:"uplinks"`
+	Verdicts       *ebpf.MapSpec `ebpf:"verdicts"`
+	Virtuals       *ebpf.MapSpec `ebpf:"virtuals"`
+	Vpcs           *ebpf.MapSpec `ebpf:"vpcs"`
 }
 
 // RowVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type RowVariableSpecs struct {
-	AccessType     *ebpf.VariableSpec `ebpf:"access_type"`
-	BouncerType    *ebpf.VariableSpec `ebpf:"bouncer_type"`
-	DropReasonType *ebpf.VariableSpec `ebpf:"drop_reason_type"`
-	PathStateType  *ebpf.VariableSpec `ebpf:"path_state_type"`
-	ProgramType    *ebpf.VariableSpec `ebpf:"program_type"`
-	StageType      *ebpf.VariableSpec `ebpf:"stage_type"`
-	TableType      *ebpf.VariableSpec `ebpf:"table_type"`
-	VerdictType    *ebpf.VariableSpec `ebpf:"verdict_type"`
+	AccessType        *ebpf.VariableSpec `ebpf:"access_type"`
+	BouncerType       *ebpf.VariableSpec `ebpf:"bouncer_type"`
+	DirectionType     *ebpf.VariableSpec `ebpf:"direction_type"`
+	DropReasonType    *ebpf.VariableSpec `ebpf:"drop_reason_type"`
+	FlowStateType     *ebpf.VariableSpec `ebpf:"flow_state_type"`
+	PathStateType     *ebpf.VariableSpec `ebpf:"path_state_type"`
+	PolicyVerdictType *ebpf.VariableSpec `ebpf:"policy_verdict_type"`
+	ProgramType       *ebpf.VariableSpec `ebpf:"program_type"`
+	StageType         *ebpf.VariableSpec `ebpf:"stage_type"`
+	TableType         *ebpf.VariableSpec `ebpf:"table_type"`
+	VerdictType       *ebpf.VariableSpec `ebpf:"verdict_type"`
 }
 
 // RowObjects contains all objects after they have been loaded into the kernel.
@@ -520,25 +715,35 @@ func (o *RowObjects) Close() error {
 //
 // It can be passed to LoadRowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RowMaps struct {
-	Budgets   *ebpf.Map `ebpf:"budgets"`
-	Directory *ebpf.Map `ebpf:"directory"`
-	Drops     *ebpf.Map `ebpf:"drops"`
-	Endpoints *ebpf.Map `ebpf:"endpoints"`
-	Handed    *ebpf.Map `ebpf:"handed"`
-	Hosts     *ebpf.Map `ebpf:"hosts"`
-	Locals    *ebpf.Map `ebpf:"locals"`
-	Paths     *ebpf.Map `ebpf:"paths"`
-	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
-	Peers     *ebpf.Map `ebpf:"peers"`
-	Ports     *ebpf.Map `ebpf:"ports"`
-	Programs  *ebpf.Map `ebpf:"programs"`
-	Records   *ebpf.Map `ebpf:"records"`
-	Routes    *ebpf.Map `ebpf:"routes"`
-	Subnets   *ebpf.Map `ebpf:"subnets"`
-	Uplinks   *ebpf.Map `ebpf:"uplinks"`
-	Verdicts  *ebpf.Map `ebpf:"verdicts"`
-	Virtuals  *ebpf.Map `ebpf:"virtuals"`
-	Vpcs      *ebpf.Map `ebpf:"vpcs"`
+	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Directory      *ebpf.Map `ebpf:"directory"`
+	Drops          *ebpf.Map `ebpf:"drops"`
+	Endpoints      *ebpf.Map `ebpf:"endpoints"`
+	Flows          *ebpf.Map `ebpf:"flows"`
+	Fragments      *ebpf.Map `ebpf:"fragments"`
+	Handed         *ebpf.Map `ebpf:"handed"`
+	Hosts          *ebpf.Map `ebpf:"hosts"`
+	Locals         *ebpf.Map `ebpf:"locals"`
+	Openings       *ebpf.Map `ebpf:"openings"`
+	Paths          *ebpf.Map `ebpf:"paths"`
+	PeerSlots      *ebpf.Map `ebpf:"peer_slots"`
+	Peers          *ebpf.Map `ebpf:"peers"`
+	PolicyPeers    *ebpf.Map `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.Map `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.Map `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.Map `ebpf:"policy_sets"`
+	Ports          *ebpf.Map `ebpf:"ports"`
+	Programs       *ebpf.Map `ebpf:"programs"`
+	Records        *ebpf.Map `ebpf:"records"`
+	Routes         *ebpf.Map `ebpf:"routes"`
+	Rules          *ebpf.Map `ebpf:"rules"`
+	Shares         *ebpf.Map `ebpf:"shares"`
+	Subnets        *ebpf.Map `ebpf:"subnets"`
+	Tracked        *ebpf.Map `ebpf:"tracked"`
+	Uplinks        *ebpf.Map `ebpf:"uplinks"`
+	Verdicts       *ebpf.Map `ebpf:"verdicts"`
+	Virtuals       *ebpf.Map `ebpf:"virtuals"`
+	Vpcs           *ebpf.Map `ebpf:"vpcs"`
 }
 
 func (m *RowMaps) Close() error {
@@ -547,17 +752,27 @@ func (m *RowMaps) Close() error {
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
+		m.Flows,
+		m.Fragments,
 		m.Handed,
 		m.Hosts,
 		m.Locals,
+		m.Openings,
 		m.Paths,
 		m.PeerSlots,
 		m.Peers,
+		m.PolicyPeers,
+		m.PolicyPorts,
+		m.PolicyPrefixes,
+		m.PolicySets,
 		m.Ports,
 		m.Programs,
 		m.Records,
 		m.Routes,
+		m.Rules,
+		m.Shares,
 		m.Subnets,
+		m.Tracked,
 		m.Uplinks,
 		m.Verdicts,
 		m.Virtuals,
@@ -569,14 +784,17 @@ func (m *RowMaps) Close() error {
 //
 // It can be passed to LoadRowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RowVariables struct {
-	AccessType     *ebpf.Variable `ebpf:"access_type"`
-	BouncerType    *ebpf.Variable `ebpf:"bouncer_type"`
-	DropReasonType *ebpf.Variable `ebpf:"drop_reason_type"`
-	PathStateType  *ebpf.Variable `ebpf:"path_state_type"`
-	ProgramType    *ebpf.Variable `ebpf:"program_type"`
-	StageType      *ebpf.Variable `ebpf:"stage_type"`
-	TableType      *ebpf.Variable `ebpf:"table_type"`
-	VerdictType    *ebpf.Variable `ebpf:"verdict_type"`
+	AccessType        *ebpf.Variable `ebpf:"access_type"`
+	BouncerType       *ebpf.Variable `ebpf:"bouncer_type"`
+	DirectionType     *ebpf.Variable `ebpf:"direction_type"`
+	DropReasonType    *ebpf.Variable `ebpf:"drop_reason_type"`
+	FlowStateType     *ebpf.Variable `ebpf:"flow_state_type"`
+	PathStateType     *ebpf.Variable `ebpf:"path_state_type"`
+	PolicyVerdictType *ebpf.Variable `ebpf:"policy_verdict_type"`
+	ProgramType       *ebpf.Variable `ebpf:"program_type"`
+	StageType         *ebpf.Variable `ebpf:"stage_type"`
+	TableType         *ebpf.Variable `ebpf:"table_type"`
+	VerdictType       *ebpf.Variable `ebpf:"verdict_type"`
 }
 
 // RowPrograms contains all programs after they have been loaded into the kernel.

@@ -17,6 +17,9 @@ const enum table table_type SEC(".rodata.types");
 const enum access access_type SEC(".rodata.types");
 const enum path_state path_state_type SEC(".rodata.types");
 const enum program program_type SEC(".rodata.types");
+const enum direction direction_type SEC(".rodata.types");
+const enum flow_state flow_state_type SEC(".rodata.types");
+const enum policy_verdict policy_verdict_type SEC(".rodata.types");
 const enum bouncer bouncer_type SEC(".rodata.types");
 
 char _license[] SEC("license") = "Dual BSD/GPL";

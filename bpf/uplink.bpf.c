@@ -7,12 +7,15 @@
  *
  *   ours? else pass → tunnel and source checked → inner frame parsed
  *      → a question for an endpoint that is known to be elsewhere?  relay it
- *      → local?   learn what it tells, deliver
- *      → else     turn
+ *      → of a flow in which nothing has changed?  deliver
+ *      → else     admit
  *
  * Packets that come back, or have to go back, are few; the programs for them are
  * verified on their own:
  *
+ * admit    a first packet, or one since which something has changed
+ *          → local?  judge it, learn what it tells, deliver
+ *          → else    turn
  * turn     a question  → relay, send back or refuse it, as bouncer or divider
  *          else        → not here: back to where it came from
  * retry    a packet that came back with the location, or because its endpoint is
@@ -55,18 +58,6 @@ static __always_inline enum drop_reason parse(struct pkt *p, struct tunnel *t, b
 	return is_link_message(p) ? DROP_ND_OTHER : DROP_NONE;
 }
 
-static __always_inline enum drop_reason receive(struct pkt *p, const struct tunnel *t,
-						const struct local *to)
-{
-	enum drop_reason reason = carry_congestion(p, t->tos);
-
-	if (reason)
-		return reason;
-	if (t->option.type == GENEVE_RETURN)
-		learn(p, t, to);
-	return deliver(p, &to->door, t->length);
-}
-
 /* Onto the underlay again, the headers as they are but for addresses: so are nearly
  * all questions relayed. */
 static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel *t,
@@ -86,12 +77,37 @@ static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel
 	return reason ? reason : decide(p, VERDICT_RELAY, hook_bounce(p->ctx), h->ifindex);
 }
 
+/* A packet of a flow in which nothing has changed; false: it is not. */
+static __always_inline bool receive_quickly(struct pkt *p, const struct tunnel *t,
+					    enum drop_reason *reason)
+{
+	struct flow_key key __attribute__((aligned(8)));
+	struct endpoint *to;
+	struct flow *f;
+	__u32 side;
+
+	stage(p, STAGE_FLOW);
+	if (!is_quick(p, &key, &side))
+		return false;
+	f = quick_flow(p, &key, side);
+	if (!f || f->end[side].identity != t->identity ||
+	    f->end[other_end(side)].generation != t->generation)
+		return false;
+	to = end_here(p, f, other_end(side), p->destination.addr);
+	if (!to)
+		return false;
+	touch(p, f, &key);
+	*reason = carry_congestion(p, t->tos);
+	if (!*reason)
+		*reason = deliver(p, &to->door, t->length);
+	return true;
+}
+
 static __always_inline enum drop_reason take_in(struct pkt *p, const struct tunnel *t)
 {
-	bool question = is_question(t);
-	struct local *local;
+	enum drop_reason reason = DROP_NONE;
 
-	if (question) {
+	if (is_question(t)) {
 		struct location *l;
 
 		stage(p, STAGE_RELAY);
@@ -99,14 +115,10 @@ static __always_inline enum drop_reason take_in(struct pkt *p, const struct tunn
 		if (l && l->host)
 			return t->option.flags & RETURN_SEND_BACK ? hand_over(p, t, PROGRAM_TURN)
 								  : relay(p, t, l);
+	} else if (!t->option.type && receive_quickly(p, t, &reason)) {
+		return reason;
 	}
-	stage(p, STAGE_LOCAL);
-	local = locals_row(p, &p->destination);
-	if (!local)
-		return hand_over(p, t, PROGRAM_TURN);
-	if (local->generation == t->generation || (question && !t->generation))
-		return receive(p, t, local);
-	return question ? DROP_STALE : hand_over(p, t, PROGRAM_TURN);
+	return hand_over(p, t, PROGRAM_ADMIT);
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)
@@ -138,6 +150,58 @@ int uplink(hook_ctx *ctx)
 
 	begin(&p, ctx);
 	return finish(&p, process(&p));
+}
+
+/* To its endpoint, if policy has nothing against it. */
+static __always_inline enum drop_reason receive(struct pkt *p, const struct tunnel *t,
+						const struct local *to)
+{
+	struct endpoint *e = endpoints_row(p, to->endpoint);
+	struct tracked *k = NULL;
+	enum drop_reason reason;
+
+	if (!e)
+		return DROP_NOT_OURS;
+	reason = carry_congestion(p, t->tos);
+	if (!reason)
+		reason = note(p, &k);
+	if (reason || !k)
+		return reason;
+	k->identity[ROLE_SOURCE] = t->identity;
+	note_here(k, ROLE_DESTINATION, to->endpoint, e);
+	reason = track(p, k);
+	if (reason)
+		return reason;
+	if (t->option.type == GENEVE_RETURN)
+		learn(p, t, to);
+	return deliver(p, &to->door, t->length);
+}
+
+static __always_inline enum drop_reason process_admit(struct pkt *p)
+{
+	struct local *local;
+	struct tunnel t;
+	bool question;
+
+	if (!take_over(p, &t))
+		return DROP_TRUNCATED;
+	question = is_question(&t);
+	stage(p, STAGE_LOCAL);
+	local = locals_row(p, &p->destination);
+	if (!local || (question && t.option.flags & RETURN_JUDGE))
+		return next_program(p, PROGRAM_TURN);
+	if (local->generation == t.generation || (question && !t.generation))
+		return receive(p, &t, local);
+	return question ? DROP_STALE : next_program(p, PROGRAM_TURN);
+}
+
+HOOK_PROGRAM
+int admit(hook_ctx *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_admit(&p));
 }
 
 /* Back onto the underlay, under new outer headers. */

@@ -16,34 +16,46 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	UplinkMapBudgets       = "budgets"
-	UplinkMapDirectory     = "directory"
-	UplinkMapDrops         = "drops"
-	UplinkMapEndpoints     = "endpoints"
-	UplinkMapHanded        = "handed"
-	UplinkMapHosts         = "hosts"
-	UplinkMapLocals        = "locals"
-	UplinkMapPaths         = "paths"
-	UplinkMapPeerSlots     = "peer_slots"
-	UplinkMapPeers         = "peers"
-	UplinkMapPorts         = "ports"
-	UplinkMapPrograms      = "programs"
-	UplinkMapRecords       = "records"
-	UplinkMapRoutes        = "routes"
-	UplinkMapSubnets       = "subnets"
-	UplinkMapUplinks       = "uplinks"
-	UplinkMapVerdicts      = "verdicts"
-	UplinkMapVirtuals      = "virtuals"
-	UplinkMapVpcs          = "vpcs"
-	UplinkProgRetry        = "retry"
-	UplinkProgTell         = "tell"
-	UplinkProgTurn         = "turn"
-	UplinkProgUplink       = "uplink"
-	UplinkVarQuestionBurst = "question_burst"
-	UplinkVarRepeatable    = "repeatable"
-	UplinkVarSimulated     = "simulated"
-	UplinkVarTokenSecret   = "token_secret"
-	UplinkVarTransmits     = "transmits"
+	UplinkMapBudgets        = "budgets"
+	UplinkMapDirectory      = "directory"
+	UplinkMapDrops          = "drops"
+	UplinkMapEndpoints      = "endpoints"
+	UplinkMapFlows          = "flows"
+	UplinkMapFragments      = "fragments"
+	UplinkMapHanded         = "handed"
+	UplinkMapHosts          = "hosts"
+	UplinkMapLocals         = "locals"
+	UplinkMapOpenings       = "openings"
+	UplinkMapPaths          = "paths"
+	UplinkMapPeerSlots      = "peer_slots"
+	UplinkMapPeers          = "peers"
+	UplinkMapPolicyPeers    = "policy_peers"
+	UplinkMapPolicyPorts    = "policy_ports"
+	UplinkMapPolicyPrefixes = "policy_prefixes"
+	UplinkMapPolicySets     = "policy_sets"
+	UplinkMapPorts          = "ports"
+	UplinkMapPrograms       = "programs"
+	UplinkMapRecords        = "records"
+	UplinkMapRoutes         = "routes"
+	UplinkMapRules          = "rules"
+	UplinkMapShares         = "shares"
+	UplinkMapSubnets        = "subnets"
+	UplinkMapTracked        = "tracked"
+	UplinkMapUplinks        = "uplinks"
+	UplinkMapVerdicts       = "verdicts"
+	UplinkMapVirtuals       = "virtuals"
+	UplinkMapVpcs           = "vpcs"
+	UplinkProgAdmit         = "admit"
+	UplinkProgRetry         = "retry"
+	UplinkProgTell          = "tell"
+	UplinkProgTurn          = "turn"
+	UplinkProgUplink        = "uplink"
+	UplinkVarFlowShare      = "flow_share"
+	UplinkVarQuestionBurst  = "question_burst"
+	UplinkVarRepeatable     = "repeatable"
+	UplinkVarSimulated      = "simulated"
+	UplinkVarTokenSecret    = "token_secret"
+	UplinkVarTransmits      = "transmits"
 )
 
 // LoadUplink returns the embedded CollectionSpec for Uplink.
@@ -88,6 +100,7 @@ type UplinkSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkProgramSpecs struct {
+	Admit  *ebpf.ProgramSpec `ebpf:"admit"`
 	Retry  *ebpf.ProgramSpec `ebpf:"retry"`
 	Tell   *ebpf.ProgramSpec `ebpf:"tell"`
 	Turn   *ebpf.ProgramSpec `ebpf:"turn"`
@@ -98,31 +111,42 @@ type UplinkProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkMapSpecs struct {
-	Budgets   *ebpf.MapSpec `ebpf:"budgets"`
-	Directory *ebpf.MapSpec `ebpf:"directory"`
-	Drops     *ebpf.MapSpec `ebpf:"drops"`
-	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
-	Handed    *ebpf.MapSpec `ebpf:"handed"`
-	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
-	Locals    *ebpf.MapSpec `ebpf:"locals"`
-	Paths     *ebpf.MapSpec `ebpf:"paths"`
-	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
-	Peers     *ebpf.MapSpec `ebpf:"peers"`
-	Ports     *ebpf.MapSpec `ebpf:"ports"`
-	Programs  *ebpf.MapSpec `ebpf:"programs"`
-	Records   *ebpf.MapSpec `ebpf:"records"`
-	Routes    *ebpf.MapSpec `ebpf:"routes"`
-	Subnets   *ebpf.MapSpec `ebpf:"subnets"`
-	Uplinks   *ebpf.MapSpec `ebpf:"uplinks"`
-	Verdicts  *ebpf.MapSpec `ebpf:"verdicts"`
-	Virtuals  *ebpf.MapSpec `ebpf:"virtuals"`
-	Vpcs      *ebpf.MapSpec `ebpf:"vpcs"`
+	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Directory      *ebpf.MapSpec `ebpf:"directory"`
+	Drops          *ebpf.MapSpec `ebpf:"drops"`
+	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
+	Flows          *ebpf.MapSpec `ebpf:"flows"`
+	Fragments      *ebpf.MapSpec `ebpf:"fragments"`
+	Handed         *ebpf.MapSpec `ebpf:"handed"`
+	Hosts          *ebpf.MapSpec `ebpf:"hosts"`
+	Locals         *ebpf.MapSpec `ebpf:"locals"`
+	Openings       *ebpf.MapSpec `ebpf:"openings"`
+	Paths          *ebpf.MapSpec `ebpf:"paths"`
+	PeerSlots      *ebpf.MapSpec `ebpf:"peer_slots"`
+	Peers          *ebpf.MapSpec `ebpf:"peers"`
+	PolicyPeers    *ebpf.MapSpec `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.MapSpec `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.MapSpec `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.MapSpec `ebpf:"policy_sets"`
+	Ports          *ebpf.MapSpec `ebpf:"ports"`
+	Programs       *ebpf.MapSpec `ebpf:"programs"`
+	Records        *ebpf.MapSpec `ebpf:"records"`
+	Routes         *ebpf.MapSpec `ebpf:"routes"`
+	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Shares         *ebpf.MapSpec `ebpf:"shares"`
+	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
+	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
+	Uplinks        *ebpf.MapSpec `ebpf:"uplinks"`
+	Verdicts       *ebpf.MapSpec `ebpf:"verdicts"`
+	Virtuals       *ebpf.MapSpec `ebpf:"virtuals"`
+	Vpcs           *ebpf.MapSpec `ebpf:"vpcs"`
 }
 
 // UplinkVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkVariableSpecs struct {
+	FlowShare     *ebpf.VariableSpec `ebpf:"flow_share"`
 	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
 	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
@@ -150,25 +174,35 @@ func (o *UplinkObjects) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkMaps struct {
-	Budgets   *ebpf.Map `ebpf:"budgets"`
-	Directory *ebpf.Map `ebpf:"directory"`
-	Drops     *ebpf.Map `ebpf:"drops"`
-	Endpoints *ebpf.Map `ebpf:"endpoints"`
-	Handed    *ebpf.Map `ebpf:"handed"`
-	Hosts     *ebpf.Map `ebpf:"hosts"`
-	Locals    *ebpf.Map `ebpf:"locals"`
-	Paths     *ebpf.Map `ebpf:"paths"`
-	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
-	Peers     *ebpf.Map `ebpf:"peers"`
-	Ports     *ebpf.Map `ebpf:"ports"`
-	Programs  *ebpf.Map `ebpf:"programs"`
-	Records   *ebpf.Map `ebpf:"records"`
-	Routes    *ebpf.Map `ebpf:"routes"`
-	Subnets   *ebpf.Map `ebpf:"subnets"`
-	Uplinks   *ebpf.Map `ebpf:"uplinks"`
-	Verdicts  *ebpf.Map `ebpf:"verdicts"`
-	Virtuals  *ebpf.Map `ebpf:"virtuals"`
-	Vpcs      *ebpf.Map `ebpf:"vpcs"`
+	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Directory      *ebpf.Map `ebpf:"directory"`
+	Drops          *ebpf.Map `ebpf:"drops"`
+	Endpoints      *ebpf.Map `ebpf:"endpoints"`
+	Flows          *ebpf.Map `ebpf:"flows"`
+	Fragments      *ebpf.Map `ebpf:"fragments"`
+	Handed         *ebpf.Map `ebpf:"handed"`
+	Hosts          *ebpf.Map `ebpf:"hosts"`
+	Locals         *ebpf.Map `ebpf:"locals"`
+	Openings       *ebpf.Map `ebpf:"openings"`
+	Paths          *ebpf.Map `ebpf:"paths"`
+	PeerSlots      *ebpf.Map `ebpf:"peer_slots"`
+	Peers          *ebpf.Map `ebpf:"peers"`
+	PolicyPeers    *ebpf.Map `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.Map `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.Map `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.Map `ebpf:"policy_sets"`
+	Ports          *ebpf.Map `ebpf:"ports"`
+	Programs       *ebpf.Map `ebpf:"programs"`
+	Records        *ebpf.Map `ebpf:"records"`
+	Routes         *ebpf.Map `ebpf:"routes"`
+	Rules          *ebpf.Map `ebpf:"rules"`
+	Shares         *ebpf.Map `ebpf:"shares"`
+	Subnets        *ebpf.Map `ebpf:"subnets"`
+	Tracked        *ebpf.Map `ebpf:"tracked"`
+	Uplinks        *ebpf.Map `ebpf:"uplinks"`
+	Verdicts       *ebpf.Map `ebpf:"verdicts"`
+	Virtuals       *ebpf.Map `ebpf:"virtuals"`
+	Vpcs           *ebpf.Map `ebpf:"vpcs"`
 }
 
 func (m *UplinkMaps) Close() error {
@@ -177,17 +211,27 @@ func (m *UplinkMaps) Close() error {
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
+		m.Flows,
+		m.Fragments,
 		m.Handed,
 		m.Hosts,
 		m.Locals,
+		m.Openings,
 		m.Paths,
 		m.PeerSlots,
 		m.Peers,
+		m.PolicyPeers,
+		m.PolicyPorts,
+		m.PolicyPrefixes,
+		m.PolicySets,
 		m.Ports,
 		m.Programs,
 		m.Records,
 		m.Routes,
+		m.Rules,
+		m.Shares,
 		m.Subnets,
+		m.Tracked,
 		m.Uplinks,
 		m.Verdicts,
 		m.Virtuals,
@@ -199,6 +243,7 @@ func (m *UplinkMaps) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkVariables struct {
+	FlowShare     *ebpf.Variable `ebpf:"flow_share"`
 	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
 	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
 	Simulated     *ebpf.Variable `ebpf:"simulated"`
@@ -210,6 +255,7 @@ type UplinkVariables struct {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkPrograms struct {
+	Admit  *ebpf.Program `ebpf:"admit"`
 	Retry  *ebpf.Program `ebpf:"retry"`
 	Tell   *ebpf.Program `ebpf:"tell"`
 	Turn   *ebpf.Program `ebpf:"turn"`
@@ -218,6 +264,7 @@ type UplinkPrograms struct {
 
 func (p *UplinkPrograms) Close() error {
 	return _UplinkClose(
+		p.Admit,
 		p.Retry,
 		p.Tell,
 		p.Turn,

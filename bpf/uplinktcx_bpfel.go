@@ -16,34 +16,46 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	UplinkTCXMapBudgets       = "budgets"
-	UplinkTCXMapDirectory     = "directory"
-	UplinkTCXMapDrops         = "drops"
-	UplinkTCXMapEndpoints     = "endpoints"
-	UplinkTCXMapHanded        = "handed"
-	UplinkTCXMapHosts         = "hosts"
-	UplinkTCXMapLocals        = "locals"
-	UplinkTCXMapPaths         = "paths"
-	UplinkTCXMapPeerSlots     = "peer_slots"
-	UplinkTCXMapPeers         = "peers"
-	UplinkTCXMapPorts         = "ports"
-	UplinkTCXMapPrograms      = "programs"
-	UplinkTCXMapRecords       = "records"
-	UplinkTCXMapRoutes        = "routes"
-	UplinkTCXMapSubnets       = "subnets"
-	UplinkTCXMapUplinks       = "uplinks"
-	UplinkTCXMapVerdicts      = "verdicts"
-	UplinkTCXMapVirtuals      = "virtuals"
-	UplinkTCXMapVpcs          = "vpcs"
-	UplinkTCXProgRetry        = "retry"
-	UplinkTCXProgTell         = "tell"
-	UplinkTCXProgTurn         = "turn"
-	UplinkTCXProgUplink       = "uplink"
-	UplinkTCXVarQuestionBurst = "question_burst"
-	UplinkTCXVarRepeatable    = "repeatable"
-	UplinkTCXVarSimulated     = "simulated"
-	UplinkTCXVarTokenSecret   = "token_secret"
-	UplinkTCXVarTransmits     = "transmits"
+	UplinkTCXMapBudgets        = "budgets"
+	UplinkTCXMapDirectory      = "directory"
+	UplinkTCXMapDrops          = "drops"
+	UplinkTCXMapEndpoints      = "endpoints"
+	UplinkTCXMapFlows          = "flows"
+	UplinkTCXMapFragments      = "fragments"
+	UplinkTCXMapHanded         = "handed"
+	UplinkTCXMapHosts          = "hosts"
+	UplinkTCXMapLocals         = "locals"
+	UplinkTCXMapOpenings       = "openings"
+	UplinkTCXMapPaths          = "paths"
+	UplinkTCXMapPeerSlots      = "peer_slots"
+	UplinkTCXMapPeers          = "peers"
+	UplinkTCXMapPolicyPeers    = "policy_peers"
+	UplinkTCXMapPolicyPorts    = "policy_ports"
+	UplinkTCXMapPolicyPrefixes = "policy_prefixes"
+	UplinkTCXMapPolicySets     = "policy_sets"
+	UplinkTCXMapPorts          = "ports"
+	UplinkTCXMapPrograms       = "programs"
+	UplinkTCXMapRecords        = "records"
+	UplinkTCXMapRoutes         = "routes"
+	UplinkTCXMapRules          = "rules"
+	UplinkTCXMapShares         = "shares"
+	UplinkTCXMapSubnets        = "subnets"
+	UplinkTCXMapTracked        = "tracked"
+	UplinkTCXMapUplinks        = "uplinks"
+	UplinkTCXMapVerdicts       = "verdicts"
+	UplinkTCXMapVirtuals       = "virtuals"
+	UplinkTCXMapVpcs           = "vpcs"
+	UplinkTCXProgAdmit         = "admit"
+	UplinkTCXProgRetry         = "retry"
+	UplinkTCXProgTell          = "tell"
+	UplinkTCXProgTurn          = "turn"
+	UplinkTCXProgUplink        = "uplink"
+	UplinkTCXVarFlowShare      = "flow_share"
+	UplinkTCXVarQuestionBurst  = "question_burst"
+	UplinkTCXVarRepeatable     = "repeatable"
+	UplinkTCXVarSimulated      = "simulated"
+	UplinkTCXVarTokenSecret    = "token_secret"
+	UplinkTCXVarTransmits      = "transmits"
 )
 
 // LoadUplinkTCX returns the embedded CollectionSpec for UplinkTCX.
@@ -88,6 +100,7 @@ type UplinkTCXSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkTCXProgramSpecs struct {
+	Admit  *ebpf.ProgramSpec `ebpf:"admit"`
 	Retry  *ebpf.ProgramSpec `ebpf:"retry"`
 	Tell   *ebpf.ProgramSpec `ebpf:"tell"`
 	Turn   *ebpf.ProgramSpec `ebpf:"turn"`
@@ -98,31 +111,42 @@ type UplinkTCXProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkTCXMapSpecs struct {
-	Budgets   *ebpf.MapSpec `ebpf:"budgets"`
-	Directory *ebpf.MapSpec `ebpf:"directory"`
-	Drops     *ebpf.MapSpec `ebpf:"drops"`
-	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
-	Handed    *ebpf.MapSpec `ebpf:"handed"`
-	Hosts     *ebpf.MapSpec `ebpf:"hosts"`
-	Locals    *ebpf.MapSpec `ebpf:"locals"`
-	Paths     *ebpf.MapSpec `ebpf:"paths"`
-	PeerSlots *ebpf.MapSpec `ebpf:"peer_slots"`
-	Peers     *ebpf.MapSpec `ebpf:"peers"`
-	Ports     *ebpf.MapSpec `ebpf:"ports"`
-	Programs  *ebpf.MapSpec `ebpf:"programs"`
-	Records   *ebpf.MapSpec `ebpf:"records"`
-	Routes    *ebpf.MapSpec `ebpf:"routes"`
-	Subnets   *ebpf.MapSpec `ebpf:"subnets"`
-	Uplinks   *ebpf.MapSpec `ebpf:"uplinks"`
-	Verdicts  *ebpf.MapSpec `ebpf:"verdicts"`
-	Virtuals  *ebpf.MapSpec `ebpf:"virtuals"`
-	Vpcs      *ebpf.MapSpec `ebpf:"vpcs"`
+	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Directory      *ebpf.MapSpec `ebpf:"directory"`
+	Drops          *ebpf.MapSpec `ebpf:"drops"`
+	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
+	Flows          *ebpf.MapSpec `ebpf:"flows"`
+	Fragments      *ebpf.MapSpec `ebpf:"fragments"`
+	Handed         *ebpf.MapSpec `ebpf:"handed"`
+	Hosts          *ebpf.MapSpec `ebpf:"hosts"`
+	Locals         *ebpf.MapSpec `ebpf:"locals"`
+	Openings       *ebpf.MapSpec `ebpf:"openings"`
+	Paths          *ebpf.MapSpec `ebpf:"paths"`
+	PeerSlots      *ebpf.MapSpec `ebpf:"peer_slots"`
+	Peers          *ebpf.MapSpec `ebpf:"peers"`
+	PolicyPeers    *ebpf.MapSpec `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.MapSpec `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.MapSpec `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.MapSpec `ebpf:"policy_sets"`
+	Ports          *ebpf.MapSpec `ebpf:"ports"`
+	Programs       *ebpf.MapSpec `ebpf:"programs"`
+	Records        *ebpf.MapSpec `ebpf:"records"`
+	Routes         *ebpf.MapSpec `ebpf:"routes"`
+	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Shares         *ebpf.MapSpec `ebpf:"shares"`
+	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
+	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
+	Uplinks        *ebpf.MapSpec `ebpf:"uplinks"`
+	Verdicts       *ebpf.MapSpec `ebpf:"verdicts"`
+	Virtuals       *ebpf.MapSpec `ebpf:"virtuals"`
+	Vpcs           *ebpf.MapSpec `ebpf:"vpcs"`
 }
 
 // UplinkTCXVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkTCXVariableSpecs struct {
+	FlowShare     *ebpf.VariableSpec `ebpf:"flow_share"`
 	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
 	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
 	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
@@ -150,25 +174,35 @@ func (o *UplinkTCXObjects) Close() error {
 //
 // It can be passed to LoadUplinkTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkTCXMaps struct {
-	Budgets   *ebpf.Map `ebpf:"budgets"`
-	Directory *ebpf.Map `ebpf:"directory"`
-	Drops     *ebpf.Map `ebpf:"drops"`
-	Endpoints *ebpf.Map `ebpf:"endpoints"`
-	Handed    *ebpf.Map `ebpf:"handed"`
-	Hosts     *ebpf.Map `ebpf:"hosts"`
-	Locals    *ebpf.Map `ebpf:"locals"`
-	Paths     *ebpf.Map `ebpf:"paths"`
-	PeerSlots *ebpf.Map `ebpf:"peer_slots"`
-	Peers     *ebpf.Map `ebpf:"peers"`
-	Ports     *ebpf.Map `ebpf:"ports"`
-	Programs  *ebpf.Map `ebpf:"programs"`
-	Records   *ebpf.Map `ebpf:"records"`
-	Routes    *ebpf.Map `ebpf:"routes"`
-	Subnets   *ebpf.Map `ebpf:"subnets"`
-	Uplinks   *ebpf.Map `ebpf:"uplinks"`
-	Verdicts  *ebpf.Map `ebpf:"verdicts"`
-	Virtuals  *ebpf.Map `ebpf:"virtuals"`
-	Vpcs      *ebpf.Map `ebpf:"vpcs"`
+	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Directory      *ebpf.Map `ebpf:"directory"`
+	Drops          *ebpf.Map `ebpf:"drops"`
+	Endpoints      *ebpf.Map `ebpf:"endpoints"`
+	Flows          *ebpf.Map `ebpf:"flows"`
+	Fragments      *ebpf.Map `ebpf:"fragments"`
+	Handed         *ebpf.Map `ebpf:"handed"`
+	Hosts          *ebpf.Map `ebpf:"hosts"`
+	Locals         *ebpf.Map `ebpf:"locals"`
+	Openings       *ebpf.Map `ebpf:"openings"`
+	Paths          *ebpf.Map `ebpf:"paths"`
+	PeerSlots      *ebpf.Map `ebpf:"peer_slots"`
+	Peers          *ebpf.Map `ebpf:"peers"`
+	PolicyPeers    *ebpf.Map `ebpf:"policy_peers"`
+	PolicyPorts    *ebpf.Map `ebpf:"policy_ports"`
+	PolicyPrefixes *ebpf.Map `ebpf:"policy_prefixes"`
+	PolicySets     *ebpf.Map `ebpf:"policy_sets"`
+	Ports          *ebpf.Map `ebpf:"ports"`
+	Programs       *ebpf.Map `ebpf:"programs"`
+	Records        *ebpf.Map `ebpf:"records"`
+	Routes         *ebpf.Map `ebpf:"routes"`
+	Rules          *ebpf.Map `ebpf:"rules"`
+	Shares         *ebpf.Map `ebpf:"shares"`
+	Subnets        *ebpf.Map `ebpf:"subnets"`
+	Tracked        *ebpf.Map `ebpf:"tracked"`
+	Uplinks        *ebpf.Map `ebpf:"uplinks"`
+	Verdicts       *ebpf.Map `ebpf:"verdicts"`
+	Virtuals       *ebpf.Map `ebpf:"virtuals"`
+	Vpcs           *ebpf.Map `ebpf:"vpcs"`
 }
 
 func (m *UplinkTCXMaps) Close() error {
@@ -177,17 +211,27 @@ func (m *UplinkTCXMaps) Close() error {
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
+		m.Flows,
+		m.Fragments,
 		m.Handed,
 		m.Hosts,
 		m.Locals,
+		m.Openings,
 		m.Paths,
 		m.PeerSlots,
 		m.Peers,
+		m.PolicyPeers,
+		m.PolicyPorts,
+		m.PolicyPrefixes,
+		m.PolicySets,
 		m.Ports,
 		m.Programs,
 		m.Records,
 		m.Routes,
+		m.Rules,
+		m.Shares,
 		m.Subnets,
+		m.Tracked,
 		m.Uplinks,
 		m.Verdicts,
 		m.Virtuals,
@@ -199,6 +243,7 @@ func (m *UplinkTCXMaps) Close() error {
 //
 // It can be passed to LoadUplinkTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkTCXVariables struct {
+	FlowShare     *ebpf.Variable `ebpf:"flow_share"`
 	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
 	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
 	Simulated     *ebpf.Variable `ebpf:"simulated"`
@@ -210,6 +255,7 @@ type UplinkTCXVariables struct {
 //
 // It can be passed to LoadUplinkTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkTCXPrograms struct {
+	Admit  *ebpf.Program `ebpf:"admit"`
 	Retry  *ebpf.Program `ebpf:"retry"`
 	Tell   *ebpf.Program `ebpf:"tell"`
 	Turn   *ebpf.Program `ebpf:"turn"`
@@ -218,6 +264,7 @@ type UplinkTCXPrograms struct {
 
 func (p *UplinkTCXPrograms) Close() error {
 	return _UplinkTCXClose(
+		p.Admit,
 		p.Retry,
 		p.Tell,
 		p.Turn,

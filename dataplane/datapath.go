@@ -25,7 +25,9 @@ type Datapath struct {
 	holder  *Holder
 	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
-	now     table.Table[uint32, bpf.RowVirtualClock]
+	// fragments are known by the programs alone.
+	fragments table.Table[bpf.RowFragmentKey, bpf.RowFragmentPorts]
+	now       table.Table[uint32, bpf.RowVirtualClock]
 }
 
 // Load makes a host's maps and loads its programs with them. They are attached
@@ -37,11 +39,12 @@ func Load(o Options) (*Datapath, error) {
 	}
 	t := tablesOf(l.maps)
 	return &Datapath{
-		loaded:  l,
-		holder:  NewHolder(t),
-		paths:   t.Paths,
-		records: table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
-		now:     table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
+		loaded:    l,
+		holder:    NewHolder(t),
+		paths:     t.Paths,
+		records:   table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
+		fragments: table.NewMap[bpf.RowFragmentKey, bpf.RowFragmentPorts](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
+		now:       table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
 }
 
@@ -59,6 +62,15 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		Directory: table.NewMap[bpf.RowAddrKey, bpf.RowLocation](bpf.RowMapDirectory, m[bpf.RowMapDirectory]),
 		Routes:    table.NewMap[bpf.RowPrefixKey, bpf.RowRoute](bpf.RowMapRoutes, m[bpf.RowMapRoutes]),
 		Paths:     table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, m[bpf.RowMapPaths]),
+
+		PolicySets:     table.NewMap[uint32, bpf.RowPolicySet](bpf.RowMapPolicySets, m[bpf.RowMapPolicySets]),
+		PolicyPeers:    table.NewMap[bpf.RowPolicyPeerKey, bpf.RowJudgement](bpf.RowMapPolicyPeers, m[bpf.RowMapPolicyPeers]),
+		PolicyPrefixes: table.NewMap[bpf.RowPolicyPrefixKey, bpf.RowJudgement](bpf.RowMapPolicyPrefixes, m[bpf.RowMapPolicyPrefixes]),
+		PolicyPorts:    table.NewMap[bpf.RowPolicyPortKey, bpf.RowJudgement](bpf.RowMapPolicyPorts, m[bpf.RowMapPolicyPorts]),
+		Flows:          table.NewMap[bpf.RowFlowKey, bpf.RowFlow](bpf.RowMapFlows, m[bpf.RowMapFlows]),
+		Openings:       table.NewMap[bpf.RowFlowKey, bpf.RowFlow](bpf.RowMapOpenings, m[bpf.RowMapOpenings]),
+		Shares:         table.NewMap[uint32, bpf.RowShare](bpf.RowMapShares, m[bpf.RowMapShares]),
+		RuleRoom:       int(m[bpf.RowMapRules].MaxEntries()),
 	}
 }
 
@@ -95,15 +107,16 @@ func (d *Datapath) Learn(vni uint32, addr netip.Addr, host string) error {
 	return d.holder.Learn(vni, addr, host)
 }
 
-// Forget empties the map of learned paths.
+// Forget empties the map of learned paths; flows go on, and find their ways anew.
 func (d *Datapath) Forget() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := func(bpf.RowPath) bool { return true }
+	stale := staleHosts{}
+	all := func(row bpf.RowPath) bool { stale.add(row); return true }
 	if _, err := sweep(d.paths, all); err != nil {
 		return fmt.Errorf("forget all paths: %w", err)
 	}
-	return nil
+	return stale.age(d.holder.tables.Hosts)
 }
 
 // Sweep removes the paths that were learned more than [PathAge] before now, and
@@ -112,7 +125,7 @@ func (d *Datapath) Forget() error {
 func (d *Datapath) Sweep(now time.Duration) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Sweep(d.paths, now)
+	return Sweep(d.paths, d.holder.tables.Hosts, now)
 }
 
 // Paths returns all that the programs have learned.
@@ -148,7 +161,10 @@ func (d *Datapath) Reset() error {
 		return fmt.Errorf("empty the maps: %w", err)
 	}
 	d.holder = NewHolder(t)
-	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts} {
+	if _, err := table.Sync(table.Keep(d.fragments, noFragment, compareFragments)); err != nil {
+		return fmt.Errorf("empty map %s: %w", bpf.RowMapFragments, err)
+	}
+	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts, bpf.RowMapRules} {
 		if err := d.zeroCounters(name); err != nil {
 			return err
 		}

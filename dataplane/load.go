@@ -69,6 +69,16 @@ func SimulatedLimits() map[string]uint32 {
 		bpf.RowMapVpcs:      1024,
 		bpf.RowMapDirectory: 16384,
 		bpf.RowMapRoutes:    1024,
+
+		bpf.RowMapFlows:          4096,
+		bpf.RowMapOpenings:       2048,
+		bpf.RowMapShares:         1024,
+		bpf.RowMapFragments:      512,
+		bpf.RowMapPolicySets:     16384,
+		bpf.RowMapPolicyPeers:    16384,
+		bpf.RowMapPolicyPrefixes: 16384,
+		bpf.RowMapPolicyPorts:    16384,
+		bpf.RowMapRules:          4096,
 	}
 }
 
@@ -235,6 +245,7 @@ func (l *loader) setConstants(program string, spec *ebpf.CollectionSpec) error {
 		"token_secret": l.options.TokenSecret,
 
 		"question_burst": burst,
+		"flow_share":     max(l.maps[bpf.RowMapFlows].MaxEntries()/4, 1),
 	}
 	for name, value := range constants {
 		v := spec.Variables[name]

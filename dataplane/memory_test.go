@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
 )
 
@@ -31,7 +32,9 @@ func TestMemoryIsWhatTheKernelCharges(t *testing.T) {
 	}
 	var sum, want uint64
 	for name, bytes := range all {
-		g.Expect(bytes).To(BeNumerically(">", 0), name)
+		if name != bpf.RowMapPolicyPorts && name != bpf.RowMapPolicyPrefixes { // tries without rows
+			g.Expect(bytes).To(BeNumerically(">", 0), name)
+		}
 		sum += bytes
 	}
 	for _, bytes := range after {

@@ -17,8 +17,8 @@ import (
 // Report says how many rows an Apply wrote and deleted, by map.
 type Report = table.Report
 
-// Tables are the maps of one host that states are written to, and the paths
-// that its programs learn.
+// Tables are the maps of one host that states are written to, and the paths and
+// flows that its programs write.
 type Tables struct {
 	Hosts     table.Table[uint32, bpf.RowHost]
 	VPCs      table.Table[uint32, bpf.RowVpc]
@@ -32,6 +32,16 @@ type Tables struct {
 	Directory table.Table[bpf.RowAddrKey, bpf.RowLocation]
 	Routes    table.Table[bpf.RowPrefixKey, bpf.RowRoute]
 	Paths     table.Table[bpf.RowAddrKey, bpf.RowPath]
+
+	PolicySets     table.Table[uint32, bpf.RowPolicySet]
+	PolicyPeers    table.Table[bpf.RowPolicyPeerKey, bpf.RowJudgement]
+	PolicyPrefixes table.Table[bpf.RowPolicyPrefixKey, bpf.RowJudgement]
+	PolicyPorts    table.Table[bpf.RowPolicyPortKey, bpf.RowJudgement]
+	Flows          table.Table[bpf.RowFlowKey, bpf.RowFlow]
+	Openings       table.Table[bpf.RowFlowKey, bpf.RowFlow]
+	Shares         table.Table[uint32, bpf.RowShare]
+	// RuleRoom is how many rules can be counted, 0: any number.
+	RuleRoom int
 }
 
 // Holder makes tables hold states, one after the other. It remembers the numbers
@@ -42,6 +52,8 @@ type Holder struct {
 	// state is what the tables hold, hosts its rows of that map.
 	state state.Host
 	hosts map[uint32]bpf.RowHost
+	// applied is how many states the tables have held.
+	applied uint32
 }
 
 // NewHolder returns a holder of tables that hold no state yet.
@@ -57,12 +69,22 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := table.Sync(jobs(h.tables, rows, uncontradicted(s, rows, index))...)
+	if err := h.fitRules(index); err != nil {
+		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
+	}
+	for number, row := range rows.Hosts {
+		row.Epoch = h.applied // of hosts that are new, so that no flow takes one for another
+		rows.Hosts[number] = row
+	}
+	stale := staleHosts{}
+	keep := stale.note(uncontradicted(s, rows, index))
+	report, err := table.Sync(append(jobs(h.tables, rows, keep), h.forgetting(index)...)...)
 	if err != nil {
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
 	h.index, h.state, h.hosts = index, s, rows.Hosts
-	return report, nil
+	h.applied++
+	return report, stale.age(h.tables.Hosts)
 }
 
 // advised adds to the error of a table that is too small what changes that.
@@ -118,7 +140,7 @@ func (h *Holder) foundMTU(number uint32, wanted bpf.RowHost) (bpf.RowHost, error
 	if err != nil {
 		return bpf.RowHost{}, fmt.Errorf("read row %d of map %s: %w", number, h.tables.Hosts.Name(), err)
 	}
-	return withFoundMTU(held, wanted), nil
+	return withFound(held, wanted), nil
 }
 
 // Learn makes the programs know that an address is behind another host, as if
@@ -138,7 +160,10 @@ func (h *Holder) Learn(vni uint32, addr netip.Addr, host string) error {
 
 // emptied are the jobs of emptying the tables.
 func emptied(t Tables) []table.Job {
-	return jobs(t, encode.Rows{}, func(bpf.RowAddrKey, bpf.RowPath) bool { return false })
+	none := func(bpf.RowFlowKey, bpf.RowFlow) bool { return false }
+	return append(jobs(t, encode.Rows{}, func(bpf.RowAddrKey, bpf.RowPath) bool { return false }),
+		table.Keep(t.Flows, none, encode.CompareFlow), table.Keep(t.Openings, none, encode.CompareFlow),
+		table.Want(t.Shares, nil, cmp.Compare[uint32]))
 }
 
 // jobs stand in the order referents, referrers. Learned paths are looked at once
@@ -146,10 +171,16 @@ func emptied(t Tables) []table.Job {
 // they refer to go.
 func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) []table.Job {
 	return []table.Job{
-		table.WantMerged(t.Hosts, r.Hosts, withFoundMTU, cmp.Compare[uint32]),
+		table.WantMerged(t.Hosts, r.Hosts, withFound, cmp.Compare[uint32]),
 		table.Keep(t.Paths, keep, encode.CompareAddr),
 		table.Want(t.VPCs, r.VPCs, cmp.Compare[uint32]),
 		table.Want(t.Subnets, r.Subnets, cmp.Compare[uint32]),
+		// A set that says something else has another number: all of its rows are
+		// there before an endpoint names it, and go after the last one did.
+		table.Want(t.PolicyPorts, r.PolicyPorts, encode.ComparePort),
+		table.Want(t.PolicyPrefixes, r.PolicyPrefixes, encode.ComparePolicyPrefix),
+		table.Want(t.PolicyPeers, r.PolicyPeers, encode.ComparePeer),
+		table.Want(t.PolicySets, r.PolicySets, cmp.Compare[uint32]),
 		table.Want(t.Endpoints, r.Endpoints, cmp.Compare[uint32]),
 		table.Want(t.Uplinks, r.Uplinks, cmp.Compare[uint32]),
 		table.Want(t.Peers, r.Peers, encode.CompareUnderlay),
@@ -161,9 +192,12 @@ func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) 
 	}
 }
 
-// withFoundMTU is a wanted row of a host with the MTU that a program has found to
-// be lower on the way there, as long as it is the same way.
-func withFoundMTU(held, wanted bpf.RowHost) bpf.RowHost {
+// withFound is a wanted row of a host with the MTU that a program has found to be
+// lower on the way there, as long as it is the same way, and with its epoch.
+func withFound(held, wanted bpf.RowHost) bpf.RowHost {
+	if held.Addr == wanted.Addr {
+		wanted.Epoch = held.Epoch
+	}
 	if held.Addr == wanted.Addr && held.LinkMtu == wanted.LinkMtu && held.Mtu < wanted.Mtu {
 		wanted.Mtu, wanted.Lowered = held.Mtu, held.Lowered
 	}

@@ -26,6 +26,9 @@ type memory struct {
 	ports     table.Memory[uint32, bpf.RowPort]
 	peers     table.Memory[bpf.RowUnderlayKey, bpf.RowPeer]
 	paths     table.Memory[bpf.RowAddrKey, bpf.RowPath]
+	sets      table.Memory[uint32, bpf.RowPolicySet]
+	flows     table.Memory[bpf.RowFlowKey, bpf.RowFlow]
+	openings  table.Memory[bpf.RowFlowKey, bpf.RowFlow]
 	others    dataplane.Tables
 }
 
@@ -41,6 +44,14 @@ func newMemory() (*memory, *dataplane.Holder) {
 		Uplinks:   &table.Memory[uint32, bpf.RowUplink]{Title: "uplinks"},
 		PeerSlots: &table.Memory[uint32, bpf.RowPeerSlot]{Title: "peer_slots"},
 		Locals:    &table.Memory[bpf.RowAddrKey, bpf.RowLocal]{Title: "locals"},
+
+		PolicySets:     &m.sets,
+		PolicyPeers:    &table.Memory[bpf.RowPolicyPeerKey, bpf.RowJudgement]{Title: "policy_peers"},
+		PolicyPrefixes: &table.Memory[bpf.RowPolicyPrefixKey, bpf.RowJudgement]{Title: "policy_prefixes"},
+		PolicyPorts:    &table.Memory[bpf.RowPolicyPortKey, bpf.RowJudgement]{Title: "policy_ports"},
+		Flows:          &m.flows,
+		Openings:       &m.openings,
+		Shares:         &table.Memory[uint32, bpf.RowShare]{Title: "shares"},
 	}
 	return m, dataplane.NewHolder(m.others)
 }
@@ -216,9 +227,9 @@ func TestPathsAreSweptAfterAnHour(t *testing.T) {
 	young, old := at(1, path(1), dataplane.PathAge), at(2, path(1), dataplane.PathAge+1)
 	local := at(3, bpf.RowPath{Host: 1, State: uint8(bpf.RowPathStatePATH_LOCAL)}, 50*time.Hour)
 	asked := at(4, bpf.RowPath{State: uint8(bpf.RowPathStatePATH_ASKED)}, 50*time.Hour)
-	g.Expect(dataplane.Sweep(&m.paths, now)).To(Equal(1))
+	g.Expect(dataplane.Sweep(&m.paths, &m.hosts, now)).To(Equal(1))
 	g.Expect(m.paths.All()).To(And(HaveLen(3), HaveKey(young), HaveKey(local), HaveKey(asked), Not(HaveKey(old))))
-	g.Expect(dataplane.Sweep(&m.paths, now)).To(BeZero())
+	g.Expect(dataplane.Sweep(&m.paths, &m.hosts, now)).To(BeZero())
 }
 
 func TestApplyRemovesPathsThatTheStateContradicts(t *testing.T) {

@@ -4,7 +4,9 @@ package e2e_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +27,7 @@ const (
 	portOfRed   = 100
 	portOfBlue  = 101
 	portOfGreen = 102
+	portOfGuard = 103
 	noPort      = 999
 )
 
@@ -36,6 +39,7 @@ var (
 	far6       = netip.MustParseAddr("fd00::20")
 	other4     = netip.MustParseAddr("10.0.1.20")
 	gateway4   = netip.MustParseAddr("10.0.0.1")
+	guarded4   = netip.MustParseAddr("10.0.0.11")
 	nobody4    = netip.MustParseAddr("10.0.0.88")
 	self       = netip.MustParseAddr("192.0.2.3")
 	peer       = netip.MustParseAddr("192.0.2.1")
@@ -70,6 +74,8 @@ func reasonsHost() (state.Host, state.Local) {
 		Endpoints: []state.Endpoint{
 			{Name: "default/blue", VNI: 200, Subnet: "c", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
 			{Name: "default/green", VNI: 300, Subnet: "d", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
+			{Name: "default/guarded", VNI: 100, Subnet: "a", Addresses: []netip.Addr{guarded4}, MAC: redMAC, MTU: 1400,
+				Egress: "egress", Ingress: "ingress"},
 			{Name: "default/red", VNI: 100, Subnet: "a", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
 		},
 		Directory: []state.Location{
@@ -78,9 +84,19 @@ func reasonsHost() (state.Host, state.Local) {
 			{VNI: 100, Address: far6, Subnet: "a", Host: "h1"},
 		},
 	}
+	denied := state.Judgement{Verdict: state.Deny, Rule: "default"}
+	host.Policy = state.Policy{
+		Sets: []state.PolicySet{
+			{Name: "egress", Direction: state.Egress, Default: denied},
+			{Name: "ingress", Direction: state.Ingress, Default: denied,
+				Prefixes: []state.PolicyPrefix{{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Class: "web"}}},
+		},
+		Classes: []state.PortClass{{Name: "web", Ranges: []state.PortRange{
+			{Protocol: 6, First: 80, Last: 80, Judgement: state.Judgement{Verdict: state.Accept, Rule: "web"}}}}},
+	}
 	local := state.Local{
 		UplinkIndex: uplinkPort, UplinkMAC: state.MAC{2, 1, 1, 1, 1, 3},
-		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue, "default/green": portOfGreen},
+		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue, "default/green": portOfGreen, "default/guarded": portOfGuard},
 		NextHops: map[netip.Addr]state.MAC{peer: {2, 1, 1, 1, 1, 1}},
 	}
 	return host, local
@@ -199,7 +215,12 @@ func deaths() map[string]death {
 		"send_back": arrives(func(_ *frame.Spec, t *frame.Tunnel) {
 			t.Options.SendBack = &frame.SendBack{Token: 1, Host: peer}
 		}),
-		"ecn": arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.TOS = 3 }),
+		"policy_egress":    {port: portOfGuard, spec: sent(func(s *frame.Spec) { s.Src = guarded4 })},
+		"policy_ingress":   from(func(s *frame.Spec) { s.Dst = guarded4 }),
+		"flow_quota":       {port: portOfRed, before: openedTooOften, spec: sent(func(s *frame.Spec) { s.SrcPort = 7 })},
+		"flow_full":        {port: portOfRed, before: fullOfFlows, spec: sent(func(s *frame.Spec) { s.SrcPort, s.DstPort = 2000, 8 })},
+		"fragment_unknown": spoil(from(func(s *frame.Spec) { s.Dst = guarded4 }), 14+4, 0, 9, 0, 185, 64, 6), // 1480 bytes on, TTL, TCP
+		"ecn":              arrives(func(_ *frame.Spec, t *frame.Tunnel) { t.TOS = 3 }),
 	}
 }
 
@@ -231,6 +252,75 @@ func withoutPrograms(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 			}
 			t.Cleanup(func() { _ = m.Put(number, uint32(p.FD())) })
 		}
+	}
+}
+
+// mapOf is a map of the host's by its name.
+func mapOf(t *testing.T, d *dataplane.Datapath, name string) *ebpf.Map {
+	t.Helper()
+	info, err := d.Endpoint().Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, _ := info.MapIDs()
+	for _, id := range ids {
+		m, err := ebpf.NewMapFromID(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i, err := m.Info(); err == nil && i.Name == name {
+			t.Cleanup(func() { m.Close() })
+			return m
+		}
+		m.Close()
+	}
+	t.Fatalf("the endpoint program has no map %s", name)
+	return nil
+}
+
+// openedTooOften uses up what every endpoint may open.
+func openedTooOften(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
+	t.Helper()
+	budgets := mapOf(t, d, bpf.RowMapBudgets)
+	for number := range uint32(16) {
+		if err := budgets.Put(number, bpf.RowBudget{Opening: uint64(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := d.Refund(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// fullOfFlows fills the table of flows, and lets another open a flow to which the
+// frame is the first reply.
+func fullOfFlows(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
+	t.Helper()
+	if err := d.Refund(); err != nil {
+		t.Fatal(err)
+	}
+	flows := mapOf(t, d, bpf.RowMapFlows)
+	for n := uint32(0); ; n++ {
+		err := flows.Put(bpf.RowFlowKey{Vni: 900 + n}, bpf.RowFlow{})
+		if errors.Is(err, syscall.E2BIG) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := d.ForgetFlows(); err != nil {
+			t.Error(err)
+		}
+	})
+	opens, err := frame.Build(tunnelled(func(s *frame.Spec, _ *frame.Tunnel) { s.SrcPort, s.DstPort = 8, 2000 }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (kernel.System{}).Run(d.Uplink(), opens, kernel.RunOptions{Port: uplinkPort}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -17,15 +17,14 @@ import (
 )
 
 func memoryCommand() *cobra.Command {
-	c := crowd.Crowd{Family: 4}
+	c := crowd.Crowd{Family: 4, Guard: footprint.Typical.Guard}
 	output := ""
 	cmd := &cobra.Command{
 		Use:   "memory",
 		Short: "Weigh the maps of a host, each by its name, and an endpoint's share",
 		Long: `Weigh the maps of one host, each by its name, as the kernel charges them (memlock
 in fdinfo): at the default sizes when it has just been loaded, and with a crowd.
-Below it the limits of row I6 of ACCEPTANCE. What the dataplane does not have yet
-(policy rows, flows) is named and has not passed.
+Below it the limits of row I6 of ACCEPTANCE.
 
 Exit codes: 0 within the limits, 1 over one, 2 anything else.`,
 		Args: cobra.NoArgs,

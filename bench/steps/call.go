@@ -47,7 +47,7 @@ func (m *machine) call(ins *asm.Instruction) error {
 		r[asm.R0] = 0
 	case asm.FnXdpGetBuffLen:
 		r[asm.R0] = m.get(context+4, 4) - m.get(context, 4)
-	case asm.FnKtimeGetCoarseNs, asm.FnGetPrandomU32:
+	case asm.FnKtimeGetCoarseNs, asm.FnGetPrandomU32, asm.FnJiffies64:
 		r[asm.R0] = 0
 	default:
 		return fmt.Errorf("helper %v is not known", helper)

@@ -119,6 +119,11 @@ func (s *stand) fill(all []workload) error {
 
 // add puts a case on the stand.
 func (s *stand) add(w workload, d *dataplane.Datapath) error {
+	if w.established() {
+		if err := settle(d, w.Case, w.key, w.packets); err != nil {
+			return err
+		}
+	}
 	instrument, err := probe.New(w.Form, w.packets)
 	if err != nil {
 		return err

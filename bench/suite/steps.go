@@ -57,6 +57,11 @@ func (c Case) steps(family int) (count steps.Count, err error) {
 	if err != nil {
 		return count, err
 	}
+	if c.established() {
+		if err := settle(d, c, Key{Family: family, Flows: 1}, packets); err != nil {
+			return count, err
+		}
+	}
 	count, action, err := steps.Run(object, program, packets[0], d)
 	if err == nil && uint64(action) != uint64(c.want.action) {
 		err = fmt.Errorf("the program returned %d, not %d: other rows were met than in the kernel", action, c.want.action)

@@ -9,10 +9,10 @@
  *                               └ sent back; a later one asks anew
  */
 
-#include "budget.h"
 #include "encapsulate.h"
 #include "deliver.h"
 #include "locate.h"
+#include "note.h"
 
 /* An endpoint that something is sent for. */
 struct sender {
@@ -51,41 +51,75 @@ static __always_inline void remember(struct pkt *p, const struct next *n, __u32 
 	paths_put(p, &p->destination, &row);
 }
 
+/* Asks with the packet itself. What is not judged yet must come back. */
+static __always_inline enum drop_reason label_question(struct pkt *p, const struct sender *from,
+						       const struct path *path,
+						       const struct next *n, struct outgoing *out,
+						       __u8 flags)
+{
+	__u64 time = now();
+	__u32 token = 0;
+
+	if (path && path->state == PATH_ASKED && !n->located && time - path->since < SECOND) {
+		label_return(&out->label, out->host, path->token, flags | RETURN_SEND_BACK);
+		return DROP_NONE;
+	}
+	if (spend_question(p, from->index, time)) {
+		token = make_token(p, time);
+		remember(p, n, token, time);
+	} else if (flags) {
+		return DROP_FLOW_QUOTA;
+	}
+	label_return(&out->label, out->host, token, flags);
+	return DROP_NONE;
+}
+
+/* Who is to be asked, or where the destination is. */
+static __always_inline enum drop_reason find_next(struct pkt *p, const struct subnet *s,
+						  struct next *n, struct outgoing *out)
+{
+	enum drop_reason reason = s ? ask_bouncer(p, s, n) : ask_divider(p, n);
+
+	if (reason)
+		return reason;
+	out->verdict = n->located ? VERDICT_SEND : VERDICT_ASK;
+	out->label.generation = n->generation;
+	out->host = hosts_row(p, n->host);
+	return out->host ? DROP_NONE : DROP_NO_HOST;
+}
+
 /* The way is not learned. A sender that has used up its budget is not told it. */
 static __always_inline enum drop_reason prepare_asking(struct pkt *p, const struct sender *from,
 						       const struct path *path,
-						       struct outgoing *out)
+						       struct outgoing *out, struct tracked *k)
 {
 	const struct endpoint *e = from->row;
+	enum drop_reason judged, reason;
 	struct next n = {};
-	enum drop_reason reason;
 	struct subnet *s;
-	__u64 time = now();
-	__u32 token;
+	__u8 flags = 0;
 
 	stage(p, STAGE_ASK);
 	s = same_subnet(p, e) ? subnets_row(p, e->subnet) : NULL;
 	if (s && is_gateway(p, s))
 		return DROP_GATEWAY;
-	reason = s ? ask_bouncer(p, s, &n) : ask_divider(p, &n);
+	k->doubt = 1;
+	judged = track(p, k);
+	if (judged && judged != TRACK_ASK)
+		return judged;
+	stage(p, STAGE_ASK);
+	reason = find_next(p, s, &n, out);
 	if (reason)
 		return reason;
-	out->verdict = n.located ? VERDICT_SEND : VERDICT_ASK;
-	out->label.generation = n.generation;
-	out->host = hosts_row(p, n.host);
-	if (!out->host)
-		return DROP_NO_HOST;
-	if (path && path->state == PATH_ASKED && !n.located && time - path->since < SECOND) {
-		label_return(&out->label, out->host, path->token, RETURN_SEND_BACK);
-		return DROP_NONE;
+	if (judged && n.located) {
+		note_away(k, n.identity, n.generation, 0, NULL);
+		judged = track(p, k);
+		if (judged)
+			return judged;
 	}
-	token = 0;
-	if (spend_question(p, from->index, time)) {
-		token = make_token(p, time);
-		remember(p, &n, token, time);
-	}
-	label_return(&out->label, out->host, token, 0);
-	return DROP_NONE;
+	if (judged)
+		flags = RETURN_SEND_BACK | RETURN_JUDGE;
+	return label_question(p, from, path, &n, out, flags);
 }
 
 #endif

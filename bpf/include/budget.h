@@ -16,6 +16,8 @@
 #define ICMP_INTERVAL (10 * MILLISECOND)
 #define ICMP_BURST (32 * ICMP_INTERVAL)
 #define QUESTION_INTERVAL MILLISECOND
+#define OPENING_INTERVAL (MILLISECOND / 20)
+#define OPENING_BURST (16384 * OPENING_INTERVAL) /* half of openings */
 
 /* Takes one from the budget; false when it is used up. */
 static __always_inline bool spend(__u64 *due, __u64 time, __u64 interval, __u64 burst)

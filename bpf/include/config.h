@@ -24,6 +24,9 @@ volatile const bool transmits = false;
  * of those that the map paths has room for. */
 volatile const __u32 question_burst = 16384;
 
+/* Flows that one endpoint may have: a quarter of the table. */
+volatile const __u32 flow_share = 32768;
+
 /* Secret that tokens are derived from; random in production. */
 volatile const __u64 token_secret = 0;
 

@@ -57,6 +57,12 @@ enum drop_reason {
 	DROP_FRAGMENT, /* a fragment that reaches into the transport header */
 	DROP_NO_PROGRAM, /* the program that goes on with it is not loaded */
 	DROP_BUDGET, /* an ICMP error beyond what the endpoint may get */
+	/* Flows and policy. */
+	DROP_POLICY_EGRESS, /* the source's policy does not accept it */
+	DROP_POLICY_INGRESS, /* the destination's policy does not accept it */
+	DROP_FLOW_FULL, /* there is no room for one more flow */
+	DROP_FLOW_QUOTA, /* a new flow beyond what the endpoint may open or have */
+	DROP_FRAGMENT_UNKNOWN, /* policy looks at ports, and the first fragment was not seen */
 	DROP_MAX,
 };
 

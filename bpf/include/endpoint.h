@@ -6,9 +6,11 @@
  * both forms of the endpoint program share.
  *
  *   port → parse → guard → ARP and ND answered here
- *                        → learned? send directly
- *                        → local?   deliver, the wire is not touched
- *                        → else     ask a bouncer or divider
+ *                        → a flow that is known, and nothing has changed? as before
+ *                        → judged, and
+ *                          learned? send directly
+ *                          local?   deliver, the wire is not touched
+ *                          else     ask a bouncer or divider
  *
  * Contract: process() meets the packet as the endpoint sent it. What the hook
  * does otherwise stands in hook_xdp.h and hook_tcx.h, and nowhere here. */
@@ -64,7 +66,7 @@ static __always_inline struct endpoint *still_local(struct pkt *p, const struct 
 }
 
 /* The first packet to an endpoint of this host; the next one finds it in paths. */
-static __always_inline struct endpoint *find_local(struct pkt *p)
+static __always_inline struct endpoint *find_local(struct pkt *p, __u32 *index)
 {
 	struct path row = {.state = PATH_LOCAL};
 	struct endpoint *to;
@@ -78,31 +80,98 @@ static __always_inline struct endpoint *find_local(struct pkt *p)
 	if (!to)
 		return NULL;
 	row.host = local->endpoint;
+	*index = local->endpoint;
 	paths_put(p, &p->destination, &row);
 	return to;
 }
 
-static __always_inline struct endpoint *local_endpoint(struct pkt *p, const struct path *path)
+static __always_inline struct endpoint *local_endpoint(struct pkt *p, const struct path *path,
+						       __u32 *index)
 {
 	struct endpoint *to = still_local(p, path);
 
-	return to ? to : find_local(p);
+	if (!to)
+		return find_local(p, index);
+	*index = path->host;
+	return to;
+}
+
+/* Where a packet goes: `to` is set if that is an endpoint of this host, else out. */
+struct course {
+	struct endpoint *to;
+	struct outgoing out;
+};
+
+/* A packet whose flow has to be looked at closely. */
+static __always_inline enum drop_reason find_course(struct pkt *p, const struct sender *from,
+						    struct course *c)
+{
+	enum drop_reason reason;
+	struct tracked *k = NULL;
+	struct path *path;
+	__u32 index = 0;
+
+	reason = note(p, &k);
+	if (reason || !k)
+		return reason;
+	note_here(k, ROLE_SOURCE, from->index, from->row);
+	stage(p, STAGE_PATH);
+	path = paths_row(p, &p->destination);
+	c->to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
+	if (!c->to)
+		return prepare_sending(p, from, path, &c->out, k);
+	note_here(k, ROLE_DESTINATION, index, c->to);
+	return track(p, k);
+}
+
+/* A packet of a flow in which nothing has changed; false: it is not. */
+static __always_inline bool find_course_quickly(struct pkt *p, const struct sender *from,
+						struct course *c, enum drop_reason *reason)
+{
+	struct flow_key key __attribute__((aligned(8)));
+	const struct flow_end *far;
+	struct flow *f;
+	__u32 side;
+
+	if (!is_quick(p, &key, &side))
+		return false;
+	f = quick_flow(p, &key, side);
+	if (!f || f->end[side].endpoint != from->index || !still(f, side, from->row))
+		return false;
+	far = &f->end[other_end(side)];
+	c->out.host = end_away(p, far);
+	if (c->out.host) {
+		c->out.label.generation = far->generation;
+		c->out.verdict = VERDICT_SEND;
+		*reason = fits(p, c->out.host);
+	} else {
+		c->to = end_here(p, f, other_end(side), p->destination.addr);
+		if (!c->to)
+			return false;
+	}
+	touch(p, f, &key);
+	return true;
 }
 
 static __always_inline enum drop_reason forward(struct pkt *p, const struct sender *from)
 {
-	struct endpoint *to;
-	struct path *path;
+	struct course c = {.out.label.identity = from->row->identity};
+	enum drop_reason reason = DROP_NONE;
 
 	if (expires(p, from->row))
 		return DROP_TTL;
-	stage(p, STAGE_PATH);
-	path = paths_row(p, &p->destination);
-	to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path);
-	if (!to)
-		return send(p, from, path);
+	stage(p, STAGE_FLOW);
+	if (!find_course_quickly(p, from, &c, &reason))
+		reason = find_course(p, from, &c);
+	if (reason)
+		return reason;
+	if (!c.to) {
+		/* From here on it makes no difference how the way was found. */
+		c.out.label.option = forget(c.out.label.option, p->l3_length);
+		return leave(p, from->row, &c.out);
+	}
 	route(p, from->row);
-	return deliver(p, &to->door, 0);
+	return deliver(p, &c.to->door, 0);
 }
 
 /* An echo request to the gateway, in one piece. */

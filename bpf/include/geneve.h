@@ -112,6 +112,7 @@ struct option_identity {
 
 #define RETURN_ANSWER 0x01 /* quotes the token of the one it answers */
 #define RETURN_SEND_BACK 0x02 /* send it back with the location instead */
+#define RETURN_JUDGE 0x04 /* … by the destination's own host too: it is not judged yet */
 #define RELAY_LIMIT 4
 
 struct option_return {

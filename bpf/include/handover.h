@@ -39,6 +39,7 @@ static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tu
 	h->source_generation = t->option.source_generation;
 	h->found = t->option.found;
 	h->token = t->option.token;
+	h->fragment_id = p->fragment_id;
 	addr_copy(h->host, t->option.host);
 	return next_program(p, to);
 }
@@ -94,6 +95,7 @@ static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
 	t->option.source_generation = h->source_generation;
 	t->option.found = h->found;
 	t->option.token = h->token;
+	p->fragment_id = h->fragment_id;
 	addr_copy(t->option.host, h->host);
 	return find_again(p, h, untagged);
 }

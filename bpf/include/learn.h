@@ -9,7 +9,7 @@
  * subnet or a divider of its VPC relayed it, or this host's own directory says
  * the same. A row that would not change is not written. */
 
-#include "clock.h"
+#include "flow.h"
 #include "tunnel.h"
 
 static __always_inline bool has_role(const struct roles *r, __u32 host)
@@ -75,6 +75,10 @@ static __always_inline void learn_asker(struct pkt *p, const struct tunnel *t,
 	if (!vouches(p, t, to, host))
 		return;
 	row.since = now();
+	/* Flows that know the way meet the path again. */
+	if (known && known->state == PATH_LEARNED && known->host != host)
+		forget_flows(p, known->host);
+	forget_flows(p, host);
 	paths_put(p, &p->source, &row);
 }
 

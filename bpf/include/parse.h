@@ -206,8 +206,10 @@ static __always_inline enum drop_reason parse_ipv4(struct pkt *p, struct cursor 
 	p->protocol = ip->protocol;
 	p->tos = ip->tos;
 	p->ttl = ip->ttl;
-	if (ip->frag_off & bpf_htons(IP_OFFSET | IP_FLAG_MF))
+	if (ip->frag_off & bpf_htons(IP_OFFSET | IP_FLAG_MF)) {
+		p->fragment_id = ip->id;
 		return parse_fragment(p, c, bpf_ntohs(ip->frag_off));
+	}
 	return parse_transport(p, c);
 }
 
@@ -218,6 +220,7 @@ struct extensions {
 	__u8 fragment; /* enum fragment */
 	__u16 offset; /* of a fragment, in bytes */
 	__u32 whole; /* bytes up to what is in fragments; 0: nothing is */
+	__be32 id; /* of what is in fragments */
 };
 
 /* Moves over one header that is not a fragment header; false when it is cut or
@@ -243,6 +246,7 @@ static __always_inline bool skip_fragment(struct cursor *c, struct extensions *e
 		return false;
 	offset = bpf_ntohs(f->offset);
 	e->offset = offset & IP6_FRAG_OFFSET;
+	e->id = f->id;
 	if (e->offset)
 		e->fragment = FRAGMENT_LATER;
 	else if (offset & IP6_FRAG_MF)
@@ -321,6 +325,7 @@ static __always_inline enum drop_reason parse_extensions(struct pkt *p, struct c
 	}
 	p->protocol = e.next;
 	p->fragment = e.fragment;
+	p->fragment_id = e.id;
 	return DROP_NONE;
 }
 

@@ -51,6 +51,7 @@ struct pkt {
 	__u8 tos; /* DSCP and ECN */
 	__u8 ttl; /* or hop limit */
 
+	__be32 fragment_id; /* of a fragment */
 	__u16 fits; /* with DROP_MTU: bytes of the IP packet that would have fit */
 
 	__u32 bytes; /* what the counters are told */

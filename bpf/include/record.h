@@ -11,7 +11,7 @@
 #include "types.h"
 
 #define RECORD_STAGES 32
-#define RECORD_KEY 24
+#define RECORD_KEY 44
 
 /* Which stage a program was in. */
 enum stage {
@@ -33,6 +33,8 @@ enum stage {
 	STAGE_NOT_HERE,
 	STAGE_REFUSE, /* ICMP errors, and packets turned around with a reason */
 	STAGE_GATEWAY,
+	STAGE_FLOW, /* does it belong to a flow that is known */
+	STAGE_JUDGE, /* what policy says */
 	STAGE_MAX,
 };
 
@@ -52,6 +54,14 @@ enum table {
 	TABLE_DIRECTORY,
 	TABLE_ROUTES,
 	TABLE_BUDGETS,
+	TABLE_FLOWS,
+	TABLE_OPENINGS,
+	TABLE_SHARES,
+	TABLE_FRAGMENTS,
+	TABLE_POLICY_SETS,
+	TABLE_POLICY_PEERS,
+	TABLE_POLICY_PREFIXES,
+	TABLE_POLICY_PORTS,
 	TABLE_MAX,
 };
 
@@ -60,6 +70,7 @@ enum access {
 	ACCESS_MISS,
 	ACCESS_HIT,
 	ACCESS_UPDATE,
+	ACCESS_DELETE,
 };
 
 struct record_stage {
@@ -78,7 +89,9 @@ struct record {
 	__u32 hash_lookups;
 	__u32 array_lookups;
 	__u32 updates;
-	__u32 pad;
+	__u32 rule[2]; /* by enum direction: which one judged the packet; 0: none did */
+	__u8 judged[2]; /* by enum direction: enum policy_verdict */
+	__u8 pad[2];
 	struct record_stage stage[RECORD_STAGES];
 };
 

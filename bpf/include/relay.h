@@ -51,8 +51,27 @@ prepare_send_back(struct pkt *p, const struct tunnel *t, const struct next *n, s
 	out->label.option = GENEVE_SEND_BACK;
 	out->label.token = t->option.token;
 	out->label.found = n->identity << 8 | n->generation;
-	out->label.host = found->addr;
+	/* This host has an address of the family that the other one asks by. */
+	out->label.host = n->host ? found->addr : out->host->source;
 	return fits(p, out->host);
+}
+
+/* The destination lives here, but the sender has not judged the packet yet. */
+static __always_inline bool is_unjudged_here(struct pkt *p, const struct tunnel *t, struct next *n)
+{
+	struct endpoint *e;
+	struct local *local;
+
+	if (!(t->option.flags & RETURN_JUDGE))
+		return false;
+	local = locals_row(p, &p->destination);
+	e = local ? endpoints_row(p, local->endpoint) : NULL;
+	if (!e)
+		return false;
+	n->host = 0;
+	n->identity = e->identity;
+	n->generation = local->generation;
+	return true;
 }
 
 /* To the source host, with the reason why it goes nowhere; just that reason where
@@ -174,15 +193,21 @@ static __always_inline enum drop_reason prepare_question(struct pkt *p, const st
 
 	stage(p, STAGE_RELAY);
 	l = directory_row(p, &p->destination);
-	reason = l ? located(l, &n) : ask_on(p, &n);
-	if (!reason && n.located && t->option.flags & RETURN_SEND_BACK) {
+	if (!(l && l->host) && is_unjudged_here(p, t, &n)) {
 		reason = prepare_send_back(p, t, &n, out);
 		if (reason != DROP_MTU)
 			return reason;
-		reason = DROP_NONE; /* too big for the way back, not for the way on */
+	} else {
+		reason = l ? located(l, &n) : ask_on(p, &n);
+		if (!reason && n.located && t->option.flags & RETURN_SEND_BACK) {
+			reason = prepare_send_back(p, t, &n, out);
+			if (reason != DROP_MTU)
+				return reason;
+			reason = DROP_NONE; /* too big for the way back, not for the way on */
+		}
+		if (!reason)
+			reason = prepare_relay(p, t, &n, out);
 	}
-	if (!reason)
-		reason = prepare_relay(p, t, &n, out);
 	if (!is_final(reason))
 		return reason;
 	out->refused = reason;

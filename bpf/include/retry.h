@@ -30,15 +30,30 @@ static __always_inline enum drop_reason prepare_not_here(struct pkt *p, const st
 	return fits(p, out->host);
 }
 
+/* The endpoint of this host that has sent what comes back. */
+static __always_inline bool find_sender(struct pkt *p, struct sender *from)
+{
+	struct local *source = locals_row(p, &p->source);
+
+	if (!source)
+		return false;
+	from->index = source->endpoint;
+	from->row = endpoints_row(p, from->index);
+	return from->row;
+}
+
 /* A packet came back with the location: learn it, and go there. */
 static __always_inline enum drop_reason prepare_resend(struct pkt *p, const struct tunnel *t,
 						       struct outgoing *out)
 {
+	struct sender from = {};
+	struct tracked *k = NULL;
 	struct path *asked;
 	struct path row = {.state = PATH_LEARNED};
+	enum drop_reason reason;
 
 	stage(p, STAGE_SEND_BACK);
-	asked = locals_row(p, &p->source) ? paths_row(p, &p->destination) : NULL;
+	asked = find_sender(p, &from) ? paths_row(p, &p->destination) : NULL;
 	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token)
 		return DROP_SEND_BACK;
 	row.host = peer_number(p, addr_words(t->option.host));
@@ -51,7 +66,12 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 	paths_put(p, &p->destination, &row);
 	out->verdict = VERDICT_RESEND;
 	out->label.generation = row.generation;
-	return DROP_NONE;
+	reason = note(p, &k);
+	if (reason || !k)
+		return reason;
+	note_here(k, ROLE_SOURCE, from.index, from.row);
+	note_away(k, row.identity, row.generation, row.host, out->host);
+	return track(p, k);
 }
 
 /* It lives here by now. */
@@ -76,34 +96,62 @@ static __always_inline enum drop_reason prepare_detour(struct pkt *p, const stru
 	return DROP_NONE;
 }
 
+/* The packet's flow took its destination to be behind the host that says it is not:
+ * the path may be forgotten by now. */
+static __always_inline bool flow_named(struct pkt *p, const struct tracked *k, __u32 host)
+{
+	struct flow *f = flows_row_of(p->record, p->stage, &k->key);
+
+	if (!f)
+		f = openings_row_of(p->record, p->stage, &k->key);
+	return f && f->end[other_end(k->side)].host == host;
+}
+
+/* The endpoint is here by now. */
+static __always_inline enum drop_reason prepare_delivery(struct pkt *p, const struct path *path,
+							 struct tracked *k, struct local *to)
+{
+	struct endpoint *e = endpoints_row(p, to->endpoint);
+
+	if (!e)
+		return DROP_NOT_HERE;
+	note_here(k, ROLE_DESTINATION, to->endpoint, e);
+	if (!path || path->state != PATH_LOCAL)
+		remember_local(p, to);
+	return track(p, k);
+}
+
 /* A packet came back because its endpoint is not there: deliver it if the
  * endpoint is here now (`to` is set then), else ask for it. */
 static __always_inline enum drop_reason prepare_retry(struct pkt *p, const struct tunnel *t,
 						      struct outgoing *out, struct local **to)
 {
 	struct sender from = {};
-	struct local *source;
+	struct tracked *k = NULL;
+	enum drop_reason reason;
 	struct path *path;
 
 	stage(p, STAGE_NOT_HERE);
-	source = locals_row(p, &p->source);
-	path = source ? paths_row(p, &p->destination) : NULL;
-	if (!path)
+	if (!find_sender(p, &from))
 		return DROP_NOT_HERE;
-	if (path->state == PATH_LEARNED && path->host != t->peer)
+	reason = note(p, &k);
+	if (reason || !k)
+		return reason;
+	stage(p, STAGE_NOT_HERE);
+	note_here(k, ROLE_SOURCE, from.index, from.row);
+	path = paths_row(p, &p->destination);
+	if (!path && !flow_named(p, k, t->peer))
+		return DROP_NOT_HERE;
+	if (path && path->state == PATH_LEARNED && path->host != t->peer)
 		return prepare_detour(p, path, out);
+	forget_flows(p, t->peer);
 	*to = locals_row(p, &p->destination);
-	if (*to) {
-		if (path->state != PATH_LOCAL)
-			remember_local(p, *to);
-		return DROP_NONE;
-	}
-	from.index = source->endpoint;
-	from.row = endpoints_row(p, from.index);
-	if (path->state == PATH_LOCAL || !from.row)
+	if (*to)
+		return prepare_delivery(p, path, k, *to);
+	if (path && path->state == PATH_LOCAL)
 		return DROP_NOT_HERE;
 	out->label.source_generation = from.row->generation;
-	return prepare_asking(p, &from, path, out);
+	return prepare_asking(p, &from, path, out, k);
 }
 
 /* A packet that came back and does not go on: its endpoint is told, as it would

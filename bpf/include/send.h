@@ -7,6 +7,10 @@
 
 #include "ask.h"
 
+/* How old a learned identity may be that a packet is refused for, in ns: an endpoint
+ * that is relabelled is judged by its new labels within that time. */
+#define HEARSAY (SECOND / 10)
+
 /* The way is learned. */
 static __always_inline enum drop_reason prepare_direct(struct pkt *p, struct path *path,
 						       struct outgoing *out)
@@ -28,30 +32,60 @@ static __always_inline void note_told(struct pkt *p, struct path *path)
 	table_stored(p, TABLE_PATHS, &p->destination, sizeof(p->destination));
 }
 
-/* To the host that the path names, or to one that knows it. */
-static __always_inline enum drop_reason send(struct pkt *p, const struct sender *from,
-					     struct path *path)
+/* The packet of a sender whose destination was learned, judged. */
+static __always_inline enum drop_reason prepare_learned(struct pkt *p, struct path *path,
+							struct outgoing *out, struct tracked *k)
 {
-	const struct endpoint *e = from->row;
-	struct outgoing out = {.label.identity = e->identity,
-			       .label.source_generation = e->generation};
-	enum drop_reason reason;
-	__u32 ifindex;
+	enum drop_reason reason = prepare_direct(p, path, out);
 
-	if (path && path->state == PATH_LEARNED)
-		reason = prepare_direct(p, path, &out);
-	else
-		reason = prepare_asking(p, from, path, &out);
-	if (!reason)
-		reason = fits(p, out.host);
 	if (reason)
 		return reason;
-	if (path && out.label.flags & RETURN_ANSWER)
-		note_told(p, path);
+	/* While there is something to tell, the path is met again. */
+	note_away(k, path->identity, path->generation, path->host, path->tell ? NULL : out->host);
+	k->hearsay = k->now - path->since >= HEARSAY;
+	return track(p, k);
+}
+
+/* Who the destination is has to be found out once more. */
+static __always_inline void forget_destination(struct tracked *k)
+{
+	k->known = 0;
+	k->hearsay = 0;
+	k->identity[ROLE_DESTINATION] = 0;
+	k->host[ROLE_DESTINATION] = 0;
+}
+
+/* Out of the uplink. */
+static __always_inline enum drop_reason leave(struct pkt *p, const struct endpoint *e,
+					      const struct outgoing *out)
+{
+	__u32 ifindex = out->host->ifindex;
+	enum drop_reason reason;
+
 	route(p, e);
-	ifindex = out.host->ifindex;
-	reason = encapsulate(p, out.host, &out.label, 0);
-	return reason ? reason : decide(p, out.verdict, hook_redirect(ifindex), ifindex);
+	reason = encapsulate(p, out->host, &out->label, 0);
+	return reason ? reason : decide(p, out->verdict, hook_redirect(ifindex), ifindex);
+}
+
+/* To the host that the path names, or to one that knows it. */
+static __always_inline enum drop_reason prepare_sending(struct pkt *p, const struct sender *from,
+							struct path *path, struct outgoing *out,
+							struct tracked *k)
+{
+	enum drop_reason reason = TRACK_ASK;
+
+	out->label.source_generation = from->row->generation;
+	if (path && path->state == PATH_LEARNED)
+		reason = prepare_learned(p, path, out, k);
+	if (reason == TRACK_ASK) {
+		forget_destination(k);
+		reason = prepare_asking(p, from, path, out, k);
+	}
+	if (!reason)
+		reason = fits(p, out->host);
+	if (!reason && path && out->label.flags & RETURN_ANSWER)
+		note_told(p, path);
+	return reason;
 }
 
 #endif

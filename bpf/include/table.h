@@ -45,7 +45,7 @@ static __always_inline bool table_is_array(enum table table)
 {
 	return table == TABLE_PORTS || table == TABLE_ENDPOINTS || table == TABLE_HOSTS ||
 	       table == TABLE_PEER_SLOTS || table == TABLE_UPLINKS || table == TABLE_SUBNETS ||
-	       table == TABLE_BUDGETS;
+	       table == TABLE_BUDGETS || table == TABLE_SHARES || table == TABLE_POLICY_SETS;
 }
 
 static __always_inline void *lookup(struct record *r, __u8 stage, enum table table, void *map,
@@ -157,6 +157,130 @@ static __always_inline struct port *ports_row(struct pkt *p, __u32 ifindex)
 static __always_inline struct budget *budgets_row(struct pkt *p, __u32 endpoint)
 {
 	return table_lookup(p, TABLE_BUDGETS, &budgets, &endpoint, sizeof(endpoint));
+}
+
+/* Rows of flows and policy, for functions that have no struct pkt. */
+
+static __always_inline struct flow *flows_row_of(struct record *r, __u8 stage,
+						 const struct flow_key *key)
+{
+	return lookup(r, stage, TABLE_FLOWS, &flows, key, sizeof(*key));
+}
+
+static __always_inline struct flow *openings_row_of(struct record *r, __u8 stage,
+						    const struct flow_key *key)
+{
+	return lookup(r, stage, TABLE_OPENINGS, &openings, key, sizeof(*key));
+}
+
+static __always_inline struct endpoint *endpoints_row_of(struct record *r, __u8 stage, __u32 index)
+{
+	struct endpoint *e = lookup(r, stage, TABLE_ENDPOINTS, &endpoints, &index, sizeof(index));
+
+	return e && e->vni ? e : NULL;
+}
+
+static __always_inline struct budget *budgets_row_of(struct record *r, __u8 stage, __u32 endpoint)
+{
+	return lookup(r, stage, TABLE_BUDGETS, &budgets, &endpoint, sizeof(endpoint));
+}
+
+static __always_inline struct share *shares_row_of(struct record *r, __u8 stage, __u32 endpoint)
+{
+	return lookup(r, stage, TABLE_SHARES, &shares, &endpoint, sizeof(endpoint));
+}
+
+/* NULL too when the number is another set's by now. */
+static __always_inline struct policy_set *policy_sets_row_of(struct record *r, __u8 stage,
+							     __u32 number)
+{
+	__u32 slot = number & (SETS - 1);
+	struct policy_set *s =
+		lookup(r, stage, TABLE_POLICY_SETS, &policy_sets, &slot, sizeof(slot));
+
+	return s && s->number == number ? s : NULL;
+}
+
+static __always_inline struct judgement *policy_peers_row_of(struct record *r, __u8 stage,
+							     const struct policy_peer_key *key)
+{
+	return lookup(r, stage, TABLE_POLICY_PEERS, &policy_peers, key, sizeof(*key));
+}
+
+static __always_inline struct judgement *policy_prefixes_row_of(struct record *r, __u8 stage,
+								const struct policy_prefix_key *key)
+{
+	return lookup(r, stage, TABLE_POLICY_PREFIXES, &policy_prefixes, key, sizeof(*key));
+}
+
+static __always_inline struct judgement *policy_ports_row_of(struct record *r, __u8 stage,
+							     const struct policy_port_key *key)
+{
+	return lookup(r, stage, TABLE_POLICY_PORTS, &policy_ports, key, sizeof(*key));
+}
+
+static __always_inline struct fragment_ports *fragments_row(struct pkt *p,
+							    const struct fragment_key *key)
+{
+	return table_lookup(p, TABLE_FRAGMENTS, &fragments, key, sizeof(*key));
+}
+
+static __always_inline void fragments_put(struct pkt *p, const struct fragment_key *key,
+					  const struct fragment_ports *row)
+{
+	table_update(p, TABLE_FRAGMENTS, &fragments, key, sizeof(*key), row);
+}
+
+/* Notes a change of a row in a function that has no struct pkt. */
+static __always_inline void record_change(struct record *r, __u8 stage, enum table table,
+					  enum access access, const void *key, __u32 size)
+{
+	if (simulated && r) {
+		asm volatile("" : "+r"(r));
+		r->updates++;
+		record_event(r, stage, table, access, key, size);
+	}
+}
+
+/* False when there is no room. */
+static __always_inline bool flows_put(struct record *r, __u8 stage, const struct flow_key *key,
+				      const struct flow *row)
+{
+	if (bpf_map_update_elem(&flows, key, row, BPF_ANY))
+		return false;
+	record_change(r, stage, TABLE_FLOWS, ACCESS_UPDATE, key, sizeof(*key));
+	return true;
+}
+
+static __always_inline void flows_delete(struct record *r, __u8 stage, const struct flow_key *key)
+{
+	bpf_map_delete_elem(&flows, key);
+	record_change(r, stage, TABLE_FLOWS, ACCESS_DELETE, key, sizeof(*key));
+}
+
+/* An LRU map finds room at the cost of older rows. */
+static __always_inline bool openings_put(struct record *r, __u8 stage, const struct flow_key *key,
+					 const struct flow *row)
+{
+	if (bpf_map_update_elem(&openings, key, row, BPF_ANY))
+		return false;
+	record_change(r, stage, TABLE_OPENINGS, ACCESS_UPDATE, key, sizeof(*key));
+	return true;
+}
+
+static __always_inline void openings_delete(struct record *r, __u8 stage,
+					    const struct flow_key *key)
+{
+	bpf_map_delete_elem(&openings, key);
+	record_change(r, stage, TABLE_OPENINGS, ACCESS_DELETE, key, sizeof(*key));
+}
+
+/* This CPU's room for a packet's flow. */
+static __always_inline struct tracked *tracked_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tracked, &zero);
 }
 
 static __always_inline void paths_put(struct pkt *p, const struct addr_key *key,

@@ -68,7 +68,10 @@ struct endpoint {
 	__u8 mask6[16];
 	struct door door;
 	__u8 generation;
-	__u8 pad[3];
+	__u8 self; /* 1: the host itself */
+	__u8 keep; /* 1: flows that were accepted once go on, whatever policy says now */
+	__u8 pad;
+	__u32 set[2]; /* by enum direction: the number of its policy set; 0: not isolated */
 };
 
 /* locals[(vni, addr)]: addresses of the endpoints behind this host. The door
@@ -117,6 +120,7 @@ struct host {
 	__u8 family; /* 4 or 6, of addr */
 	__u8 down; /* 1: nothing is heard of it; it is asked last */
 	__u8 pad[2];
+	__u32 epoch; /* another one whenever something that was learned of it changes */
 	__u32 lowered; /* coarse seconds when mtu was lowered below link_mtu */
 };
 
@@ -185,18 +189,193 @@ struct route {
 	__u32 subnet; /* index in subnets */
 };
 
-/* budgets[index in endpoints]: when the next ICMP error and the next question
- * would be due at the endpoint's rate, in coarse ns (GCRA). */
+/* budgets[index in endpoints]: when the next ICMP error, the next question and the
+ * next new flow would be due at the endpoint's rate, in coarse ns (GCRA). */
 struct budget {
 	__u64 icmp;
 	__u64 question;
+	__u64 opening; /* of a flow */
 };
+
+/* Always the endpoint's. Egress is judged where the source is, before the packet
+ * leaves, ingress where the destination is. */
+enum direction {
+	DIRECTION_EGRESS = 0,
+	DIRECTION_INGRESS = 1,
+};
+
+/* A conversation in a VPC, the same in both directions: its ends stand in the
+ * order of their addresses (then of ports), whoever speaks. Echoes of ICMP have
+ * their identifier as the port of who asks and 0 as the other's; what has no
+ * ports has zeros. */
+struct flow_key {
+	__u32 vni;
+	__be16 port[2];
+	__u8 addr[2][16];
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+/* One end of a flow. */
+struct flow_end {
+	__u32 endpoint; /* index in endpoints; 0: not behind this host */
+	__u32 host; /* index in hosts, if that was learned; 0: it was not */
+	__u32 identity; /* as packets carried it, or as it was learned; 0: none or unknown */
+	__u16 epoch; /* of the host, its lower half, when that was learned */
+	__u8 generation; /* of the address's user */
+	__u8 closed; /* 1: it has sent a FIN */
+};
+
+/*            ┌─ reply ────────────────────────┐
+ *   OPENING ─┤ TCP: SYN-ACK ► REPLIED ─ ACK ──┴► ESTABLISHED ─ FIN ► CLOSING
+ *                                                    └ RST, second FIN ► CLOSED
+ *   any of them ─ policy refuses it now ► CUT ─ policy accepts ► ESTABLISHED
+ */
+enum flow_state {
+	FLOW_NONE = 0,
+	FLOW_OPENING, /* one side has spoken */
+	FLOW_REPLIED, /* TCP: SYN and SYN-ACK were seen */
+	FLOW_ESTABLISHED,
+	FLOW_CLOSING, /* TCP: one side has closed */
+	FLOW_CLOSED, /* TCP: both have, or one has reset it */
+	FLOW_CUT, /* policy has changed and refuses it */
+};
+
+/* openings[key]: flows in which one side has spoken (LRU: new ones drive out old
+ * ones). flows[key]: those in which both have; nothing drives them out. */
+struct flow {
+	__u32 seen; /* coarse seconds of the last packet, a few seconds coarse */
+	__u32 tick; /* when that was written, in the unit of tick() */
+	__u8 opener; /* which end opened it */
+	__u8 state; /* enum flow_state */
+	__u8 quick; /* bit n: packets of end n change nothing, but for TCP's flags */
+	__u8 pad;
+	__u32 charged; /* index in endpoints of whose share it is */
+	__u32 set[2]; /* by enum direction: the sets that accepted it; 0: none */
+	__u32 rule[2]; /* by enum direction: the rules that did */
+	struct flow_end end[2];
+};
+
+/* shares[index in endpoints]: what an endpoint has of flows. */
+struct share {
+	__u32 flows;
+};
+
+/* fragments[key]: the ports that the first fragment of a packet had (LRU). */
+struct fragment_key {
+	struct addr_key source;
+	__u8 destination[16];
+	__be32 id;
+	__u32 protocol;
+};
+
+struct fragment_ports {
+	__be16 from;
+	__be16 to;
+};
+
+enum policy_verdict {
+	POLICY_NONE = 0, /* the class says it */
+	POLICY_ACCEPT,
+	POLICY_DENY,
+	POLICY_AUDIT, /* accept, and count what would have been denied */
+};
+
+/* What a policy says. Of two judgements that meet a packet the one with the lower
+ * rank decides. */
+struct judgement {
+	__u32 word; /* rank << 2 | enum policy_verdict */
+	__u32 of; /* number of the rule; of the port class where the verdict is NONE */
+};
+
+#define SETS 16384 /* a power of two */
+
+/* sets[number & (SETS - 1)]: all that policies say of an endpoint in a direction.
+ * A set that says something else is another one, and has another number. */
+struct policy_set {
+	__u32 number; /* 0: no such set */
+	__u8 peers; /* 1: it has rows in policy_peers */
+	__u8 prefixes; /* 1: it has rows in policy_prefixes */
+	__u8 pad[2];
+	struct judgement fallback; /* of what no row judges */
+};
+
+/* policy_peers[(set, identity)]. */
+struct policy_peer_key {
+	__u32 set;
+	__u32 identity;
+};
+
+/* policy_prefixes[prefix]: prefixlen counts the set's 32 bits and, for IPv4, the
+ * 96 bits of ::ffff:0:0/96. set is in network order. */
+struct policy_prefix_key {
+	__u32 prefixlen;
+	__be32 set;
+	__u8 addr[16];
+};
+
+/* policy_ports[prefix]: prefixlen counts the class's 32 bits, the protocol's 8, the
+ * 8 zeros and those of the port; 32 alone: whatever has no other row. Numbers are
+ * in network order. */
+struct policy_port_key {
+	__u32 prefixlen;
+	__be32 class;
+	__u8 protocol;
+	__u8 pad;
+	__be16 port;
+};
+
+/* What a packet has to do with flows. */
+enum belongs {
+	BELONGS_FLOW = 0, /* to the flow of its own key */
+	BELONGS_ALONE, /* to none: it is judged by itself */
+	BELONGS_QUOTED, /* an ICMP error: to the flow that it quotes, if there is one */
+	BELONGS_FRAGMENT, /* a later fragment whose first one is not known */
+};
+
+/* Indexes of what `tracked` knows of both ends. */
+enum role {
+	ROLE_SOURCE = 0,
+	ROLE_DESTINATION = 1,
+};
+
+/* tracked[0], per CPU: a packet whose flow has to be looked at closely. */
+struct tracked {
+	struct flow_key key; /* of the packet itself */
+	struct flow_key quoted; /* BELONGS_QUOTED */
+	__u32 endpoint[2]; /* by enum role; 0: not behind this host */
+	__u32 identity[2];
+	__u32 host[2]; /* where it was learned to be */
+	__u16 epoch[2];
+	__u8 generation[2];
+	__u8 side; /* which end of the key the source is */
+	__u8 known; /* 1: the destination's identity is */
+	__u8 flags; /* TCP's */
+	__u8 belongs; /* enum belongs */
+	__u8 own[2]; /* by enum direction: the role of the end whose policy it is */
+	__u8 changed; /* 1: an end is not who it was */
+	__u8 doubt; /* 1: who the destination is will be found out by asking */
+	__u8 hearsay; /* 1: it was learned a while ago, and may be another one by now */
+	__u8 pad[3];
+	__u32 bytes;
+	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
+	__u64 now; /* coarse ns */
+	struct flow row; /* that is being made */
+	struct policy_prefix_key prefix; /* for a lookup */
+	struct policy_port_key port;
+	struct policy_peer_key peer;
+};
+
+_Static_assert(sizeof(struct flow_key) == 44, "");
+_Static_assert(sizeof(struct flow) == 64, "");
+_Static_assert(sizeof(struct fragment_key) == 44, "");
 
 /* Slots of programs. */
 enum program {
 	PROGRAM_TURN = 0,
 	PROGRAM_RETRY,
 	PROGRAM_TELL,
+	PROGRAM_ADMIT,
 	PROGRAM_MAX,
 };
 
@@ -227,6 +406,7 @@ struct handed {
 	__u8 pad[2];
 	__u32 found;
 	__u32 token;
+	__be32 fragment_id;
 	__u8 host[16];
 };
 

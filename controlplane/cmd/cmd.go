@@ -4,10 +4,12 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/store"
 )
@@ -44,14 +46,23 @@ func check() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check DIR|FILE...",
 		Short: "Check objects: what is wrong, in which file, line and field",
-		Args:  arguments(cobra.MinimumNArgs(1)),
+		Long: "Check objects: what is wrong, in which file, line and field. Policies that are valid and\n" +
+			"cannot be done as they are written are told too: they isolate, and grant nothing.",
+		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, paths []string) error {
 			set, err := load(c, paths...)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d hosts, %d VPCs, %d subnets, %d endpoints: all valid\n",
-				len(set.Hosts), len(set.VPCs), len(set.Subnets), len(set.Endpoints))
+			var errs []error
+			for _, one := range (compile.View{}).Conditions(set) {
+				errs = append(errs, errors.New(one.String()))
+			}
+			if len(errs) > 0 {
+				return &BadInput{errors.Join(errs...)}
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d hosts, %d VPCs, %d subnets, %d endpoints, %d namespaces, %d network policies: all valid\n",
+				len(set.Hosts), len(set.VPCs), len(set.Subnets), len(set.Endpoints), len(set.Namespaces), len(set.Policies))
 			return err
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -67,7 +68,7 @@ func TestCheckCountsWhatIsValid(t *testing.T) {
 	g := NewWithT(t)
 	out, err := run("check", file(t, network))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out).To(Equal("2 hosts, 1 VPCs, 1 subnets, 1 endpoints: all valid\n"))
+	g.Expect(out).To(Equal("2 hosts, 1 VPCs, 1 subnets, 1 endpoints, 0 namespaces, 0 network policies: all valid\n"))
 }
 
 func TestCheckTellsEverythingThatIsWrong(t *testing.T) {
@@ -126,4 +127,36 @@ func TestCompileWritesJSON(t *testing.T) {
 	g.Expect(states).To(HaveLen(1))
 	g.Expect(states[0].Directory).To(HaveExactElements(HaveField("Host", "h1")))
 	g.Expect(states[0].Subnets[0].GatewayMAC).To(Equal("02:4d:5a:00:00:07"))
+}
+
+const policies = network + `
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - {from: [{podSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: [{port: 80, endPort: 90}, {port: 53, protocol: UDP}]}
+  - {from: [{namespaceSelector: {}}]}
+`
+
+func TestCompileShowsPolicies(t *testing.T) {
+	g := NewWithT(t)
+	text := strings.Replace(policies, "metadata: {name: web}\nspec: {subnet", "metadata: {name: web, labels: {app: web}}\nspec: {subnet", 1)
+	out, err := run("compile", "--host", "h1", file(t, text))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(HaveSuffix(`MTU 1414, identity 16, set red ingress default/web
+  set red ingress default/web: deny (default/web isolate ingress) unless
+    identity 16: all accept (default/web ingress[1])
+    10.0.0.0/8: TCP 80-90 accept (default/web ingress[0]); UDP 53 accept (default/web ingress[0])
+    10.1.0.0/16: nothing of what shorter ones grant
+`))
+
+	bad := file(t, strings.Replace(text, "10.0.0.0/8, except: [10.1.0.0/16]", "'::ffff:10.0.0.0/104'", 1))
+	out, err = run("compile", bad)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(And(ContainSubstring("deny (default/web isolate ingress) unless\n"), ContainSubstring("condition: "+bad+":28: NetworkPolicy/default/web: spec.ingress[0].from[1].ipBlock.cidr: ")))
+	_, err = run("check", bad)
+	g.Expect(err).To(MatchError(ContainSubstring("which no packet has; the policy grants nothing until this is mended")))
 }

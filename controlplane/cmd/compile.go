@@ -36,7 +36,10 @@ func compiled() *cobra.Command {
 			if err != nil {
 				return &BadInput{err}
 			}
-			return write(c.OutOrStdout(), states)
+			if err := write(c.OutOrStdout(), states); err != nil {
+				return err
+			}
+			return writeConditions(c.ErrOrStderr(), set)
 		},
 	}
 	c.Flags().StringVar(&host, "host", "", "show only the host of that name")
@@ -91,11 +94,12 @@ func writeHost(w io.Writer, h state.Host) {
 		fmt.Fprintf(w, "  subnet\t%s\tVNI %d\tbouncers %s%s\t%s\tgateway %s\n", s.Name, s.VNI, strings.Join(s.Bouncers, ","), mark(s.Bouncer != state.NoBouncer), list(s.CIDRs), list(s.Gateways))
 	}
 	for _, e := range h.Endpoints {
-		fmt.Fprintf(w, "  endpoint\t%s\tVNI %d\tsubnet %s\t%s\t%s, MTU %d\n", e.Name, e.VNI, e.Subnet, list(e.Addresses), e.MAC, e.MTU)
+		fmt.Fprintf(w, "  endpoint\t%s\tVNI %d\tsubnet %s\t%s\t%s, MTU %d%s\n", e.Name, e.VNI, e.Subnet, list(e.Addresses), e.MAC, e.MTU, judges(e))
 	}
 	for _, l := range h.Directory {
 		fmt.Fprintf(w, "  directory\t%s\tVNI %d\tsubnet %s\tat %s\n", l.Address, l.VNI, l.Subnet, l.Host)
 	}
+	writePolicy(w, h.Policy)
 }
 
 // mark shows a role that the host itself has.

@@ -14,8 +14,10 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/mizar-net/mizar/controlplane/identity"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/controlplane/policy"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -53,6 +55,8 @@ type network struct {
 	mtu int // of every endpoint
 
 	view         View
+	book         *identity.Book
+	policies     *policy.Compiler
 	vpcs         map[string]vpc
 	subnets      map[string]state.Subnet
 	onHost       map[string][]object.Endpoint
@@ -76,6 +80,9 @@ func newNetwork(set object.Set, view View) *network {
 		bouncedHere: map[string][]string{}, dividedHere: map[string][]string{},
 		subnetsOfVPC: map[string][]string{},
 	}
+	if n.book = view.Identities; n.book == nil {
+		n.book = identity.Fresh(set)
+	}
 	roles := view.roles(set)
 	for _, v := range set.VPCs {
 		holders := roles[overlay.Role{Kind: overlay.Divider, Of: v.Name}]
@@ -92,6 +99,15 @@ func newNetwork(set object.Set, view View) *network {
 		n.inSubnet[e.Subnet] = append(n.inSubnet[e.Subnet], e)
 	}
 	return n
+}
+
+// judge compiles the policies, for one host alone or, when nil, for all.
+func (n *network) judge(only *object.Host) {
+	set := n.set
+	if only != nil {
+		set.Endpoints = n.onHost[only.Name]
+	}
+	n.policies = policy.Compile(set, n.book)
 }
 
 func (n *network) addSubnet(s object.Subnet, bouncers overlay.Holders) {
@@ -142,6 +158,7 @@ func (n *network) host(h object.Host) state.Host {
 	}
 	out.Endpoints = n.endpoints(h.Name)
 	out.Directory = n.directory(h.Name)
+	out.Policy = n.policies.Host(h.Name)
 	return out
 }
 
@@ -165,10 +182,12 @@ func (n *network) served(host string) map[string]bool {
 func (n *network) endpoints(host string) []state.Endpoint {
 	var out []state.Endpoint
 	for _, e := range n.onHost[host] {
+		ingress, egress := n.policies.Sets(e.Key())
 		out = append(out, state.Endpoint{
 			Name: e.Key(), VNI: n.subnets[e.Subnet].VNI, Subnet: e.Subnet,
 			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, Form: e.Form, XDP: e.XDP,
-			Identity: identity(e), Generation: e.Generation, Routes: n.routes(e),
+			Identity: n.identity(e), Generation: e.Generation, Routes: n.routes(e),
+			Ingress: ingress, Egress: egress, KeepEstablished: n.set.Namespace(e.Namespace).KeepEstablished(),
 		})
 	}
 	return out
@@ -185,7 +204,7 @@ func (n *network) directory(host string) []state.Location {
 			for _, addr := range e.Addresses {
 				out = append(out, state.Location{
 					VNI: n.subnets[subnet].VNI, Address: addr, Subnet: subnet, Host: e.Host,
-					Identity: identity(e), Generation: e.Generation,
+					Identity: n.identity(e), Generation: e.Generation,
 				})
 			}
 		}
@@ -196,12 +215,12 @@ func (n *network) directory(host string) []state.Location {
 	return out
 }
 
-// identity is an endpoint's; only those of hosts are known as yet.
-func identity(e object.Endpoint) uint32 {
+// identity is an endpoint's; 0: it has none.
+func (n *network) identity(e object.Endpoint) uint32 {
 	if e.Self {
 		return state.IdentityHost
 	}
-	return 0
+	return n.book.Numbers[e.Key()]
 }
 
 // routes are what a host's own endpoint reaches: all subnets of its VPC.

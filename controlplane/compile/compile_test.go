@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -14,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mizar-net/mizar/controlplane/compile"
+	"github.com/mizar-net/mizar/controlplane/identity"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -181,13 +183,24 @@ func TestAddingAnEndpointTouchesItsHostAndItsBouncers(t *testing.T) {
 		host := rapid.IntRange(1, len(before.Hosts)).Draw(t, "host")
 		draft.Endpoints = append(draft.Endpoints, endpoint(s, 100, host))
 		added := draft.Endpoints[len(draft.Endpoints)-1]
-		old, now := compile.Hosts(before), compile.Hosts(valid(t, draft))
+		old, now := given(t, before, valid(t, draft))
 		for i := range old {
 			name := old[i].Name
 			touched := name == added.Host || slices.Contains(overlay.Bouncers(s, hostNames(before)), name)
 			g.Expect(cmp.Equal(old[i], now[i], comparers...)).To(Equal(!touched), "host %s", name)
 		}
 	})
+}
+
+// given are the states of two sets, one after the other, with identities that a
+// ledger gives.
+func given(t *rapid.T, before, after object.Set) (old, now []state.Host) {
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	book, ledger, err := identity.Ledger{}.Step(before, at)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	next, _, err := ledger.Step(after, at)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return compile.View{Identities: &book}.Hosts(before), compile.View{Identities: &next}.Hosts(after)
 }
 
 func TestTheOrderOfWritingDoesNotMatter(t *testing.T) {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mizar-net/mizar/controlplane/identity"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/controlplane/policy"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -23,6 +25,9 @@ type View struct {
 	Roles overlay.Roles
 	// Live is what hosts believe of each other.
 	Live Live
+	// Identities are the numbers that a ledger gave; nil: none is kept, and the
+	// numbers are those of [identity.Fresh].
+	Identities *identity.Book
 	// Partial are directories that are not complete yet.
 	Partial []Partial
 }
@@ -37,6 +42,7 @@ type Partial struct {
 // Hosts returns the states of all hosts, in order of names.
 func (v View) Hosts(set object.Set) []state.Host {
 	n := newNetwork(set, v)
+	n.judge(nil)
 	states := make([]state.Host, len(set.Hosts))
 	for i, h := range set.Hosts {
 		states[i] = n.host(h)
@@ -51,9 +57,18 @@ func (v View) Host(set object.Set, name string) (state.Host, error) {
 	if !ok {
 		return state.Host{}, fmt.Errorf("compile the state of host %q: there is no such host", name)
 	}
-	one := newNetwork(set, v).host(h)
+	n := newNetwork(set, v)
+	n.judge(&h)
+	one := n.host(h)
 	Mark([]state.Host{one}, v.Live)
 	return one, nil
+}
+
+// Conditions are what of policies cannot be done as it was written.
+func (v View) Conditions(set object.Set) []policy.Condition {
+	n := newNetwork(set, v)
+	n.judge(nil)
+	return n.policies.Conditions()
 }
 
 // Living are the names of the hosts that are not dead, or of all when all are.

@@ -211,9 +211,14 @@ func (s *step) addresses(e object.Endpoint) []address {
 	return all
 }
 
-// digest stands for a user in 128 bits.
+// digest stands for a user in 128 bits. Whoever is given another identity is
+// another user, so that hosts that learned the old one are told.
 func digest(e object.Endpoint) string {
-	sum := sha256.Sum256([]byte(e.User()))
+	user := e.User()
+	if e.Identity != 0 {
+		user += fmt.Sprintf(" identity %d", e.Identity)
+	}
+	sum := sha256.Sum256([]byte(user))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -240,3 +240,22 @@ func TestABrokenLedgerIsRefused(t *testing.T) {
 		NewWithT(t).Expect(json.Unmarshal([]byte(text), &l)).To(MatchError(ContainSubstring("ledger of generations")), text)
 	}
 }
+
+// Whoever is renumbered is another user: hosts that learned the old number are told.
+func TestAnotherIdentityIsAnotherUser(t *testing.T) {
+	g := NewWithT(t)
+	set := network(t, endpoint("web", "10.0.0.10"))
+	var l ledger.Ledger
+	step := func(identity uint32) uint8 {
+		set.Endpoints[0].Identity = identity
+		got, next, err := l.Step(set, start)
+		g.Expect(err).NotTo(HaveOccurred())
+		l = next
+		return got.Endpoints[0].Generation
+	}
+	first := step(17)
+	g.Expect(step(17)).To(Equal(first))
+	second := step(18)
+	g.Expect(second).NotTo(Equal(first))
+	g.Expect(step(17)).NotTo(BeElementOf(first, second), "it may not come back while hosts know it")
+}

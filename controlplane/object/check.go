@@ -23,6 +23,9 @@ type checker struct {
 	vpcs      map[string]*VPC
 	subnets   map[string]*Subnet
 	endpoints map[string]*Endpoint
+
+	namespaces map[string]*Namespace
+	policies   map[string]*NetworkPolicy
 	// defaultVPC is the first VPC that says so.
 	defaultVPC *VPC
 }
@@ -36,6 +39,8 @@ func (c *checker) checkNames() {
 	index(c, KindVPC, c.set.VPCs, c.vpcs, func(o *VPC) Meta { return o.Meta })
 	index(c, KindSubnet, c.set.Subnets, c.subnets, func(o *Subnet) Meta { return o.Meta })
 	index(c, KindEndpoint, c.set.Endpoints, c.endpoints, func(o *Endpoint) Meta { return o.Meta })
+	index(c, KindNamespace, c.set.Namespaces, c.namespaces, func(o *Namespace) Meta { return o.Meta })
+	index(c, KindNetworkPolicy, c.set.Policies, c.policies, func(o *NetworkPolicy) Meta { return o.Meta })
 }
 
 func index[T any](c *checker, kind Kind, objects []T, byKey map[string]*T, meta func(*T) Meta) {

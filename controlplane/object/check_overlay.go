@@ -133,6 +133,7 @@ func (c *checker) checkEndpoints() {
 	taken := map[addressOf]*Endpoint{}
 	for i := range c.set.Endpoints {
 		e := &c.set.Endpoints[i]
+		e.Identity = 0
 		fail := func(field, got, want string) { c.failEndpoint(e, field, got, want) }
 		if _, ok := c.hosts[e.Host]; !ok {
 			fail("spec.host", strict.Quote(e.Host), "the name of a host")
@@ -150,6 +151,7 @@ func (c *checker) checkEndpoints() {
 		if v, ok := c.vpcs[s.VPC]; ok {
 			c.checkMAC(e, v)
 		}
+		c.checkPorts(e)
 		if e.Generation == 0 {
 			e.Generation = defaultGeneration(*e)
 		}
@@ -177,6 +179,7 @@ func (c *checker) checkAddresses(e *Endpoint, s *Subnet, taken map[addressOf]*En
 			fail(addr.String(), fmt.Sprintf("neither the network's nor the broadcast address of %s", s.CIDRs[at]))
 		case slices.Contains(s.Gateways, addr):
 			fail(addr.String()+", the gateway's address", "another address of subnet "+s.Name)
+		case e.Ended():
 		case double:
 			fail(fmt.Sprintf("%s, the address of endpoint %s%s", addr, other.Key(), writtenAt(other.Meta)), "an address of its own for each endpoint of VPC "+s.VPC)
 		default:

@@ -5,6 +5,7 @@ package object
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mizar-net/mizar/controlplane/object/strict"
@@ -27,33 +28,64 @@ func Decode(file string, data []byte) (Draft, error) {
 // value's reader.
 func (d *Draft) DecodeObject(v strict.Value) {
 	f := v.Fields("apiVersion", "kind", "metadata", "spec")
-	f.Required("apiVersion", APIVersion).Enum(APIVersion)
-	kind := f.Required("kind", "one of "+kinds).Enum(strings.Split(kinds, ", ")...)
-	meta := decodeMeta(Kind(kind), f.Required("metadata", "a mapping with a name"))
-	spec := f.Required("spec", "a mapping")
+	kind := decodeKind(f)
+	meta := decodeMeta(kind, f.Required("metadata", "a mapping with a name"))
 	meta.At = Position{File: v.File(), Line: v.Line()}
-	if kind == "" {
+	if kind == KindNamespace {
+		d.decodeSpec(kind, meta, v, f.Optional("spec"))
 		return
 	}
-	d.decodeSpec(Kind(kind), meta, v, spec)
+	spec := f.Required("spec", "a mapping")
+	if kind != "" {
+		d.decodeSpec(kind, meta, v, spec)
+	}
 }
 
-const kinds = "Host, VPC, Subnet, Endpoint"
+// decodeKind reads the kind and the version that goes with it.
+func decodeKind(f strict.Fields) Kind {
+	var kinds, versions []string
+	for _, k := range Kinds {
+		kinds = append(kinds, string(k))
+		if !slices.Contains(versions, k.APIVersion()) {
+			versions = append(versions, k.APIVersion())
+		}
+	}
+	written := f.Optional("kind")
+	kind := Kind(f.Required("kind", "one of "+strings.Join(kinds, ", ")).Enum(kinds...))
+	if kind != "" && written.Present() {
+		versions = []string{kind.APIVersion()}
+	}
+	f.Required("apiVersion", strings.Join(versions, " or ")).Enum(versions...)
+	return kind
+}
 
 // DecodeSpec reads the spec of an object that is named elsewhere, as in the
-// shorthand of a scenario's topology (name: spec). The name of an endpoint may
-// have a namespace before it ("blue/web"). Errors go to the value's reader.
+// shorthand of a scenario's topology (name: spec). The name of an endpoint or a
+// network policy may have a namespace before it ("blue/web"). Beside the spec of
+// an endpoint its labels may be written, and of a namespace, which has no spec,
+// labels and annotations. Errors go to the value's reader.
 func (d *Draft) DecodeSpec(kind Kind, name string, spec strict.Value) {
-	meta := Meta{At: Position{File: spec.File(), Line: spec.Line()}}
-	if kind == KindEndpoint {
-		meta.Namespace, meta.Name, _ = strings.Cut(EndpointKey(name), "/")
-	} else {
-		meta.Name = name
+	meta := Meta{Name: name, At: Position{File: spec.File(), Line: spec.Line()}}
+	if kind.Namespaced() {
+		meta.Namespace, meta.Name, _ = strings.Cut(kind.Key(name), "/")
 	}
-	if !validName.MatchString(meta.Name) || (kind == KindEndpoint && !validName.MatchString(meta.Namespace)) {
+	if !validName.MatchString(meta.Name) || (kind.Namespaced() && !validName.MatchString(meta.Namespace)) {
 		spec.FailGot(strict.Quote(name), nameWanted)
 	}
-	d.decodeSpec(kind, meta, spec, spec)
+	switch kind {
+	case KindEndpoint:
+		f := endpointFields(spec, "labels")
+		meta.Labels = decodeTexts(f.Optional("labels"))
+		d.Endpoints = append(d.Endpoints, decodeEndpoint(meta, f))
+	case KindNamespace:
+		f := spec.Fields("labels", "annotations")
+		meta.Labels, meta.Annotations = decodeTexts(f.Optional("labels")), decodeTexts(f.Optional("annotations"))
+		d.Namespaces = append(d.Namespaces, Namespace{Meta: meta})
+	default:
+		d.decodeSpec(kind, meta, spec, spec)
+		return
+	}
+	d.written(kind, meta, spec, spec)
 }
 
 func (d *Draft) decodeSpec(kind Kind, meta Meta, whole, spec strict.Value) {
@@ -65,8 +97,19 @@ func (d *Draft) decodeSpec(kind Kind, meta Meta, whole, spec strict.Value) {
 	case KindSubnet:
 		d.Subnets = append(d.Subnets, decodeSubnet(meta, spec))
 	case KindEndpoint:
-		d.Endpoints = append(d.Endpoints, decodeEndpoint(meta, spec))
+		d.Endpoints = append(d.Endpoints, decodeEndpoint(meta, endpointFields(spec)))
+	case KindNamespace:
+		// What the API server keeps there is of no meaning to Mizar.
+		strict.Each(spec.Fields("finalizers").Optional("finalizers"), strict.Value.Text)
+		d.Namespaces = append(d.Namespaces, Namespace{Meta: meta})
+	case KindNetworkPolicy:
+		d.Policies = append(d.Policies, NetworkPolicy{Meta: meta, Spec: decodePolicy(spec)})
 	}
+	d.written(kind, meta, whole, spec)
+}
+
+// written remembers where the fields of an object are.
+func (d *Draft) written(kind Kind, meta Meta, whole, spec strict.Value) {
 	f := fields{prefix: spec.Path(), lines: map[string]int{}}
 	if whole.Present() {
 		lines(whole.Node(), whole.Path(), f.lines)
@@ -81,24 +124,36 @@ const nameWanted = "a name of at most 63 lower-case letters, digits, '-' and '.'
 
 func decodeMeta(kind Kind, v strict.Value) Meta {
 	known := []string{"name", "labels"}
-	if kind == KindEndpoint {
+	if kind.Namespaced() {
 		known = append(known, "namespace")
 	}
+	if kind.annotated() {
+		known = append(known, "annotations")
+	}
 	f := v.Fields(known...)
-	meta := Meta{Name: decodeName(f.Required("name", nameWanted))}
-	if kind == KindEndpoint {
+	meta := Meta{Name: decodeName(f.Required("name", nameWanted)), Labels: decodeTexts(f.Optional("labels"))}
+	if kind.annotated() {
+		meta.Annotations = decodeTexts(f.Optional("annotations"))
+	}
+	if kind.Namespaced() {
 		meta.Namespace = DefaultNamespace
 		if ns := f.Optional("namespace"); ns.Present() {
 			meta.Namespace = decodeName(ns)
 		}
 	}
-	for _, label := range f.Optional("labels").Entries() {
-		if meta.Labels == nil {
-			meta.Labels = map[string]string{}
-		}
-		meta.Labels[label.Key] = label.Value.AnyText()
-	}
 	return meta
+}
+
+// decodeTexts reads a mapping of texts, which may be empty; nil: none.
+func decodeTexts(v strict.Value) map[string]string {
+	var all map[string]string
+	for _, e := range v.Entries() {
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[e.Key] = e.Value.AnyText()
+	}
+	return all
 }
 
 func decodeName(v strict.Value) string {
@@ -168,8 +223,12 @@ func decodePlacement(v strict.Value) Placement {
 	}
 }
 
-func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
-	f := v.Fields("subnet", "host", "addresses", "mac", "form", "xdp", "generation")
+// endpointFields are those of the spec of an endpoint, and more.
+func endpointFields(v strict.Value, more ...string) strict.Fields {
+	return v.Fields(append([]string{"subnet", "host", "addresses", "mac", "form", "xdp", "generation", "ports", "phase"}, more...)...)
+}
+
+func decodeEndpoint(meta Meta, f strict.Fields) Endpoint {
 	e := Endpoint{
 		Meta:      meta,
 		Subnet:    f.Required("subnet", "the name of a subnet").Text(),
@@ -180,6 +239,9 @@ func decodeEndpoint(meta Meta, v strict.Value) Endpoint {
 		XDP:       DecodeXDP(f.Optional("xdp")),
 
 		Generation: uint8(f.Optional("generation").Int(1, math.MaxUint8)),
+
+		Ports: strict.Each(f.Optional("ports"), decodePort),
+		Phase: Phase(f.Optional("phase").Enum(string(Running), string(Succeeded), string(Failed))),
 	}
 	checkForm(e.Form, e.XDP, f)
 	return e

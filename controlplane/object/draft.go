@@ -4,6 +4,7 @@ package object
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -20,13 +21,44 @@ type Kind string
 
 // The kinds of objects.
 const (
-	KindHost     Kind = "Host"
-	KindVPC      Kind = "VPC"
-	KindSubnet   Kind = "Subnet"
-	KindEndpoint Kind = "Endpoint"
+	KindHost          Kind = "Host"
+	KindVPC           Kind = "VPC"
+	KindSubnet        Kind = "Subnet"
+	KindEndpoint      Kind = "Endpoint"
+	KindNamespace     Kind = "Namespace"
+	KindNetworkPolicy Kind = "NetworkPolicy"
 )
 
-// DefaultNamespace is the namespace of an endpoint that names none.
+// Kinds are all kinds of objects, in the order that they are told in.
+var Kinds = []Kind{KindHost, KindVPC, KindSubnet, KindEndpoint, KindNamespace, KindNetworkPolicy}
+
+// APIVersion is the group and version that objects of the kind are written with.
+func (k Kind) APIVersion() string {
+	switch k {
+	case KindNamespace:
+		return "v1"
+	case KindNetworkPolicy:
+		return "networking.k8s.io/v1"
+	}
+	return APIVersion
+}
+
+// Namespaced says that objects of the kind are in a namespace.
+func (k Kind) Namespaced() bool { return k == KindEndpoint || k == KindNetworkPolicy }
+
+// annotated says that objects of the kind may have annotations.
+func (k Kind) annotated() bool { return k == KindNamespace || k == KindNetworkPolicy }
+
+// Key is the [Meta.Key] of the object that people call name, which may leave the
+// default namespace out.
+func (k Kind) Key(name string) string {
+	if !k.Namespaced() || strings.Contains(name, "/") {
+		return name
+	}
+	return DefaultNamespace + "/" + name
+}
+
+// DefaultNamespace is the namespace of an object that names none.
 const DefaultNamespace = "default"
 
 // Ref names one object.
@@ -41,12 +73,7 @@ func (r Ref) String() string { return string(r.Kind) + "/" + r.Key }
 
 // EndpointKey is the [Meta.Key] of the endpoint that people call name, which
 // may leave the default namespace out.
-func EndpointKey(name string) string {
-	if strings.Contains(name, "/") {
-		return name
-	}
-	return DefaultNamespace + "/" + name
-}
+func EndpointKey(name string) string { return KindEndpoint.Key(name) }
 
 // Draft is what was written: decoded, but not checked as a whole and without
 // defaults. The zero value is empty and ready for use.
@@ -55,6 +82,9 @@ type Draft struct {
 	VPCs      []VPC
 	Subnets   []Subnet
 	Endpoints []Endpoint
+	// Namespaces and Policies are Kubernetes' own.
+	Namespaces []Namespace
+	Policies   []NetworkPolicy
 
 	origins map[origin]fields
 }
@@ -71,22 +101,42 @@ type fields struct {
 	lines  map[string]int
 }
 
-// Refs names the objects of the draft: hosts, VPCs, subnets, endpoints.
+// Refs names the objects of the draft, in the order of [Kinds].
 func (d *Draft) Refs() []Ref {
-	var refs []Ref
-	for _, h := range d.Hosts {
-		refs = append(refs, Ref{KindHost, h.Key()})
+	return slices.Concat(
+		refs(KindHost, d.Hosts, Host.Key), refs(KindVPC, d.VPCs, VPC.Key),
+		refs(KindSubnet, d.Subnets, Subnet.Key), refs(KindEndpoint, d.Endpoints, Endpoint.Key),
+		refs(KindNamespace, d.Namespaces, Namespace.Key), refs(KindNetworkPolicy, d.Policies, NetworkPolicy.Key),
+	)
+}
+
+func refs[T any](kind Kind, objects []T, key func(T) string) []Ref {
+	var all []Ref
+	for _, o := range objects {
+		all = append(all, Ref{kind, key(o)})
 	}
-	for _, v := range d.VPCs {
-		refs = append(refs, Ref{KindVPC, v.Key()})
+	return all
+}
+
+// Without returns the draft less some objects.
+func (d Draft) Without(gone map[Ref]bool) Draft {
+	d.Hosts = without(d.Hosts, KindHost, Host.Key, gone)
+	d.VPCs = without(d.VPCs, KindVPC, VPC.Key, gone)
+	d.Subnets = without(d.Subnets, KindSubnet, Subnet.Key, gone)
+	d.Endpoints = without(d.Endpoints, KindEndpoint, Endpoint.Key, gone)
+	d.Namespaces = without(d.Namespaces, KindNamespace, Namespace.Key, gone)
+	d.Policies = without(d.Policies, KindNetworkPolicy, NetworkPolicy.Key, gone)
+	return d
+}
+
+func without[T any](objects []T, kind Kind, key func(T) string, gone map[Ref]bool) []T {
+	var kept []T
+	for _, o := range objects {
+		if !gone[Ref{kind, key(o)}] {
+			kept = append(kept, o)
+		}
 	}
-	for _, s := range d.Subnets {
-		refs = append(refs, Ref{KindSubnet, s.Key()})
-	}
-	for _, e := range d.Endpoints {
-		refs = append(refs, Ref{KindEndpoint, e.Key()})
-	}
-	return refs
+	return kept
 }
 
 // Add puts the objects of another draft behind those of d.
@@ -95,6 +145,8 @@ func (d *Draft) Add(other Draft) {
 	d.VPCs = append(d.VPCs, other.VPCs...)
 	d.Subnets = append(d.Subnets, other.Subnets...)
 	d.Endpoints = append(d.Endpoints, other.Endpoints...)
+	d.Namespaces = append(d.Namespaces, other.Namespaces...)
+	d.Policies = append(d.Policies, other.Policies...)
 	for from, f := range other.origins {
 		d.remember(from, f)
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package object has what people write: hosts, VPCs, subnets and endpoints in
-// the shape of Kubernetes objects, their strict decoding and their validation.
+// the shape of Kubernetes objects, Kubernetes' own namespaces and network
+// policies, their strict decoding and their validation.
 //
 //	YAML ──Decode──► Draft ──New──► Set
 //
@@ -12,18 +13,22 @@ package object
 import (
 	"net/netip"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // APIVersion is the group and version of Mizar's own objects.
 const APIVersion = "mizar.dev/v1alpha1"
 
-// Meta names an object. Hosts, VPCs and subnets have no namespace; an
-// endpoint's default namespace is "default".
+// Meta names an object. Hosts, VPCs, subnets and namespaces have no namespace;
+// the default namespace of an endpoint or a network policy is "default".
 type Meta struct {
 	Name      string
 	Namespace string
 	Labels    map[string]string
+	// Annotations are of namespaces and network policies alone.
+	Annotations map[string]string
 	// At says where the object was written.
 	At Position
 }
@@ -140,14 +145,52 @@ type Endpoint struct {
 	// derived from what tells them apart, so that two users may have the same
 	// by chance. controlplane/ledger gives ones that differ for certain.
 	Generation uint8
+	// Ports are those that network policies may call by name. Each pair of name
+	// and protocol is there once; they are in order of names, then of protocols.
+	Ports []Port
+	// Phase is how far the endpoint's life has come; default: running.
+	Phase Phase
+	// Identity is the number that policies match the endpoint by; 0: not given.
+	// Only controlplane/identity sets it, and [New] takes it away.
+	Identity uint32
 	// Self says that the endpoint is its host. Only [New] sets it.
 	Self bool
 }
 
-// Set is a valid collection of objects, each slice sorted by name.
+// Port is a port of an endpoint with a name, as a container's is.
+type Port struct {
+	Name string
+	// Number is 1 to 65535.
+	Number uint16
+	// Protocol is TCP, UDP or SCTP; default: TCP.
+	Protocol corev1.Protocol
+}
+
+// Phase is how far the life of an endpoint has come, in Kubernetes' words for
+// pods.
+type Phase string
+
+// The phases. An endpoint that succeeded or failed has ended: its address is
+// free, it is in [Set.Ended], and nothing is made of it.
+const (
+	Running   Phase = "Running"
+	Succeeded Phase = "Succeeded"
+	Failed    Phase = "Failed"
+)
+
+// Ended says that the endpoint is no more, although its object is.
+func (e Endpoint) Ended() bool { return e.Phase == Succeeded || e.Phase == Failed }
+
+// Set is a valid collection of objects, each slice sorted by key.
 type Set struct {
 	Hosts     []Host
 	VPCs      []VPC
 	Subnets   []Subnet
 	Endpoints []Endpoint
+	// Namespaces are those that were written; see [Set.Namespace] for all others.
+	Namespaces []Namespace
+	Policies   []NetworkPolicy
+	// Ended are the endpoints that have ended. They keep their names, and are
+	// nothing else.
+	Ended []Endpoint
 }

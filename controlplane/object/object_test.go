@@ -13,6 +13,10 @@ import (
 
 	. "github.com/onsi/gomega"
 	"go.yaml.in/yaml/v3"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/object/strict"
@@ -179,6 +183,7 @@ func TestBadObjectsAreToldPrecisely(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(good))
+	f.Add([]byte(policies))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("kind: Host\nmetadata: &m {name: *m}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -230,4 +235,101 @@ func TestGenerationsAreOfTheUser(t *testing.T) {
 	}
 	g.Expect(seen).To(HaveLen(255))
 	g.Expect(seen).NotTo(HaveKey(uint8(0)))
+}
+
+const policies = good + `
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: blue, labels: {team: a}, annotations: {mizar.dev/audit: "true", mizar.dev/keep-established: "true"}}
+spec: {finalizers: [kubernetes]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: blue, annotations: {mizar.dev/audit: "false"}}
+spec:
+  podSelector: {matchLabels: {app: web}, matchExpressions: [{key: tier, operator: NotIn, values: [a, ""]}]}
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from:
+    - {podSelector: {}}
+    - {namespaceSelector: {matchLabels: {team: a}}, podSelector: {}}
+    - {ipBlock: {cidr: 10.1.2.3/8, except: [10.1.0.0/16, 10.0.0.0/8]}}
+    ports: [{}, {port: 80}, {port: http, protocol: UDP}, {port: 0x50, endPort: 81, protocol: SCTP}]
+  - {from: [], ports: []}
+  - {}
+  egress: []
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: all, namespace: blue}
+spec: {}
+`
+
+func TestPoliciesAreReadAsKubernetesTypes(t *testing.T) {
+	g := NewWithT(t)
+	set := read(t, policies)
+	web, ok := set.Policy("blue/web")
+	g.Expect(ok).To(BeTrue())
+	g.Expect(web.Audit).To(BeFalse(), "what a policy says goes before what its namespace says")
+	all, _ := set.Policy("blue/all")
+	g.Expect(all.Audit).To(BeTrue())
+	udp, sctp, last := corev1.ProtocolUDP, corev1.ProtocolSCTP, int32(81)
+	port := func(p intstr.IntOrString) *intstr.IntOrString { return &p }
+	g.Expect(web.Spec).To(Equal(networkingv1.NetworkPolicySpec{
+		PodSelector: metav1.LabelSelector{
+			MatchLabels:      map[string]string{"app": "web"},
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "tier", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"a", ""}}},
+		},
+		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
+		Ingress: []networkingv1.NetworkPolicyIngressRule{{
+			From: []networkingv1.NetworkPolicyPeer{
+				{PodSelector: &metav1.LabelSelector{}},
+				{PodSelector: &metav1.LabelSelector{}, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}},
+				{IPBlock: &networkingv1.IPBlock{CIDR: "10.1.2.3/8", Except: []string{"10.1.0.0/16", "10.0.0.0/8"}}},
+			},
+			Ports: []networkingv1.NetworkPolicyPort{
+				{}, {Port: port(intstr.FromInt32(80))}, {Port: port(intstr.FromString("http")), Protocol: &udp},
+				{Port: port(intstr.FromInt32(80)), EndPort: &last, Protocol: &sctp},
+			},
+		}, {}, {}},
+	}))
+	again, err := object.New(set.Draft())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(again).To(Equal(set))
+	next, err := set.With(object.Draft{}, object.Ref{Kind: object.KindNamespace, Key: "blue"}, object.Ref{Kind: object.KindNetworkPolicy, Key: "blue/web"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(next.Policies).To(HaveExactElements(And(HaveField("Name", "all"), HaveField("Audit", false))), "the namespace no longer says so")
+}
+
+func TestEveryNamespaceExists(t *testing.T) {
+	g := NewWithT(t)
+	set := read(t, policies)
+	g.Expect(set.Namespace("blue").Labels).To(Equal(map[string]string{"team": "a", "kubernetes.io/metadata.name": "blue"}))
+	g.Expect(set.Namespace("blue").KeepEstablished()).To(BeTrue())
+	g.Expect(set.Namespace("green").Labels).To(Equal(map[string]string{"kubernetes.io/metadata.name": "green"}))
+	g.Expect(set.Namespace("green").KeepEstablished()).To(BeFalse())
+}
+
+func TestAnEndpointThatHasEndedLeavesItsAddress(t *testing.T) {
+	g := NewWithT(t)
+	const more = `
+---
+apiVersion: mizar.dev/v1alpha1
+kind: Endpoint
+metadata: {name: job, namespace: blue}
+spec:
+  {subnet: front, host: h1, addresses: [10.0.0.10], phase: Succeeded, ports: [{name: b, port: 2}, {name: a, port: 1, protocol: UDP}, {name: a, port: 3}]}
+`
+	set := read(t, good+more)
+	g.Expect(set.Endpoints).To(HaveExactElements(HaveField("Name", "web")))
+	g.Expect(set.Ended).To(HaveExactElements(HaveField("Name", "job")))
+	g.Expect(set.Ended[0].Ports).To(Equal([]object.Port{{"a", 3, "TCP"}, {"a", 1, "UDP"}, {"b", 2, "TCP"}}))
+	again, err := object.New(set.Draft())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(again).To(Equal(set))
+	draft, err := object.Decode("twice.yaml", []byte(good+strings.Replace(more, "Succeeded", "Running", 1)))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = object.New(draft)
+	g.Expect(err).To(MatchError(ContainSubstring("10.0.0.10, the address of endpoint blue/")))
 }

@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // The limits of what can be written.
@@ -30,9 +32,11 @@ func New(d Draft) (Set, error) {
 		set: Set{
 			Hosts: slices.Clone(d.Hosts), VPCs: slices.Clone(d.VPCs),
 			Subnets: slices.Clone(d.Subnets), Endpoints: slices.Clone(d.Endpoints),
+			Namespaces: slices.Clone(d.Namespaces), Policies: slices.Clone(d.Policies),
 		},
 		hosts: map[string]*Host{}, vpcs: map[string]*VPC{},
 		subnets: map[string]*Subnet{}, endpoints: map[string]*Endpoint{},
+		namespaces: map[string]*Namespace{}, policies: map[string]*NetworkPolicy{},
 	}
 	c.hostEndpoints()
 	c.checkNames()
@@ -40,6 +44,8 @@ func New(d Draft) (Set, error) {
 	c.checkVPCs()
 	c.checkSubnets()
 	c.checkEndpoints()
+	c.checkNamespaces()
+	c.checkPolicies()
 	if len(c.errs) > 0 {
 		slices.SortStableFunc(c.errs, byPlace)
 		return Set{}, errors.Join(c.errs...)
@@ -48,7 +54,20 @@ func New(d Draft) (Set, error) {
 	sortByKey(c.set.VPCs, VPC.Key)
 	sortByKey(c.set.Subnets, Subnet.Key)
 	sortByKey(c.set.Endpoints, Endpoint.Key)
+	sortByKey(c.set.Namespaces, Namespace.Key)
+	sortByKey(c.set.Policies, NetworkPolicy.Key)
+	c.set.Endpoints, c.set.Ended = split(c.set.Endpoints, Endpoint.Ended)
 	return c.set, nil
+}
+
+// split takes those that out says out of a slice, which may be changed.
+func split[T any](all []T, out func(T) bool) (kept, taken []T) {
+	for _, one := range all {
+		if out(one) {
+			taken = append(taken, one)
+		}
+	}
+	return slices.DeleteFunc(all, out), taken
 }
 
 func byPlace(a, b error) int {
@@ -64,7 +83,8 @@ func byPlace(a, b error) int {
 func (s Set) Draft() Draft {
 	return Draft{
 		Hosts: slices.Clone(s.Hosts), VPCs: slices.Clone(s.VPCs), Subnets: slices.Clone(s.Subnets),
-		Endpoints: slices.DeleteFunc(slices.Clone(s.Endpoints), func(e Endpoint) bool { return e.Self }),
+		Endpoints:  slices.DeleteFunc(slices.Concat(s.Endpoints, s.Ended), func(e Endpoint) bool { return e.Self }),
+		Namespaces: slices.Clone(s.Namespaces), Policies: slices.Clone(s.Policies),
 	}
 }
 
@@ -84,28 +104,13 @@ func (s Set) With(applied Draft, deleted ...Ref) (Set, error) {
 	for _, ref := range applied.Refs() {
 		gone[ref] = true
 	}
-	next := Draft{
-		Hosts:     without(s.Hosts, KindHost, Host.Key, gone),
-		VPCs:      without(s.VPCs, KindVPC, VPC.Key, gone),
-		Subnets:   without(s.Subnets, KindSubnet, Subnet.Key, gone),
-		Endpoints: without(s.Endpoints, KindEndpoint, Endpoint.Key, gone),
-	}
+	next := have.Without(gone)
 	next.Add(applied)
 	set, err := New(next)
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return Set{}, err
 	}
 	return set, nil
-}
-
-func without[T any](objects []T, kind Kind, key func(T) string, gone map[Ref]bool) []T {
-	var kept []T
-	for _, o := range objects {
-		if !gone[Ref{kind, key(o)}] {
-			kept = append(kept, o)
-		}
-	}
-	return kept
 }
 
 func sortByKey[T any](objects []T, key func(T) string) {
@@ -125,6 +130,21 @@ func (s Set) Subnet(name string) (Subnet, bool) { return find(s.Subnets, Subnet.
 // namespace out.
 func (s Set) Endpoint(name string) (Endpoint, bool) {
 	return find(s.Endpoints, Endpoint.Key, EndpointKey(name))
+}
+
+// Namespace returns the namespace of that name. Every namespace exists: one that
+// was not written has no labels but the implied one.
+func (s Set) Namespace(name string) Namespace {
+	if n, ok := find(s.Namespaces, Namespace.Key, name); ok {
+		return n
+	}
+	return Namespace{Meta: Meta{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}}
+}
+
+// Policy returns the network policy of that name, which may leave the default
+// namespace out.
+func (s Set) Policy(name string) (NetworkPolicy, bool) {
+	return find(s.Policies, NetworkPolicy.Key, KindNetworkPolicy.Key(name))
 }
 
 func find[T any](sorted []T, key func(T) string, name string) (T, bool) {

@@ -20,7 +20,7 @@ const (
 func Encode(s state.Host, l state.Local, before Index) (Rows, Index, error) {
 	e := encoder{host: s, local: l, rows: newRows(s)}
 	e.number(before)
-	steps := []func() error{e.hosts, e.vpcs, e.subnets, e.endpoints, e.directory, e.routes}
+	steps := []func() error{e.hosts, e.vpcs, e.subnets, e.policy, e.endpoints, e.directory, e.routes}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return Rows{}, Index{}, fmt.Errorf("encode the state of host %s: %w", s.Name, err)
@@ -36,6 +36,7 @@ type encoder struct {
 	rows  Rows
 
 	subnet map[string]state.Subnet
+	sets   map[string]state.PolicySet
 }
 
 func (e *encoder) number(before Index) {
@@ -51,11 +52,21 @@ func (e *encoder) number(before Index) {
 	for _, p := range e.host.Endpoints {
 		endpoints = append(endpoints, p.Name)
 	}
+	var sets, classes []string
+	for _, s := range e.host.Policy.Sets {
+		sets = append(sets, setName(s))
+	}
+	for _, c := range e.host.Policy.Classes {
+		classes = append(classes, c.Name)
+	}
 	e.index = Index{
 		Hosts:     renumber(before.Hosts, hosts),
 		Subnets:   renumber(before.Subnets, subnets),
 		Endpoints: renumber(before.Endpoints, endpoints),
+		Classes:   renumber(before.Classes, classes),
+		Rules:     renumber(before.Rules, ruleNames(e.host.Policy)),
 	}
+	e.index.Sets, e.index.Series = renumberSets(before, sets)
 }
 
 // hostNumber is the number of a host by name; 0 is this one.

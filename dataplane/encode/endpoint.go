@@ -63,6 +63,11 @@ func (e *encoder) endpointRow(p state.Endpoint) (bpf.RowEndpoint, error) {
 		Vni: p.VNI, Subnet: e.index.Subnets[p.Subnet],
 		Identity: p.Identity, Generation: p.Generation,
 	}
+	var err error
+	if row.Set, err = e.setNumbers(p); err != nil {
+		return bpf.RowEndpoint{}, err
+	}
+	row.Self, row.Keep = flag(p.IsHost()), flag(p.KeepEstablished)
 	row.Door.Ifindex = port
 	row.Door.Mac.Octet = p.MAC
 	row.Door.Gateway.Octet = subnet.GatewayMAC

@@ -2,7 +2,11 @@
 
 package encode
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/mizar-net/mizar/bpf"
+)
 
 // Index gives numbers to hosts, subnets and endpoints. A name keeps its number
 // from one Encode to the next, because rows that programs have learned refer to
@@ -14,6 +18,31 @@ type Index struct {
 	Hosts map[string]uint32
 	// Subnets and Endpoints are numbered from 1.
 	Subnets, Endpoints map[string]uint32
+	// Sets, Classes and Rules are numbered from 1. Sets are named with their
+	// revision, and their numbers do not come back: flows remember them.
+	Sets, Classes, Rules map[string]uint32
+	// Series is how many numbers sets have had.
+	Series uint32
+}
+
+// renumberSets is [renumber] for sets. The lower part of a number is the row that
+// the set has, which comes back, the upper one tells apart the sets that had it.
+func renumberSets(before Index, names []string) (map[string]uint32, uint32) {
+	rows := make(map[string]uint32, len(before.Sets))
+	for name, number := range before.Sets {
+		rows[name] = number % bpf.Sets()
+	}
+	after, series := map[string]uint32{}, before.Series
+	rows = renumber(rows, names)
+	for _, name := range names {
+		if number, ok := before.Sets[name]; ok {
+			after[name] = number
+			continue
+		}
+		after[name] = series*bpf.Sets() + rows[name]
+		series++
+	}
+	return after, series
 }
 
 // renumber returns the numbers of names: the ones they had, or the lowest that

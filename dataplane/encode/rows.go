@@ -29,6 +29,11 @@ type Rows struct {
 	Ports     map[uint32]bpf.RowPort
 	Directory map[bpf.RowAddrKey]bpf.RowLocation
 	Routes    map[bpf.RowPrefixKey]bpf.RowRoute
+
+	PolicySets     map[uint32]bpf.RowPolicySet
+	PolicyPeers    map[bpf.RowPolicyPeerKey]bpf.RowJudgement
+	PolicyPrefixes map[bpf.RowPolicyPrefixKey]bpf.RowJudgement
+	PolicyPorts    map[bpf.RowPolicyPortKey]bpf.RowJudgement
 }
 
 // newRows has no rows yet, and room for those that there are many of.
@@ -45,6 +50,11 @@ func newRows(s state.Host) Rows {
 		Ports:     map[uint32]bpf.RowPort{},
 		Directory: make(map[bpf.RowAddrKey]bpf.RowLocation, len(s.Directory)),
 		Routes:    map[bpf.RowPrefixKey]bpf.RowRoute{},
+
+		PolicySets:     map[uint32]bpf.RowPolicySet{},
+		PolicyPeers:    map[bpf.RowPolicyPeerKey]bpf.RowJudgement{},
+		PolicyPrefixes: map[bpf.RowPolicyPrefixKey]bpf.RowJudgement{},
+		PolicyPorts:    map[bpf.RowPolicyPortKey]bpf.RowJudgement{},
 	}
 }
 
@@ -62,6 +72,30 @@ func CompareUnderlay(a, b bpf.RowUnderlayKey) int {
 func ComparePrefix(a, b bpf.RowPrefixKey) int {
 	return cmp.Or(cmp.Compare(a.Vni, b.Vni), bytes.Compare(a.Addr[:], b.Addr[:]),
 		cmp.Compare(a.Prefixlen, b.Prefixlen))
+}
+
+// ComparePeer orders keys by set, then identity.
+func ComparePeer(a, b bpf.RowPolicyPeerKey) int {
+	return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Identity, b.Identity))
+}
+
+// ComparePolicyPrefix orders keys by set, address and length.
+func ComparePolicyPrefix(a, b bpf.RowPolicyPrefixKey) int {
+	return cmp.Or(cmp.Compare(a.Set, b.Set), bytes.Compare(a.Addr[:], b.Addr[:]),
+		cmp.Compare(a.Prefixlen, b.Prefixlen))
+}
+
+// ComparePort orders keys by class, protocol, port and length.
+func ComparePort(a, b bpf.RowPolicyPortKey) int {
+	return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Protocol, b.Protocol),
+		cmp.Compare(a.Port, b.Port), cmp.Compare(a.Prefixlen, b.Prefixlen))
+}
+
+// CompareFlow orders keys by VNI, protocol, addresses and ports.
+func CompareFlow(a, b bpf.RowFlowKey) int {
+	return cmp.Or(cmp.Compare(a.Vni, b.Vni), cmp.Compare(a.Protocol, b.Protocol),
+		bytes.Compare(a.Addr[0][:], b.Addr[0][:]), bytes.Compare(a.Addr[1][:], b.Addr[1][:]),
+		cmp.Compare(a.Port[0], b.Port[0]), cmp.Compare(a.Port[1], b.Port[1]))
 }
 
 // Addr is the key of an address inside a VPC; IPv4 stands as ::ffff:a.b.c.d.

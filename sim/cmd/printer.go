@@ -109,6 +109,9 @@ func (p *printer) step(s run.Step) {
 		rows = " [" + strings.Join(s.Rows, " ") + "]"
 	}
 	p.printf("  %s  %s%s\n", mark, s.Name, rows)
+	if s.Matrix != nil {
+		p.printf("%s", indent(s.Matrix.String(), "        "))
+	}
 	for _, c := range s.Checks {
 		if c.Status == run.Fail || p.verbose {
 			p.check(c)

@@ -43,6 +43,8 @@ type Crowd struct {
 	VPCs, Hosts int
 	// Endpoints live behind the host, Directory is rows of its directory.
 	Endpoints, Directory int
+	// Guard is what policy says of endpoint 0.
+	Guard Guard
 	// Strangers are underlay addresses of more hosts, behind the others.
 	Strangers []netip.Addr
 }
@@ -103,6 +105,7 @@ func (c Crowd) State() (state.Host, state.Local) {
 		})
 		l.Ports[name] = uint32(Port + n)
 	}
+	c.Guard.fill(&h)
 	h.Directory = make([]state.Location, c.Directory)
 	for n := range h.Directory {
 		h.Directory[n] = state.Location{

@@ -87,8 +87,11 @@ func (w Weights) Total() (empty, full uint64) {
 // share is what one of so many owners, of whom there can be most, has of a map:
 // its part of what they put in, and of what the map weighs without any.
 func (m Map) share(owners int, most uint32) float64 {
-	if owners == 0 || most == 0 {
+	if most == 0 {
 		return 0
+	}
+	if owners == 0 {
+		return float64(m.Empty) / float64(most) // allocated beforehand
 	}
 	return (float64(m.Full)-float64(m.Empty))/float64(owners) + float64(m.Empty)/float64(most)
 }

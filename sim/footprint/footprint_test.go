@@ -31,6 +31,8 @@ func made() footprint.Weights {
 			{Name: "endpoints", Most: 8, Rows: 4, Empty: 2000, Full: 2000},
 			{Name: "locals", Most: 8, Rows: 8, Empty: 800, Full: 2100},
 			{Name: "ports", Most: 8, Rows: 4, Empty: 1000, Full: 1000},
+			{Name: "flows", Most: 131_072, Empty: 1_310_720, Full: 1_310_720},
+			{Name: "policy_peers", Most: 100, Rows: 10, Empty: 0, Full: 800},
 		},
 	}
 }
@@ -42,13 +44,13 @@ func TestLinesAreSumsOfTheMaps(t *testing.T) {
 	for _, l := range lines {
 		bytes[l.Name] = l.Bytes
 	}
-	g.Expect(bytes).To(HaveKeyWithValue("memlock-host", 5800.0))
+	g.Expect(bytes).To(HaveKeyWithValue("memlock-host", 1_316_520.0))
 	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint-own", 1125.0), "an eighth of 2000, 800 and 1000, and half of 1300")
 	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint-bouncer", 200.0), "80 for itself, 20 of the empty map, twice")
 	g.Expect(bytes).To(HaveKeyWithValue("memlock-endpoint", 2725.0))
 	g.Expect(statuses(lines)).To(Equal(map[string]footprint.Status{
 		"memlock-host": "pass", "memlock-endpoint-own": "pass", "memlock-endpoint-bouncer": "pass", "memlock-endpoint": "pass",
-		"memlock-policy-row": "not there yet", "memlock-flow": "not there yet", "flows-by-default": "not there yet",
+		"memlock-policy-row": "pass", "memlock-flow": "pass", "flows-by-default": "pass",
 	}))
 }
 
@@ -102,7 +104,7 @@ func TestEvidenceSaysWhatIsTooMuch(t *testing.T) {
 		return w, nil
 	}
 	all := footprint.Prove(heavy)
-	g.Expect(all).To(HaveLen(4), "none for what is not there")
+	g.Expect(all).To(HaveLen(7))
 	g.Expect(all[0].Failure).To(ContainSubstring("want at most 64000000"))
 	g.Expect(all[1].Failure).To(BeEmpty())
 	broken := footprint.Prove(func(crowd.Crowd) (footprint.Weights, error) { return footprint.Weights{}, errors.New("no root") })

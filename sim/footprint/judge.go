@@ -48,10 +48,12 @@ const (
 // bouncer's. A map that is in neither list is not weighed by anybody: a test
 // fails.
 var (
-	perEndpoint = []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts, bpf.RowMapBudgets}
+	perEndpoint = []string{bpf.RowMapEndpoints, bpf.RowMapLocals, bpf.RowMapPorts, bpf.RowMapBudgets, bpf.RowMapShares}
 	perHost     = []string{
 		bpf.RowMapDrops, bpf.RowMapHanded, bpf.RowMapHosts, bpf.RowMapPaths, bpf.RowMapPeerSlots, bpf.RowMapPeers, bpf.RowMapPrograms,
 		bpf.RowMapRecords, bpf.RowMapRoutes,
+		bpf.RowMapFlows, bpf.RowMapOpenings, bpf.RowMapFragments, bpf.RowMapTracked, bpf.RowMapRules,
+		bpf.RowMapPolicySets, bpf.RowMapPolicyPeers, bpf.RowMapPolicyPrefixes, bpf.RowMapPolicyPorts,
 		bpf.RowMapSubnets, bpf.RowMapUplinks, bpf.RowMapVerdicts, bpf.RowMapVirtuals, bpf.RowMapVpcs,
 	}
 )
@@ -66,6 +68,7 @@ func Judge(w Weights) []Line {
 	for _, name := range perEndpoint {
 		own += w.of(name).share(w.Crowd.Endpoints, most)
 	}
+	flows := w.of(bpf.RowMapFlows)
 	directory := w.of(bpf.RowMapDirectory)
 	located := 2 * directory.share(directory.Rows, directory.Most)
 	return []Line{
@@ -73,9 +76,9 @@ func Judge(w Weights) []Line {
 		within("memlock-endpoint-own", fmt.Sprintf("an endpoint at its own host, one of up to %d: %s", most, strings.Join(perEndpoint, ", ")), own, endpointLimit),
 		within("memlock-endpoint-bouncer", "an endpoint of two addresses at a bouncer: directory", located, endpointLimit),
 		within("memlock-endpoint", fmt.Sprintf("an endpoint, at its own host and at %d bouncers", bpf.MaxRoles), own+float64(bpf.MaxRoles)*located, endpointLimit),
-		{Name: "memlock-policy-row", What: "a policy row", Limit: policyLimit, Status: NotThere},
-		{Name: "memlock-flow", What: "a flow", Limit: flowLimit, Status: NotThere},
-		{Name: "flows-by-default", What: "flows by default (a number, and at least so many)", Limit: flowsLimit, Status: NotThere},
+		policyRow(w),
+		within("memlock-flow", "a flow: flows", flows.share(0, flows.Most), flowLimit),
+		atLeast("flows-by-default", "flows by default (a number, and at least so many)", float64(flows.Most), flowsLimit),
 	}
 }
 
@@ -88,9 +91,33 @@ func within(name, what string, bytes, limit float64) Line {
 	return l
 }
 
+// policyRow is what the heaviest of the maps of policy weighs for each of its rows.
+func policyRow(w Weights) Line {
+	line := Line{Name: "memlock-policy-row", What: "a policy row", Limit: policyLimit, Status: NotThere}
+	for _, name := range []string{bpf.RowMapPolicyPeers, bpf.RowMapPolicyPrefixes, bpf.RowMapPolicyPorts} {
+		m := w.of(name)
+		if m.Rows == 0 {
+			continue
+		}
+		if each := within(line.Name, "a policy row: "+name, m.share(m.Rows, m.Most), policyLimit); each.Bytes > line.Bytes {
+			line = each
+		}
+	}
+	return line
+}
+
+// atLeast is a line of which more is better.
+func atLeast(name, what string, number, limit float64) Line {
+	l := Line{Name: name, What: what, Bytes: number, Limit: limit, Status: Miss}
+	if number >= limit {
+		l.Status = Pass
+	}
+	return l
+}
+
 // Typical is the crowd that the row is judged with: a host as full of endpoints
 // as it can be, and a large directory.
-var Typical = crowd.Crowd{Family: 4, VPCs: 1, Hosts: 64, Endpoints: 4095, Directory: 100_000}
+var Typical = crowd.Crowd{Family: 4, VPCs: 1, Hosts: 64, Endpoints: 4095, Directory: 100_000, Guard: crowd.Guard{Peers: 10_000, Prefixes: 10_000, Rules: 500}}
 
 // Prove measures a host and returns the evidence for the row, a cell for each
 // line of what is there.

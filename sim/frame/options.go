@@ -50,6 +50,9 @@ const (
 	ReturnAnswer uint8 = 0x01
 	// ReturnSendBack asks for the packet back with the location.
 	ReturnSendBack uint8 = 0x02
+	// ReturnJudge asks even the destination's own host for that: the sender's has
+	// yet to judge the packet.
+	ReturnJudge uint8 = 0x04
 )
 
 // Return is return-to-sender: who the source host is.

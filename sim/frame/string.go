@@ -46,6 +46,9 @@ func (o Options) String() string {
 		if r.Flags&ReturnSendBack != 0 {
 			s += " send-back"
 		}
+		if r.Flags&ReturnJudge != 0 {
+			s += " judge"
+		}
 		parts = append(parts, s)
 	}
 	if r := o.SendBack; r != nil {

@@ -113,7 +113,7 @@ func (b *Bench) prepare(known rows) error {
 	if err := b.held.SetNow(b.now); err != nil {
 		return err
 	}
-	if err := b.held.Forget(); err != nil {
+	if err := errors.Join(b.held.Forget(), b.held.ForgetFlows()); err != nil {
 		return err
 	}
 	for k, row := range known {

@@ -51,6 +51,9 @@ func (o oracle) arrived(h heard) outcome {
 			return o.relayed(h)
 		}
 	}
+	if h.question() && h.control.flags&frame.ReturnJudge != 0 {
+		return o.unjudged(h, to)
+	}
 	if to == nil || h.generation != to.generation && !h.question() {
 		// Not here: back to where it came from.
 		if h.inner.length > most(h.from) {
@@ -66,6 +69,16 @@ func (o oracle) arrived(h heard) outcome {
 		out.learned = o.learns(h, to)
 	}
 	return out
+}
+
+// unjudged is a question for an endpoint that is here, but its sender's host has to
+// judge it first: it goes back with the location.
+func (o oracle) unjudged(h heard, to *endpoint) outcome {
+	if nameOf(h.control.host) == "" {
+		return dropped(bpf.RowDropReasonDROP_NO_HOST)
+	}
+	back := option(frame.OptionSendBack, to.identity<<8|uint32(to.generation), h.control.token, source(h.control.host))
+	return h.bounced(h.control.host, label{h.vni, h.identity, 0, back}, bpf.RowVerdictVERDICT_SEND_BACK)
 }
 
 // delivered is the inner frame at an endpoint's port, with the mark of the outer

@@ -39,7 +39,13 @@ func (o *Oracle) arrive(w *walk, here string, opt option) {
 func (o *Oracle) receive(w *walk, n *node, previous string, opt option) {
 	to, here := n.behind(n.name, w.to())
 	switch {
+	case here && opt.judge && n.knows(opt.host):
+		o.pass(w, n, opt.host, n.answer(w, opt, to))
 	case here && (opt.generation == generation(to) || (opt.generation == 0 && opt.question())):
+		if v := o.track(n, w, n.end(w.dst, to)); v != pass {
+			w.drop(v.reason)
+			return
+		}
 		o.hear(w, n, previous, to, opt)
 		o.put(w, to)
 	case here && opt.question():
@@ -87,7 +93,14 @@ func (o *Oracle) resend(w *walk, n *node, opt option) {
 	case !n.knows(opt.host):
 		w.drop(noHost)
 	default:
-		n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, since: o.now(n.name)}
+		n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, party: opt.party, since: o.now(n.name)}
+		if w.pending {
+			w.pending = false
+			if v := o.track(n, w, end{addr: w.dst, party: opt.party, known: true}); v != pass {
+				w.drop(v.reason)
+				return
+			}
+		}
 		o.again(w, n, opt.host, opt.generation)
 	}
 }
@@ -101,7 +114,7 @@ func (o *Oracle) goAgain(w *walk, n *node, previous string) {
 	switch {
 	case lives && here && (believed || row.state == local):
 		n.paths[w.to()] = path{state: local}
-		o.put(w, to)
+		o.deliver(w, n, to)
 	case lives && believed:
 		o.ask(w, n, e)
 	case lives && row.state == learned && o.now(n.name)-row.since < fresh:
@@ -117,7 +130,7 @@ func (o *Oracle) hear(w *walk, n *node, previous string, to object.Endpoint, opt
 		return
 	}
 	known := n.paths[w.from()]
-	fresh := path{state: learned, host: opt.host, generation: opt.source, since: o.now(n.name)}
+	fresh := path{state: learned, host: opt.host, generation: opt.source, party: &w.sender, since: o.now(n.name)}
 	if opt.kind == answers {
 		if known.state == asked && known.token == opt.token && opt.host == previous {
 			n.paths[w.from()] = fresh
@@ -162,7 +175,7 @@ func (o *Oracle) relay(w *walk, n *node, opt option) {
 	case reason != "":
 		w.drop(reason)
 	case host == to.Host && opt.kind == asksBack && o.fitsBack(w, n, opt.host):
-		o.pass(w, n, opt.host, option{kind: located, generation: generation(to), token: opt.token, host: host})
+		o.pass(w, n, opt.host, n.answer(w, opt, to))
 	case opt.limit == 0:
 		w.drop(relayLimit)
 	default:
@@ -181,4 +194,10 @@ func (o *Oracle) fitsBack(w *walk, n *node, host string) bool {
 	}
 	_, ok := o.fits(n, host, w.length)
 	return ok
+}
+
+// answer sends a question back with the location of the endpoint that it is about.
+func (n *node) answer(w *walk, opt option, to object.Endpoint) option {
+	party := n.party(to)
+	return option{kind: located, generation: generation(to), token: opt.token, host: to.Host, party: &party}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 )
 
 // place is an address inside a VPC.
@@ -23,7 +24,9 @@ type path struct {
 	// host is the one that the address was learned to be behind.
 	host       string
 	generation uint8
-	token      token
+	// party is whose address it is.
+	party *judge.Party
+	token token
 	// tell says that the next packet there quotes the token, so that the
 	// other side learns too.
 	tell  bool
@@ -61,15 +64,16 @@ type node struct {
 	view
 	paths   map[place]path
 	lowered map[string]lowered // by peer
-	// errors and questions are the budgets of its endpoints.
-	errors, questions map[string]time.Duration
+	flows   map[flowKey]*flow
+	// errors, questions and openings are the budgets of its endpoints.
+	errors, questions, openings map[string]time.Duration
 }
 
 func newNode(name string) *node {
 	return &node{
 		name: name, view: view{world: newWorld(object.Set{}, nil)},
-		paths: map[place]path{}, lowered: map[string]lowered{},
-		errors: map[string]time.Duration{}, questions: map[string]time.Duration{},
+		paths: map[place]path{}, lowered: map[string]lowered{}, flows: map[flowKey]*flow{},
+		errors: map[string]time.Duration{}, questions: map[string]time.Duration{}, openings: map[string]time.Duration{},
 	}
 }
 

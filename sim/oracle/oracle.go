@@ -38,6 +38,8 @@ type Oracle struct {
 	roles      overlay.Roles
 	ahead      map[string]time.Duration
 	time       time.Duration
+	// port is the last one that a stack chose.
+	port uint16
 }
 
 // New returns an oracle for a network without objects.
@@ -52,6 +54,7 @@ func New() *Oracle {
 // Apply changes the objects. Every host that is not behind gets them, and
 // forgets what they contradict.
 func (o *Oracle) Apply(set object.Set) error {
+	before := o.real
 	o.real = newWorld(set, o.roles)
 	for name := range o.nodes {
 		if _, ok := set.Host(name); !ok {
@@ -66,6 +69,7 @@ func (o *Oracle) Apply(set object.Set) error {
 			o.update(h.Name)
 		}
 	}
+	o.move(before)
 	return nil
 }
 

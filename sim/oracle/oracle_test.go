@@ -43,7 +43,17 @@ func objects(t *testing.T, text string) object.Set {
 	t.Helper()
 	var doc strings.Builder
 	write := func(kind, name, spec string) {
-		doc.WriteString("---\napiVersion: " + object.APIVersion + "\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec + "\n")
+		version := object.APIVersion
+		if kind == "NetworkPolicy" {
+			version = "networking.k8s.io/v1"
+		}
+		namespace, name, found := strings.Cut(name, "/")
+		if meta := "{name: " + name + ", namespace: " + namespace + "}"; found {
+			name = meta
+		} else {
+			name = "{name: " + namespace + "}"
+		}
+		doc.WriteString("---\napiVersion: " + version + "\nkind: " + kind + "\nmetadata: " + name + "\nspec: " + spec + "\n")
 	}
 	for _, n := range []string{"1", "2", "3", "4", "5"} {
 		write("Host", "h"+n, "{addresses: [192.0.2."+n+"]}")

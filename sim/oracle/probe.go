@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -36,6 +37,10 @@ func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 		return out, fmt.Errorf("probe from %s to %s: the endpoint has no address of that family", p.From, p.To)
 	}
 	p.Count, p.Size = max(p.Count, 1), cmp.Or(p.Size, defaultSize)
+	if p.SourcePort == 0 {
+		o.port = max(o.port+1, firstPort)
+		p.SourcePort = o.port
+	}
 	request := datagram{Probe: p, src: src, dst: p.To, ttl: cmp.Or(int(p.TTL), defaultTTL), size: p.Size}
 	if p.Proto == wire.TCP {
 		o.connect(from, request, &out)
@@ -68,6 +73,22 @@ type datagram struct {
 	src, dst  netip.Addr
 	ttl, size int
 	reversed  bool
+	tcp       flags
+}
+
+// firstPort is the first that a stack chooses.
+const firstPort = 32768
+
+// tuple is what the datagram says of its flow.
+func (d datagram) tuple() tuple {
+	t := tuple{protocol: d.number(), from: d.SourcePort, to: d.Port, tcp: d.tcp}
+	if d.Proto == wire.ICMP {
+		t.to = 0
+	}
+	if d.reversed {
+		t.from, t.to = t.to, t.from
+	}
+	return t
 }
 
 func (d datagram) reply() datagram {
@@ -94,7 +115,7 @@ func (o *Oracle) datagram(e object.Endpoint, d datagram) wire.Packet {
 		transport = tcpHeader
 	}
 	body, room := transport+d.size, endpointMTU(o.real.set)-d.ipHeader()
-	whole := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: d.ipHeader() + body, echo: d.Proto == wire.ICMP && !d.reversed}
+	whole := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: d.ipHeader() + body, echo: d.Proto == wire.ICMP && !d.reversed, flow: d.tuple()}
 	switch {
 	case body <= room:
 		return o.send(e, whole)
@@ -111,7 +132,7 @@ func (o *Oracle) fragments(e object.Endpoint, d datagram, body, room int) (told 
 	}
 	room -= room % 8
 	for at := 0; at < body; at += room {
-		p := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: header + min(room, body-at), silent: at > 0}
+		p := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: header + min(room, body-at), silent: at > 0, flow: d.tuple()}
 		if at > 0 {
 			p.later = &later{offset: at, protocol: d.number()}
 		}
@@ -122,12 +143,17 @@ func (o *Oracle) fragments(e object.Endpoint, d datagram, body, room int) (told 
 	return told
 }
 
-// number is the protocol's, as far as the rules tell them apart.
+// number is the protocol's.
 func (d datagram) number() uint8 {
-	if d.Proto == wire.ICMP {
+	switch {
+	case d.Proto == wire.TCP:
+		return judge.TCP
+	case d.Proto == wire.UDP:
+		return judge.UDP
+	case d.src.Is4():
 		return 1
 	}
-	return 17
+	return 58
 }
 
 // connect walks a TCP conversation: handshake, the payload in segments, the
@@ -135,29 +161,34 @@ func (d datagram) number() uint8 {
 func (o *Oracle) connect(from object.Endpoint, d datagram, out *wire.Outcome) {
 	d.DontFragment = true
 	syn := d
-	syn.size = 0
+	syn.size, syn.tcp = 0, flags{syn: true}
 	there := o.datagram(from, syn)
 	out.Requests = []wire.Packet{there}
 	answerer, ok := o.answerer(there, d.dst)
 	if !ok {
 		return
 	}
-	back := o.datagram(answerer, syn.reply())
+	both := syn.reply()
+	both.tcp.ack = true
+	back := o.datagram(answerer, both)
 	out.Replies = []wire.Packet{back}
 	if _, ok := o.answerer(back, d.src); !ok {
 		return
 	}
 	segments := o.segments(d)
 	for _, turn := range []struct {
-		back  bool
-		sizes []int
-	}{{false, []int{0}}, {false, segments}, {true, segments}, {false, []int{0}}, {false, []int{0}}, {true, []int{0}}, {false, []int{0}}} {
+		back, fin bool
+		sizes     []int
+	}{
+		{sizes: []int{0}}, {sizes: segments}, {back: true, sizes: segments}, {sizes: []int{0}},
+		{fin: true, sizes: []int{0}}, {back: true, fin: true, sizes: []int{0}}, {sizes: []int{0}},
+	} {
 		for _, size := range turn.sizes {
 			one, sender, told := d, from, &out.Requests[0]
 			if turn.back {
 				one, sender, told = d.reply(), answerer, &out.Replies[0]
 			}
-			one.size, one.DontFragment = size, true
+			one.size, one.DontFragment, one.tcp = size, true, flags{ack: true, fin: turn.fin}
 			if became := o.datagram(sender, one); !became.Delivered {
 				*told = became
 				return

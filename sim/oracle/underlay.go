@@ -27,6 +27,8 @@ const (
 	second  = time.Second
 	fresh   = time.Second // how long a question stays open before it is asked anew
 	relayed = 4           // how often a question may be relayed
+	// hearsay is how old a learned identity may be that a packet is refused for.
+	hearsay = 100 * time.Millisecond
 )
 
 // lowered is an underlay MTU to one host that a router has said.

@@ -9,6 +9,7 @@ import (
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
 	"github.com/mizar-net/mizar/sim/link"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -47,6 +48,8 @@ type packet struct {
 	echo, silent bool
 	// later is set for a fragment behind the first.
 	later *later
+	// flow is what tells the conversation apart that the packet belongs to.
+	flow tuple
 }
 
 // later is where a fragment begins in its packet, in bytes, and the protocol of
@@ -60,7 +63,11 @@ type later struct {
 type walk struct {
 	packet
 	vpc object.VPC
-	out wire.Packet
+	// sender is the identity that the packet carries; pending says that egress of
+	// its source is not judged yet.
+	sender  judge.Party
+	pending bool
+	out     wire.Packet
 }
 
 func (w *walk) from() place { return place{w.vpc.Name, w.src} }
@@ -89,42 +96,14 @@ func (o *Oracle) put(w *walk, e object.Endpoint) {
 	w.out.Delivered, w.out.To = true, e.Key()
 }
 
-// option is what the packet says beside the identity of its sender.
-type option struct {
-	kind optionKind
-	// generation is the destination's, as the sender knows it; 0: not known.
-	generation uint8
-	token      token
-	// host is who asks, who answers, or where the destination is; source is the
-	// generation of who sent the packet.
-	host   string
-	source uint8
-	// limit is how often the question may still be relayed.
-	limit int
-	// reason and mtu are a refusal's.
-	reason string
-	mtu    int
+// deliver is put for a packet whose flow is not judged yet at this host.
+func (o *Oracle) deliver(w *walk, n *node, e object.Endpoint) {
+	if v := o.track(n, w, n.end(w.dst, e)); v != pass {
+		w.drop(v.reason)
+		return
+	}
+	o.put(w, e)
 }
-
-type optionKind int
-
-const (
-	none optionKind = iota
-	// asks: whoever gets the packet may learn who sent it, and answers.
-	asks
-	// asksBack: as asks, but a bouncer sends it back with the location.
-	asksBack
-	// answers: quotes the token of a question.
-	answers
-	// located: a bouncer sent it back.
-	located
-	// gone: the endpoint is not where it was sent.
-	gone
-	// refused: it goes nowhere.
-	refused
-)
-
-func (opt option) question() bool { return opt.kind == asks || opt.kind == asksBack }
 
 // send walks a packet from its endpoint to wherever it ends.
 func (o *Oracle) send(e object.Endpoint, p packet) wire.Packet {
@@ -165,14 +144,23 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		o.knock(w, n, e)
 		return
 	}
+	w.sender = n.party(e)
 	if to, ok := n.behind(n.name, w.to()); ok {
 		n.paths[w.to()] = path{state: local}
-		o.put(w, to)
+		o.deliver(w, n, to)
 		return
 	}
 	known := n.paths[w.to()]
 	if known.state != learned {
 		o.ask(w, n, e)
+		return
+	}
+	dst := end{addr: w.dst, party: known.party, known: true, hearsay: o.now(n.name)-known.since >= hearsay}
+	if v := o.track(n, w, dst); v.ask {
+		o.ask(w, n, e)
+		return
+	} else if v != pass {
+		w.drop(v.reason)
 		return
 	}
 	opt := option{generation: known.generation}
@@ -211,6 +199,12 @@ func (o *Oracle) depart(w *walk, n *node, e object.Endpoint, next string, opt op
 // bouncer of the own subnet, or a divider for any other. A host that has the
 // role itself asks itself.
 func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
+	n.doubt(w)
+	v := o.track(n, w, end{addr: w.dst})
+	if v.reason != "" {
+		w.drop(v.reason)
+		return
+	}
 	next, to, reason := n.first(w, e)
 	switch reason {
 	case "":
@@ -221,8 +215,20 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 		w.drop(reason)
 		return
 	}
+	located := next == to.Host
+	dst := end{addr: w.dst}
+	if located {
+		dst = n.end(w.dst, to)
+	}
+	if located && v.ask {
+		if v = o.track(n, w, dst); v.reason != "" {
+			w.drop(v.reason)
+			return
+		}
+	}
+	w.pending = v.ask
 	opt := option{kind: asks, host: n.name, source: generation(e), limit: relayed}
-	if next == to.Host {
+	if located {
 		opt.generation = generation(to)
 	}
 	row, now := n.paths[w.to()], o.now(n.name)
@@ -236,9 +242,12 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 		opt.token = token{w.pair(), now, true}
 		row = path{state: asked, token: opt.token, since: now}
 		if next == to.Host {
-			row.state, row.host, row.generation = learned, to.Host, generation(to)
+			row.state, row.host, row.generation, row.party = learned, to.Host, generation(to), dst.party
 		}
 		n.paths[w.to()] = row
+	}
+	if w.pending {
+		opt.kind, opt.judge = asksBack, true
 	}
 	o.depart(w, n, e, next, opt)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 )
 
 // world is the objects, as a packet asks about them.
@@ -18,6 +19,7 @@ type world struct {
 	// have the role, be they asked or not.
 	bouncers, dividers map[string][]string
 	holders            map[overlay.Role][]string
+	policies           []judge.Policy
 }
 
 // newWorld is a set with roles as they are; nil: over all hosts.
@@ -25,7 +27,7 @@ func newWorld(set object.Set, roles overlay.Roles) world {
 	w := world{
 		set: set, endpoints: map[place]object.Endpoint{},
 		bouncers: map[string][]string{}, dividers: map[string][]string{},
-		holders: map[overlay.Role][]string{},
+		holders: map[overlay.Role][]string{}, policies: policies(set),
 	}
 	if roles == nil {
 		var hosts []string

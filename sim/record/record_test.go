@@ -108,7 +108,7 @@ func TestFailedRunsAreNotRecorded(t *testing.T) {
 		}
 	}
 	if s.Steps[0].Table != nil {
-		s.Steps[0].Table.Rows[0] = "-" + s.Steps[0].Table.Rows[0][1:]
+		s.Steps[0].Table.Truth[0][0] = "-" + s.Steps[0].Table.Truth[0][0][1:]
 	}
 	many := 99
 	wrong := scenario.Step{Key: "assert", Name: "wrong", Assert: &scenario.Assert{

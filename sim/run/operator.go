@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/compile"
+	"github.com/mizar-net/mizar/controlplane/identity"
 	"github.com/mizar-net/mizar/controlplane/ledger"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
@@ -17,18 +18,26 @@ import (
 
 // operator is what an operator remembers from one change of objects to the next.
 type operator struct {
+	identities identity.Ledger
+	// book has the identities of the last step.
+	book   identity.Book
 	ledger ledger.Ledger
 	roles  overlay.Roles
 }
 
-// generations gives the endpoints of a set their generations. now is the time that
-// the scenario has let pass.
+// generations gives the endpoints of a set their identities and generations. now is
+// the time that the scenario has let pass.
 func (o *operator) generations(set object.Set, now time.Duration) (object.Set, error) {
-	given, next, err := o.ledger.Step(set, time.Time{}.Add(now))
+	at := time.Unix(0, 0).Add(now)
+	book, identities, err := o.identities.Step(set, at)
 	if err != nil {
 		return object.Set{}, err
 	}
-	o.ledger = next
+	given, next, err := o.ledger.Step(book.Give(set), at)
+	if err != nil {
+		return object.Set{}, err
+	}
+	o.book, o.identities, o.ledger = book, identities, next
 	return given, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -33,6 +34,9 @@ type conversation struct {
 	unknown bool
 }
 
+// oracleSays is who the oracle is in answers.
+const oracleSays = "the oracle"
+
 // answer is what one party says became of a conversation.
 type answer struct {
 	who               string
@@ -41,6 +45,9 @@ type answer struct {
 
 // probe has a conversation for each protocol and family.
 func (r *runner) probe(ctx context.Context, p *scenario.Probe) ([]Check, error) {
+	if p.Expect.Rule != "" {
+		r.readRules()
+	}
 	var checks []Check
 	for _, proto := range p.Protos {
 		talks, err := r.conversations(p, proto)
@@ -122,7 +129,7 @@ type answers struct {
 
 // converse has a conversation on every wire and with the oracle.
 func (r *runner) converse(ctx context.Context, talk conversation) (answers, error) {
-	all := answers{oracle: answer{who: "the oracle"}, wires: make([]answer, len(r.wires))}
+	all := answers{oracle: answer{who: oracleSays}, wires: make([]answer, len(r.wires))}
 	for _, flow := range talk.flows {
 		if talk.fresh {
 			if err := r.forget(ctx); err != nil {
@@ -168,7 +175,7 @@ func (t conversation) checks(a answers) []Check {
 	for _, w := range a.wires {
 		checks = append(checks, Check{
 			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t.to), Hops: w.hops(),
-			Failures: append(t.expected(w), t.against(w, a.oracle)...),
+			Failures: slices.Concat(t.expected(w), t.against(w, a.oracle), t.ruled(w, a.oracle)),
 		})
 	}
 	if len(a.wires) == 2 {

@@ -63,11 +63,12 @@ func lookups(t conversation, a answer) []Failure {
 		what    string
 		packets []wire.Packet
 	}{{"last request", a.requests}, {"last reply", a.replies}} {
-		if len(of.packets) == 0 || len(of.packets[len(of.packets)-1].Steps) == 0 {
+		steps := lastSteps(of.packets)
+		if len(steps) == 0 {
 			all = append(all, Failure{Field: "lookups of the " + of.what, Got: "no steps", Want: "steps with lookups"})
 			continue
 		}
-		for _, s := range of.packets[len(of.packets)-1].Steps {
+		for _, s := range steps {
 			if s.HashLookups > most.Hash || s.ArrayLookups > most.Array || s.Updates > most.Updates {
 				all = append(all, Failure{
 					Field: fmt.Sprintf("lookups of the %s in program %s at %s", of.what, s.Program, s.Host),
@@ -79,6 +80,18 @@ func lookups(t conversation, a answer) []Failure {
 		}
 	}
 	return all
+}
+
+// lastSteps are those of the last packet, of tcp of one that is not the handshake's.
+func lastSteps(packets []wire.Packet) []wire.Step {
+	if len(packets) == 0 {
+		return nil
+	}
+	last := packets[len(packets)-1]
+	if len(last.Settled) > 0 {
+		return last.Settled
+	}
+	return last.Steps
 }
 
 func mapsMet(s wire.Step) string {

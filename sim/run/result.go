@@ -57,6 +57,8 @@ type Step struct {
 	Line   int      `json:"line"`
 	Status Status   `json:"status"`
 	Checks []Check  `json:"checks"`
+	// Matrix is what a truth table came to; nil for other steps.
+	Matrix *Matrix `json:"matrix,omitempty"`
 	// Elapsed is real time, on all wires together.
 	Elapsed time.Duration `json:"elapsedNanoseconds"`
 }

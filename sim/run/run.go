@@ -257,7 +257,8 @@ func (r *runner) apply(ctx context.Context, set object.Set) error {
 
 // hold makes everybody hold a set of objects with roles as they are now.
 func (r *runner) hold(ctx context.Context, set object.Set) error {
-	states := r.Compile(compile.View{Roles: r.roles, Live: r.live.alive}, set)
+	book := r.book
+	states := r.Compile(compile.View{Roles: r.roles, Live: r.live.alive, Identities: &book}, set)
 	if err := r.tell(set, states); err != nil {
 		return fmt.Errorf("tell the oracle the objects: %w", err)
 	}
@@ -308,11 +309,16 @@ func (r *runner) step(ctx context.Context, i int) (Step, error) {
 	r.notify(Event{Kind: StepStarted, Index: i, Step: s})
 	done := Step{Name: s.Name, Kind: s.Kind(), Rows: s.Rows, Line: s.At.Line}
 	started := time.Now()
-	checks, err := r.do(ctx, s)
+	var err error
+	if s.Table != nil {
+		done.Checks, done.Matrix, err = r.table(ctx, s.Table)
+	} else {
+		done.Checks, err = r.do(ctx, s)
+	}
 	if err != nil {
 		return done, fmt.Errorf("step %d (%s:%d): %w", i+1, s.At.File, s.At.Line, err)
 	}
-	done.Checks, done.Elapsed = checks, time.Since(started)
+	done.Elapsed = time.Since(started)
 	done.settle()
 	r.notify(Event{Kind: StepDone, Index: i, Step: s, Done: &done})
 	return done, nil
@@ -322,8 +328,6 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 	switch {
 	case s.Probe != nil:
 		return r.probe(ctx, s.Probe)
-	case s.Table != nil:
-		return r.table(ctx, s.Table)
 	case s.Trace != nil:
 		return r.trace(ctx, s.Trace)
 	case s.Send != nil:

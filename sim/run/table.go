@@ -9,16 +9,24 @@ import (
 	"github.com/mizar-net/mizar/sim/scenario"
 )
 
-// table has a conversation for each marked pair, protocol and family.
-func (r *runner) table(ctx context.Context, t *scenario.Table) ([]Check, error) {
+// table has a conversation for each marked pair, talk and family.
+func (r *runner) table(ctx context.Context, t *scenario.Table) ([]Check, *Matrix, error) {
 	var checks []Check
+	m := newMatrix(t)
 	relayed := map[string]map[string]bool{} // by wire, then host
-	for _, talk := range r.pairs(t) {
-		answers, err := r.converse(ctx, talk)
+	for _, pair := range r.pairs(t) {
+		answers, err := r.converse(ctx, pair.conversation)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		checks = append(checks, talk.checks(answers)...)
+		if pair.expect.Verdict == "" {
+			pair.expect.Verdict = became(answers.oracle, pair.to)
+		} else {
+			pair.entry.Expected = string(pair.expect.Verdict)
+		}
+		found := pair.checks(answers)
+		checks = append(checks, found...)
+		m.add(pair, answers, found)
 		for _, a := range answers.wires {
 			if relayed[a.who] == nil {
 				relayed[a.who] = map[string]bool{}
@@ -31,31 +39,39 @@ func (r *runner) table(ctx context.Context, t *scenario.Table) ([]Check, error) 
 			checks = append(checks, spread(w.Name(), relayed[w.Name()], t.Relays))
 		}
 	}
-	return checks, nil
+	return checks, m, nil
+}
+
+// pair is the conversation of one cell of a truth table.
+type pair struct {
+	conversation
+	entry Entry
 }
 
 // pairs are the conversations of a table. A pair without a family in common
 // has none.
-func (r *runner) pairs(t *scenario.Table) []conversation {
-	var all []conversation
-	for i, from := range t.Endpoints {
-		for j, to := range t.Endpoints {
-			verdict, ok := t.Cell(i, j)
-			if !ok {
-				continue
-			}
-			p := &scenario.Probe{
-				From: from, To: to, Family: t.Family, Port: t.Port,
-				Expect: scenario.Expect{Verdict: verdict},
-			}
-			for _, proto := range t.Protos {
-				talks, err := r.conversations(p, proto)
+func (r *runner) pairs(t *scenario.Table) []pair {
+	var all []pair
+	for i, from := range t.From {
+		for j, to := range t.To {
+			for k, talk := range t.Talks {
+				verdict, ok := t.Cell(k, i, j)
+				if !ok {
+					continue
+				}
+				p := &scenario.Probe{
+					From: from, To: to.Endpoint, ToAddr: to.Addr, Family: t.Family, Port: talk.Port,
+					Expect: scenario.Expect{Verdict: verdict},
+				}
+				talks, err := r.conversations(p, talk.Proto)
 				if err != nil {
 					continue
 				}
-				for _, talk := range talks {
-					talk.elsewhere = true
-					all = append(all, talk)
+				for _, c := range talks {
+					c.elsewhere = true
+					all = append(all, pair{c, Entry{
+						From: scenario.Short(from), To: to.String(), Talk: talk.String(), Family: c.cell.Family,
+					}})
 				}
 			}
 		}

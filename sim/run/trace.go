@@ -17,11 +17,7 @@ import (
 // be the one that the frames of the other wire show, and must meet the rows that
 // the scenario names.
 func (r *runner) trace(ctx context.Context, t *scenario.Trace) ([]Check, error) {
-	for _, w := range r.wires {
-		if reader, ok := w.(wire.RowReader); ok {
-			reader.ReadRows()
-		}
-	}
+	r.readRules()
 	var checks []Check
 	for _, proto := range t.Probe.Protos {
 		talks, err := r.conversations(&t.Probe, proto)
@@ -50,7 +46,7 @@ func (r *runner) traceOne(ctx context.Context, t *scenario.Trace, talk conversat
 	if err != nil {
 		return nil, fmt.Errorf("ask the oracle: %s: %w", talk.name, err)
 	}
-	oracle := answer{who: "the oracle"}
+	oracle := answer{who: oracleSays}
 	oracle.add(expected)
 	talk.cell.Verdict, talk.cell.Reason = string(scenario.Deliver), ""
 	if first := expected.Requests[0]; !first.Delivered {
@@ -66,7 +62,7 @@ func (r *runner) traceOne(ctx context.Context, t *scenario.Trace, talk conversat
 		answers[i].who = w.Name()
 		answers[i].add(outcome)
 		c := Check{Name: talk.name, Wire: w.Name(), Cell: talk.cell.on(w.Name()), Seen: ways(answers[i].requests)}
-		c.Failures = talk.against(answers[i], oracle)
+		c.Failures = append(talk.against(answers[i], oracle), talk.ruled(answers[i], oracle)...)
 		if _, ok := w.(wire.RowReader); ok {
 			c.Failures = append(c.Failures, missed(w.Name(), trace.Of(outcome), t.Meets)...)
 		}

@@ -3,7 +3,6 @@
 package scenario
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/mizar-net/mizar/controlplane/object"
@@ -35,7 +34,7 @@ func (d *decoder) change(v strict.Value) *Change {
 	if d.failures() > before {
 		return c
 	}
-	next := without(d.draft, gone)
+	next := d.draft.Without(gone)
 	next.Add(applied)
 	set, err := object.New(next)
 	if err != nil {
@@ -54,9 +53,7 @@ func (d *decoder) ref(v strict.Value) (object.Ref, bool) {
 		return object.Ref{}, false
 	}
 	kind, name, _ := strings.Cut(text, "/")
-	if object.Kind(kind) == object.KindEndpoint {
-		name = object.EndpointKey(name)
-	}
+	name = object.Kind(kind).Key(name)
 	var known []string
 	for _, ref := range d.draft.Refs() {
 		if ref.Kind == object.Kind(kind) && ref.Key == name {
@@ -70,20 +67,3 @@ func (d *decoder) ref(v strict.Value) (object.Ref, bool) {
 
 // failures is how many errors there are so far.
 func (d *decoder) failures() int { return len(flat(d.err())) }
-
-// without returns the draft less some objects.
-func without(d object.Draft, gone map[object.Ref]bool) object.Draft {
-	d.Hosts = slices.DeleteFunc(slices.Clone(d.Hosts), func(h object.Host) bool {
-		return gone[object.Ref{Kind: object.KindHost, Key: h.Key()}]
-	})
-	d.VPCs = slices.DeleteFunc(slices.Clone(d.VPCs), func(v object.VPC) bool {
-		return gone[object.Ref{Kind: object.KindVPC, Key: v.Key()}]
-	})
-	d.Subnets = slices.DeleteFunc(slices.Clone(d.Subnets), func(s object.Subnet) bool {
-		return gone[object.Ref{Kind: object.KindSubnet, Key: s.Key()}]
-	})
-	d.Endpoints = slices.DeleteFunc(slices.Clone(d.Endpoints), func(e object.Endpoint) bool {
-		return gone[object.Ref{Kind: object.KindEndpoint, Key: e.Key()}]
-	})
-	return d
-}

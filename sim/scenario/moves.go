@@ -35,15 +35,38 @@ func (d *decoder) recreate(v strict.Value) *Change {
 	})
 }
 
-// relabel reads new labels of an endpoint, in place of all that it has.
+// relabel reads new labels of an endpoint or a namespace, in place of all that it
+// has. A namespace need not have been written.
 func (d *decoder) relabel(v strict.Value) *Change {
-	f := v.Fields("endpoint", "labels")
-	name := d.endpoint(f.Required("endpoint", "the name of an endpoint"))
+	f := v.Fields("endpoint", "namespace", "labels")
+	endpoint, namespace := f.Optional("endpoint"), f.Optional("namespace")
 	labels := map[string]string{}
 	for _, l := range f.Required("labels", "a mapping, such as {app: web}").Entries() {
 		labels[l.Key] = l.Value.AnyText()
 	}
+	if v.Present() && endpoint.Present() == namespace.Present() && d.shape == nil {
+		v.FailGot("both or neither of endpoint and namespace", "one of them")
+		return &Change{}
+	}
+	name := d.endpoint(endpoint)
+	if text := namespace.Text(); text != "" {
+		return d.relabelNamespace(v, text, labels)
+	}
 	return d.changeEndpoint(v, name, func(e *object.Endpoint) { e.Labels = labels })
+}
+
+// relabelNamespace is the change of the labels of one namespace alone.
+func (d *decoder) relabelNamespace(v strict.Value, name string, labels map[string]string) *Change {
+	next := d.copyDraft()
+	i := slices.IndexFunc(next.Namespaces, func(n object.Namespace) bool { return n.Name == name })
+	if i < 0 {
+		i = len(next.Namespaces)
+		next.Namespaces = append(next.Namespaces, object.Namespace{Meta: object.Meta{
+			Name: name, At: object.Position{File: v.File(), Line: v.Line()},
+		}})
+	}
+	next.Namespaces[i].Labels = labels
+	return d.changed(v, next)
 }
 
 // roles reads how many hosts bounce a subnet or divide a VPC, and which may.
@@ -97,7 +120,7 @@ func (d *decoder) changeEndpoint(v strict.Value, name string, change func(*objec
 func (d *decoder) copyDraft() object.Draft {
 	next := d.draft
 	next.Subnets, next.VPCs = slices.Clone(next.Subnets), slices.Clone(next.VPCs)
-	next.Endpoints = slices.Clone(next.Endpoints)
+	next.Endpoints, next.Namespaces = slices.Clone(next.Endpoints), slices.Clone(next.Namespaces)
 	return next
 }
 

@@ -27,7 +27,7 @@
 //	change           apply: and delete: objects
 //	move             {endpoint: red-1, to: h3}: all but the host stays, sockets too
 //	recreate         {endpoint: red-1, mac: …, host: h3}: nothing but the addresses stays
-//	relabel          {endpoint: red-1, labels: {app: web}}
+//	relabel          {endpoint: red-1, labels: {app: web}}, {namespace: blue, labels: {}}
 //	roles            {subnet: red-a, count: 2}, {vpc: red, hosts: [h1]}: bouncers, dividers
 //	forget           all that hosts have learned
 //
@@ -173,6 +173,10 @@ type Expect struct {
 	Verdict Verdict
 	// Reason of a drop or refusal; empty: any.
 	Reason string
+	// Rule that must be named for what becomes of each request, such as
+	// "default/web isolate ingress": the whole name, or that of all rules of a policy in
+	// a direction, "default/web ingress"; empty: any or none.
+	Rule string
 	// MTU that the ICMP error of a refusal tells, by the family of the underlay;
 	// none: any.
 	MTU map[int]int
@@ -204,31 +208,6 @@ type Lookups struct {
 	Hash    int `json:"hash"`
 	Array   int `json:"array"`
 	Updates int `json:"updates"`
-}
-
-// Table is a truth table: who reaches whom, in every protocol and family.
-type Table struct {
-	Protos []wire.Proto
-	Port   uint16
-	Family int
-	// Endpoints name the rows and columns, in order.
-	Endpoints []string
-	// Relays are hosts that must each relay some first packet.
-	Relays []string
-	// Rows hold one mark for each of Endpoints; '.' deliver, 'X' drop,
-	// '-' not probed.
-	Rows []string
-}
-
-// Cell is the expected verdict of one pair; ok is false when it is not probed.
-func (t Table) Cell(from, to int) (v Verdict, ok bool) {
-	switch t.Rows[from][to] {
-	case '.':
-		return Deliver, true
-	case 'X':
-		return Drop, true
-	}
-	return "", false
 }
 
 // Send puts frames of the scenario's own making on a port, to see forged or

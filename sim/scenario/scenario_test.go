@@ -38,7 +38,7 @@ func TestLoadGood(t *testing.T) {
 	g.Expect(probe.From).To(Equal("default/red-1"))
 	g.Expect(probe.To).To(Equal("default/red-2"))
 	g.Expect(probe.Expect.Overhead).To(Equal(map[int]int{4: 58, 6: 78}))
-	verdict, ok := s.Steps[1].Table.Cell(0, 1)
+	verdict, ok := s.Steps[1].Table.Cell(0, 0, 1)
 	g.Expect(ok).To(BeTrue())
 	g.Expect(verdict).To(Equal(scenario.Deliver))
 	g.Expect(s.Steps[2].Send.Frames[1].SrcMAC).To(BeEquivalentTo(s.Objects.Endpoints[1].MAC))
@@ -172,4 +172,28 @@ func TestASelectionKeepsWhatItsStepsDependOn(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	one := s.Select(scenario.Selection{Name: regexp.MustCompile("^stop$")})
 	g.Expect(one.Steps).To(HaveLen(len(s.Steps)-1), "all but the assert")
+}
+
+func TestPoliciesAndNamespacesChange(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenario.Load(os.DirFS("testdata/good"), "policy.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	keys := func(step int) (all []string) {
+		for _, p := range s.Steps[step].Change.Objects.Policies {
+			all = append(all, p.Key())
+		}
+		return all
+	}
+	web, _ := s.Objects.Endpoint("web")
+	g.Expect(web.Labels).To(Equal(map[string]string{"app": "web"}))
+	g.Expect(web.Ports).To(HaveLen(1))
+	g.Expect(s.Objects.Namespace("blue").Labels).To(HaveKeyWithValue("team", "a"))
+	g.Expect(s.Objects.Namespace("yellow").Labels).To(HaveKeyWithValue("team", "d"))
+	g.Expect(s.Steps[0].Change.Objects.Namespace("blue").Labels).To(HaveKeyWithValue("team", "b"))
+	g.Expect(s.Steps[1].Change.Objects.Namespace("green").Labels).To(HaveKeyWithValue("team", "c"), "a namespace that was not written")
+	g.Expect(keys(2)).To(Equal([]string{"blue/deny", "blue/more", "default/all", "default/web"}))
+	g.Expect(keys(3)).To(Equal([]string{"blue/more", "default/all", "default/web"}))
+	replaced, _ := s.Steps[3].Change.Objects.Policy("web")
+	g.Expect(replaced.Spec.Ingress).To(BeEmpty())
+	g.Expect(keys(4)).To(Equal([]string{"blue/more", "default/all"}))
 }

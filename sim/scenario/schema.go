@@ -56,7 +56,7 @@ func describe(s *strict.Shape, text string) {
 // a spec of its own.
 func objectSchema() schema {
 	var kinds []schema
-	for _, kind := range []object.Kind{object.KindHost, object.KindVPC, object.KindSubnet, object.KindEndpoint} {
+	for _, kind := range object.Kinds {
 		s := &strict.Shape{}
 		describe(s, strings.ReplaceAll(objectSpecimen, "KIND", string(kind)))
 		one := schemaOf(s.Fields["objects"].Item)
@@ -85,7 +85,11 @@ func schemaOf(s *strict.Shape) schema {
 		all = append(all, scalarSchema(kind))
 	}
 	if s.Item != nil {
-		all = append(all, schema{"type": "array", "minItems": 1, "items": schemaOf(s.Item)})
+		list := schema{"type": "array", "items": schemaOf(s.Item)}
+		if !s.Empty {
+			list["minItems"] = 1
+		}
+		all = append(all, list)
 	}
 	if s.Entry != nil {
 		all = append(all, schema{"type": "object", "additionalProperties": schemaOf(s.Entry)})

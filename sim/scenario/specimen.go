@@ -24,12 +24,16 @@ topology:
   subnets: {red-a: {vpc: red, cidrs: [10.0.0.0/24]}}
   endpoints:
     red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}
+  namespaces: {blue: {labels: {team: a}, annotations: {mizar.dev/audit: "true"}}}
+  policies: {blue/deny: {podSelector: {}}}
 objects: [{apiVersion: mizar.dev/v1alpha1, kind: VPC, metadata: {name: blue}, spec: {vni: 200}}]
 steps:
 - {name: a, rows: [A1], probe: {proto: icmp, from: red-1, to: red-1}, expect: {verdict: drop, lookups: {}, overhead: {v4: 1, v6: 1}, mtu: {v4: 1, v6: 1}, tos: carried}}
 - {probe: {proto: [icmp], from: red-1, to: 10.0.0.2}, expect: {verdict: deliver}}
 - {table: {proto: icmp, endpoints: [red-1], truth: ["-"]}}
 - {table: {proto: [icmp], endpoints: [red-1], truth: ["-"]}}
+- {table: {ports: [icmp], from: [red-1], to: [10.0.0.2, red-1], truth: {icmp: ["-"]}}}
+- {table: {ports: [icmp], from: [red-1], to: [10.0.0.2], truth: oracle}}
 - {trace: {proto: icmp, from: red-1, to: red-1}}
 - {trace: {proto: [icmp], from: red-1, to: red-1}}
 - {send: {at: red-1, frames: [{kind: udp, to: red-1, srcMAC: red-1, dstMAC: red-1, senderMAC: red-1, fragment: {offset: 8, size: 8}}], answers: 1}, expect: {verdict: answer, paths: 1}}
@@ -47,7 +51,7 @@ steps:
 - {at: 1h}
 - {move: {endpoint: red-1, to: h1}}
 - {recreate: {endpoint: red-1, mac: "02:00:00:00:00:01", host: h1}}
-- {relabel: {endpoint: red-1, labels: {app: web}}}
+- {relabel: {endpoint: red-1, namespace: blue, labels: {app: web}}}
 - {roles: {subnet: red-a, vpc: red, count: 1, hosts: [h1]}}
 - {clock: {host: h1, step: 1s}}
 - {link: {host: h1, state: down, loss: 1, delay: 1ms, rate: 1, mtu: 1400, direction: in}}

@@ -3,7 +3,6 @@
 package scenario
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -169,7 +168,7 @@ func protos(v strict.Value) []wire.Proto {
 }
 
 func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
-	f := v.Fields("verdict", "reason", "mtu", "hops", "replyHops", "lookups", "overhead", "entropy", "paths", "tos")
+	f := v.Fields("verdict", "reason", "rule", "mtu", "hops", "replyHops", "lookups", "overhead", "entropy", "paths", "tos")
 	var words []string
 	for _, w := range verdicts {
 		words = append(words, string(w))
@@ -177,6 +176,7 @@ func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
 	e := Expect{
 		Verdict:   Verdict(f.Required("verdict", "one of "+strings.Join(words, ", ")).Enum(words...)),
 		Reason:    reason(f.Optional("reason")),
+		Rule:      f.Optional("rule").Text(),
 		MTU:       byUnderlay(f.Optional("mtu"), 65535),
 		Hops:      strict.Each(f.Optional("hops"), func(v strict.Value) int { return v.Int(0, 16) }),
 		ReplyHops: strict.Each(f.Optional("replyHops"), func(v strict.Value) int { return v.Int(0, 16) }),
@@ -225,34 +225,6 @@ func byUnderlay(v strict.Value, most int) map[int]int {
 		}
 	}
 	return out
-}
-
-func (d *decoder) table(v strict.Value) *Table {
-	f := v.Fields("proto", "port", "family", "endpoints", "truth", "relays")
-	t := &Table{
-		Protos:    protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
-		Port:      uint16(f.Optional("port").Int(1, 65535)),
-		Family:    family(f.Optional("family")),
-		Endpoints: strict.Each(f.Required("endpoints", "names of endpoints"), d.endpoint),
-		Relays:    strict.Each(f.Optional("relays"), d.host),
-	}
-	if t.Port == 0 {
-		t.Port = 7
-	}
-	truth := f.Required("truth", "one line for each of endpoints, such as \"-.X\"")
-	t.Rows = strict.Each(truth, func(v strict.Value) string { return truthRow(v, len(t.Endpoints)) })
-	if truth.Present() && len(t.Rows) != len(t.Endpoints) {
-		truth.FailGot(fmt.Sprintf("%d lines", len(t.Rows)), fmt.Sprintf("%d, one for each of endpoints", len(t.Endpoints)))
-	}
-	return t
-}
-
-func truthRow(v strict.Value, width int) string {
-	marks := strings.ReplaceAll(v.Text(), " ", "")
-	if marks != "" && (strings.Trim(marks, ".X-") != "" || len(marks) != width) {
-		v.Fail(fmt.Sprintf("%d marks, '.' deliver, 'X' drop, '-' not probed", width))
-	}
-	return marks
 }
 
 // drops reads a number, or {least: …, most: …}.

@@ -16,8 +16,8 @@ func BriefFields() map[string][]string {
 	return all
 }
 
-// FieldNames are the names of a map's fields as a trace tells them; a path has
-// an endpoint in the place of a host when it is local.
+// FieldNames are the names of a map's fields as a trace tells them, which for some
+// maps says more than the row's own fields do.
 func FieldNames(name string) []string {
 	names := []string{}
 	row := reflect.TypeOf(tables[name].row()).Elem()
@@ -31,8 +31,13 @@ func FieldNames(name string) []string {
 	if door, ok := row.FieldByName("Door"); ok {
 		add(door.Type)
 	}
-	if name == "paths" {
+	switch name {
+	case "paths":
 		names = append(names, "endpoint")
+	case "flows", "openings":
+		names = append(names, "from", "to", "egress", "ingress")
+	case "policy_peers", "policy_prefixes", "policy_ports":
+		names = append(names, "verdict", "rule", "class")
 	}
 	return names
 }

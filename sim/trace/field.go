@@ -30,6 +30,10 @@ func (d decoding) set(name, text string) {
 func (d decoding) field(name string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Array:
+		if name == "set" {
+			d.sets(v.Index(0).Uint(), v.Index(1).Uint())
+			return
+		}
 		d.set(name, bytesText(v))
 	case reflect.Struct:
 		if v.Type() == doorType {
@@ -113,7 +117,7 @@ func (d decoding) number(name string, n uint64) {
 		d.set(name, time.Duration(n).String())
 	case "token", "seed", "checksum":
 		d.set(name, fmt.Sprintf("%#x", n))
-	case "tell", "bouncer", "divider":
+	case "tell", "bouncer", "divider", "self", "keep":
 		d.set(name, "yes")
 	default:
 		d.set(name, fmt.Sprint(n))

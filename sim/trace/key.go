@@ -23,6 +23,22 @@ func Key(table string, key []byte) string {
 		if len(key) >= 20 {
 			return fmt.Sprintf("vni %d %s", binary.NativeEndian.Uint32(key), address(key[4:20]))
 		}
+	case bpf.RowTableTABLE_FLOWS.String(), bpf.RowTableTABLE_OPENINGS.String():
+		if text, ok := flowKey(key); ok {
+			return text
+		}
+	case bpf.RowTableTABLE_POLICY_PEERS.String():
+		if len(key) == 8 {
+			return fmt.Sprintf("set %#x identity %d", binary.NativeEndian.Uint32(key), binary.NativeEndian.Uint32(key[4:]))
+		}
+	case bpf.RowTableTABLE_POLICY_PREFIXES.String():
+		if len(key) >= 24 {
+			return fmt.Sprintf("set %#x %s", binary.BigEndian.Uint32(key[4:]), address(key[8:24]))
+		}
+	case bpf.RowTableTABLE_POLICY_PORTS.String():
+		if len(key) == 12 {
+			return fmt.Sprintf("class %d protocol %d port %d", binary.BigEndian.Uint32(key[4:]), key[8], binary.BigEndian.Uint16(key[10:]))
+		}
 	case bpf.RowTableTABLE_PEERS.String():
 		if len(key) >= 16 {
 			return address(key[:16]).String()
@@ -58,6 +74,25 @@ func KeyOf(table string, key []byte, names *wire.Names) string {
 		return "endpoint " + named(names.Endpoints, number)
 	}
 	return Key(table, key)
+}
+
+// flowKey is both ends of a flow and its protocol.
+func flowKey(key []byte) (string, bool) {
+	var k bpf.RowFlowKey
+	if n, err := binary.Decode(key, binary.NativeEndian, &k); err != nil || n != len(key) {
+		return "", false
+	}
+	end := func(i int) string {
+		return netip.AddrPortFrom(netip.AddrFrom16(k.Addr[i]).Unmap(), port(k.Port[i])).String()
+	}
+	return fmt.Sprintf("vni %d protocol %d %s %s", k.Vni, k.Protocol, end(0), end(1)), true
+}
+
+// port is a number in network order.
+func port(n uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], n)
+	return binary.BigEndian.Uint16(b[:])
 }
 
 func address(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b)).Unmap() }

@@ -43,11 +43,25 @@ var tables = map[string]table{
 	bpf.RowMapVpcs:      {rowOf[bpf.RowVpc], []string{"divider", "dividers"}},
 	bpf.RowMapDirectory: {rowOf[bpf.RowLocation], []string{"host"}},
 	bpf.RowMapRoutes:    {rowOf[bpf.RowRoute], []string{"subnet"}},
-	bpf.RowMapBudgets:   {rowOf[bpf.RowBudget], []string{"icmp", "question"}},
+	bpf.RowMapBudgets:   {rowOf[bpf.RowBudget], []string{"icmp", "question", "opening"}},
+
+	bpf.RowMapFlows:          {rowOf[bpf.RowFlow], flowFirst},
+	bpf.RowMapOpenings:       {rowOf[bpf.RowFlow], flowFirst},
+	bpf.RowMapShares:         {rowOf[bpf.RowShare], []string{"flows"}},
+	bpf.RowMapFragments:      {rowOf[bpf.RowFragmentPorts], []string{"from", "to"}},
+	bpf.RowMapPolicySets:     {rowOf[bpf.RowPolicySet], []string{"peers", "prefixes", "fallback"}},
+	bpf.RowMapPolicyPeers:    {rowOf[bpf.RowJudgement], judgementFirst},
+	bpf.RowMapPolicyPrefixes: {rowOf[bpf.RowJudgement], judgementFirst},
+	bpf.RowMapPolicyPorts:    {rowOf[bpf.RowJudgement], judgementFirst},
 }
 
+var (
+	flowFirst      = []string{"state", "opener", "from", "to", "egress", "ingress"}
+	judgementFirst = []string{"verdict", "rule", "class"}
+)
+
 // flags are the fields that say yes or no.
-var flags = []string{"tell", "bouncer", "divider"}
+var flags = []string{"tell", "bouncer", "divider", "peers", "prefixes"}
 
 // Decode reads the bytes of a map's row. Numbers of hosts, subnets, endpoints
 // and ports are told by their names.
@@ -65,6 +79,21 @@ func Decode(name string, row []byte, names *wire.Names) (Row, error) {
 	}
 	d := decoding{names: names, row: Row{}}
 	v := reflect.ValueOf(into).Elem()
+	switch row := into.(type) {
+	case *bpf.RowFlow:
+		d.flow(*row)
+		return d.row, nil
+	case *bpf.RowJudgement:
+		d.judgement(*row)
+		return d.row, nil
+	case *bpf.RowFragmentPorts:
+		d.set("from", portText(row.From))
+		d.set("to", portText(row.To))
+		return d.row, nil
+	case *bpf.RowPolicySet:
+		d.policySet(*row)
+		return d.row, nil
+	}
 	d.fields(v)
 	if path, ok := into.(*bpf.RowPath); ok {
 		d.path(*path)

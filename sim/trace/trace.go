@@ -45,8 +45,11 @@ type Step struct {
 	Stages  []Stage `json:"stages"`
 	Verdict string  `json:"verdict"`
 	Reason  string  `json:"reason,omitempty"`
-	To      string  `json:"to,omitempty"`
-	Lookups Lookups `json:"lookups"`
+	// Judged is what policy said, by direction: "ingress: deny by default/web
+	// ingress".
+	Judged  []string `json:"judged,omitempty"`
+	To      string   `json:"to,omitempty"`
+	Lookups Lookups  `json:"lookups"`
 }
 
 // Stage is one thing a program did, and the row that it met.
@@ -110,10 +113,26 @@ func stepOf(s wire.Step) Step {
 		Verdict: s.Verdict, Reason: s.Reason, To: scenario.Short(s.To),
 		Lookups: Lookups{Hash: s.HashLookups, Array: s.ArrayLookups, Updates: s.Updates},
 	}
+	for _, j := range s.Judged {
+		step.Judged = append(step.Judged, judgedText(j))
+	}
 	for _, stage := range s.Stages {
 		step.Stages = append(step.Stages, stageOf(stage, s.Names))
 	}
 	return step
+}
+
+// judgedText is "ingress: deny by default/web ingress", or "ingress: flow accepted
+// by …".
+func judgedText(j wire.Judged) string {
+	rule := j.Rule
+	if rule == "" {
+		rule = fmt.Sprintf("rule number %d", j.Number)
+	}
+	if j.Verdict == "" {
+		return j.Direction + ": flow accepted by " + rule
+	}
+	return j.Direction + ": " + j.Verdict + " by " + rule
 }
 
 // stageOf reads the row that a stage met.
@@ -216,6 +235,9 @@ func (s Step) write(b *strings.Builder, widths [4]int) {
 	}
 	if s.Out != "" && s.Out != s.In {
 		writeFrame(b, s.Out)
+	}
+	for _, judged := range s.Judged {
+		fmt.Fprintf(b, "  │ %s\n", judged)
 	}
 	fmt.Fprintf(b, "  └ %s (%s)\n", s.end(), s.Lookups)
 }

@@ -7,6 +7,8 @@ type Names struct {
 	// Hosts, Subnets and Endpoints are numbered by the host itself, which is
 	// host 0; Ports by its kernel.
 	Hosts, Subnets, Endpoints, Ports map[uint32]string
+	// Sets and Rules are those of policy, as the host's state names them.
+	Sets, Rules map[uint32]string
 }
 
 // RowReader is a wire whose steps can tell what stood in the rows they met.

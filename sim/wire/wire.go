@@ -180,6 +180,9 @@ type Packet struct {
 	// refused. A refused packet's way leads back to the sender's host.
 	Reason  string
 	Dropper string
+	// Rules are those that may be named for what became of the packet, where policy
+	// said so: "default/web ingress[0]" (the oracle alone; a wire's are in Steps).
+	Rules []string
 	// Answered says that the sender's own port answered it, as the gateway
 	// answers an echo. There is no reply of an endpoint then.
 	Answered bool
@@ -190,6 +193,9 @@ type Packet struct {
 	Refused *Refusal
 	// Steps is the way through each program (testrun only).
 	Steps []Step
+	// Settled is the way of the first segment with data in the same direction, for
+	// tcp, whose Steps are those of the handshake (testrun only).
+	Settled []Step
 	// Frames are the packet's frames on the underlay, Ethernet header and
 	// all, one for each hop in order.
 	Frames [][]byte
@@ -234,6 +240,8 @@ type Step struct {
 	Port    string
 	Verdict string // name of the verdict, lower case: "send", "relay", …
 	Reason  string // drop reason when Verdict is "drop" or "refuse"
+	// Judged says what policy said of the packet, or had said of its flow.
+	Judged []Judged
 	// Action is what the program returned to the kernel: "redirect", "transmit".
 	Action string
 	// Stages that the packet went through, in order, with the map rows met.
@@ -247,6 +255,19 @@ type Step struct {
 	// Names say what the numbers in rows stand for; nil where rows are not
 	// read.
 	Names *Names
+}
+
+// Judged is what policy said in one direction.
+type Judged struct {
+	// Direction is "ingress" or "egress".
+	Direction string
+	// Verdict is "accept", "deny" or "audit"; "" where an earlier packet of the
+	// flow was judged.
+	Verdict string
+	// Rule is the name of who says so; "" where names are not read.
+	Rule string
+	// Number is the rule's on the host.
+	Number uint32
 }
 
 // Stage is one thing a program did.

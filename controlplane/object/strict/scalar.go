@@ -31,6 +31,11 @@ func (v Value) Written() string {
 	return v.Text()
 }
 
+// IsText says that a text was written, and no number or anything else.
+func (v Value) IsText() bool {
+	return v.Present() && v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!str"
+}
+
 // AnyText reads a text that may be empty.
 func (v Value) AnyText() string {
 	v.shape.scalar(Scalar{Kind: AnyTextScalar})

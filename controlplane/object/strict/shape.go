@@ -15,6 +15,8 @@ type Shape struct {
 	Scalars []Scalar
 	// Item is what each item of a list is like; nil: no list.
 	Item *Shape
+	// Empty says that the list may have no items.
+	Empty bool
 	// Entry is what each value is like of a mapping whose keys are the
 	// writer's choice; nil: no such mapping.
 	Entry *Shape

@@ -12,7 +12,8 @@ import (
 
 // decode is a small decoder of everything.
 func decode(v strict.Value) {
-	f := v.Fields("name", "size", "parts", "labels", "mode", "mask")
+	f := v.Fields("name", "size", "parts", "labels", "mode", "mask", "rest")
+	f.Optional("rest").AnyList()
 	f.Required("name", "a name").Text()
 	f.Optional("size").Int(1, 9)
 	strict.Each(f.Optional("parts"), func(v strict.Value) string {
@@ -45,7 +46,9 @@ func describe(t *testing.T, texts ...string) *strict.Shape {
 func TestShapeIsWhatTheDecoderAsksFor(t *testing.T) {
 	g := NewWithT(t)
 	s := describe(t, "{}", "{mode: a}")
-	g.Expect(s.Fields).To(HaveLen(6))
+	g.Expect(s.Fields).To(HaveLen(7))
+	g.Expect(s.Fields["parts"].Empty).To(BeFalse())
+	g.Expect(s.Fields["rest"].Empty).To(BeTrue())
 	g.Expect(s.Required("name")).To(BeTrue())
 	g.Expect(s.Required("size")).To(BeFalse())
 	g.Expect(s.Fields["name"].Want).To(Equal("a name"))

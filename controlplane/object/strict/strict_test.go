@@ -86,3 +86,15 @@ func TestLongValuesAreCut(t *testing.T) {
 	g.Expect(errs).To(HaveExactElements(ContainSubstring(`x…"; want an IPv4 or IPv6 address`)))
 	g.Expect(len(errs[0])).To(BeNumerically("<", 140))
 }
+
+func TestOnlySomeListsMayBeEmpty(t *testing.T) {
+	errs := read(t, `{a: [], b: [], c: "80", d: 80}`, func(v strict.Value) {
+		f := v.Fields("a", "b", "c", "d", "e")
+		NewWithT(t).Expect(f.Optional("a").AnyList()).To(BeEmpty())
+		f.Optional("b").List()
+		NewWithT(t).Expect(f.Optional("c").IsText()).To(BeTrue())
+		NewWithT(t).Expect(f.Optional("d").IsText()).To(BeFalse())
+		NewWithT(t).Expect(f.Optional("e").IsText()).To(BeFalse())
+	})
+	NewWithT(t).Expect(errs).To(Equal([]string{"f.yaml:1: b: got an empty list; want at least one item, or no such field at all"}))
+}

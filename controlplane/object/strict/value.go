@@ -47,6 +47,21 @@ func (v Value) FailGot(got, want string) {
 
 // List reads a sequence that is not empty.
 func (v Value) List() []Value {
+	if v.Present() && v.node.Kind == yaml.SequenceNode && len(v.node.Content) == 0 {
+		v.FailGot("an empty list", "at least one item, or no such field at all")
+	}
+	return v.list()
+}
+
+// AnyList reads a sequence that may be empty.
+func (v Value) AnyList() []Value {
+	if v.shape != nil {
+		v.shape.Empty = true
+	}
+	return v.list()
+}
+
+func (v Value) list() []Value {
 	item := v.shape.item()
 	if !v.Present() {
 		if item == nil {
@@ -57,9 +72,6 @@ func (v Value) List() []Value {
 	if v.node.Kind != yaml.SequenceNode {
 		v.Fail("a list")
 		return nil
-	}
-	if len(v.node.Content) == 0 {
-		v.FailGot("an empty list", "at least one item, or no such field at all")
 	}
 	values := make([]Value, len(v.node.Content))
 	for i, node := range v.node.Content {

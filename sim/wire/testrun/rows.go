@@ -3,10 +3,6 @@
 package testrun
 
 import (
-	"encoding/binary"
-	"errors"
-	"fmt"
-
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -16,6 +12,8 @@ import (
 type Glass interface {
 	// Row returns the bytes of a map's row, nil when there is none.
 	Row(table string, key []byte) ([]byte, error)
+	// Rows returns all rows of a map, as bytes.
+	Rows(table string) (map[string][]byte, error)
 	// Paths returns all that the programs have learned.
 	Paths() (map[bpf.RowAddrKey]bpf.RowPath, error)
 	// Index has the numbers that stand in rows.
@@ -35,9 +33,14 @@ func (w *Wire) ReadRows() {
 	w.rows = true
 }
 
-// rowsBefore are the rows that a program may change, as they are before it
-// runs. Programs write nothing but learned paths.
-type rowsBefore map[string][]byte
+// written are the maps that programs write, but for what they count.
+var written = []bpf.RowTable{
+	bpf.RowTableTABLE_PATHS, bpf.RowTableTABLE_FLOWS, bpf.RowTableTABLE_OPENINGS, bpf.RowTableTABLE_FRAGMENTS,
+}
+
+// rowsBefore are the rows that a program may change, by map, as they are before it
+// runs.
+type rowsBefore map[string]map[string][]byte
 
 // glass is the host's machine if its rows are to be read.
 func (w *Wire) glass(h *host) (Glass, bool) {
@@ -54,20 +57,15 @@ func (w *Wire) before(h *host) (rowsBefore, error) {
 	if !ok {
 		return nil, nil
 	}
-	paths, err := g.Paths()
-	if err != nil {
-		return nil, fmt.Errorf("read what is learned: %w", err)
-	}
-	rows := rowsBefore{}
-	for key, path := range paths {
-		k, errKey := binary.Append(nil, binary.NativeEndian, key)
-		row, errRow := binary.Append(nil, binary.NativeEndian, path)
-		if err := errors.Join(errKey, errRow); err != nil {
-			return nil, fmt.Errorf("read what is learned: %w", err)
+	all := rowsBefore{}
+	for _, table := range written {
+		rows, err := g.Rows(table.String())
+		if err != nil {
+			return nil, err
 		}
-		rows[string(k)] = row
+		all[table.String()] = rows
 	}
-	return rows, nil
+	return all, nil
 }
 
 // fill reads the rows that a step met. A row that was met before the step wrote
@@ -78,20 +76,24 @@ func (w *Wire) fill(h *host, s *wire.Step, before rowsBefore) error {
 		return nil
 	}
 	s.Names = h.names(g.Index())
-	written := map[string]bool{}
+	for i := range s.Judged {
+		s.Judged[i].Rule = s.Names.Rules[s.Judged[i].Number]
+	}
+	changed := map[string]bool{}
 	for i := range s.Stages {
 		stage := &s.Stages[i]
 		if stage.Map == "" || !stage.Hit {
 			continue
 		}
-		if stage.Map == bpf.RowTableTABLE_PATHS.String() {
-			was := before[string(stage.Key)]
-			if stage.Access == bpf.RowAccessACCESS_UPDATE.String() {
-				stage.Before = was
-				written[string(stage.Key)] = true
-			} else if !written[string(stage.Key)] {
+		if rows, ok := before[stage.Map]; ok {
+			was := rows[string(stage.Key)]
+			if stage.Access == bpf.RowAccessACCESS_HIT.String() && !changed[stage.Map+string(stage.Key)] {
 				stage.Row = was
 				continue
+			}
+			if stage.Access != bpf.RowAccessACCESS_HIT.String() {
+				stage.Before = was
+				changed[stage.Map+string(stage.Key)] = true
 			}
 		}
 		var err error
@@ -107,6 +109,10 @@ func (h *host) names(index encode.Index) *wire.Names {
 	n := &wire.Names{
 		Hosts: byNumber(index.Hosts), Subnets: byNumber(index.Subnets),
 		Endpoints: byNumber(index.Endpoints), Ports: byNumber(h.ports),
+		Sets: map[uint32]string{}, Rules: byNumber(index.Rules),
+	}
+	for key, number := range index.Sets {
+		n.Sets[number] = encode.SetName(key)
 	}
 	n.Hosts[0], n.Ports[uplinkPort] = h.name, "uplink"
 	return n

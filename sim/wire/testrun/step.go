@@ -16,6 +16,7 @@ func step(h *host, a Arrival, port string, r Result) wire.Step {
 		Host: h.name, Program: string(a.Program), Port: port,
 		Verdict:     bpf.RowVerdict(r.Record.Verdict).String(),
 		Action:      r.Action.String(),
+		Judged:      judgements(r.Record),
 		Stages:      stages(r.Record),
 		HashLookups: int(r.Record.HashLookups), ArrayLookups: int(r.Record.ArrayLookups),
 		Updates: int(r.Record.Updates),
@@ -29,6 +30,22 @@ func step(h *host, a Arrival, port string, r Result) wire.Step {
 		s.Reason = bpf.RowDropReason(r.Record.Reason).String()
 	}
 	return s
+}
+
+// judgements are what policy said of the packet, or had said of its flow.
+func judgements(r bpf.RowRecord) []wire.Judged {
+	var all []wire.Judged
+	for i, rule := range r.Rule {
+		if rule == 0 && r.Judged[i] == 0 {
+			continue
+		}
+		j := wire.Judged{Direction: bpf.RowDirection(i).String(), Number: rule}
+		if r.Judged[i] != 0 {
+			j.Verdict = bpf.RowPolicyVerdict(r.Judged[i]).String()
+		}
+		all = append(all, j)
+	}
+	return all
 }
 
 // stages lists the rows that a packet met, each with its stage, and the stages

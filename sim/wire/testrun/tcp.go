@@ -114,5 +114,7 @@ func (c *conversation) note(i int, s segment, p wire.Packet) {
 		*told = append(*told, p)
 	case !p.Delivered:
 		(*told)[0] = p
+	case len(s.payload) > 0 && (*told)[0].Settled == nil:
+		(*told)[0].Settled = p.Steps
 	}
 }

@@ -91,11 +91,18 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 		w.hosts[h.Name].segment = h.Segment
 	}
 	owners := w.owners(hosts)
+	moving, err := w.moving(hosts)
+	if err != nil {
+		return err
+	}
 	for _, s := range hosts {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := w.applyHost(s, w.reach(w.hosts[s.Name], owners)); err != nil {
+			return err
+		}
+		if err := w.hosts[s.Name].receive(moving[s.Name]); err != nil {
 			return err
 		}
 	}
@@ -277,7 +284,10 @@ func (w *Wire) Advance(_ context.Context, d time.Duration) error {
 	if d <= 0 {
 		return fmt.Errorf("advance the clock by %v: the step must be more than 0", d)
 	}
-	return w.elapse(d)
+	if err := w.elapse(d); err != nil {
+		return err
+	}
+	return w.collect()
 }
 
 func (w *Wire) tell(now time.Duration) error {

@@ -178,6 +178,10 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 		return err
 	}
 	maps.Copy(w.paths, loaded)
+	moving, err := w.moving(hosts)
+	if err != nil {
+		return err
+	}
 	for _, h := range hosts {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -186,6 +190,9 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 			continue
 		}
 		if err := w.hold(h); err != nil {
+			return fmt.Errorf("host %s: %w", h.Name, err)
+		}
+		if _, err := w.paths[h.Name].ImportFlows(moving[h.Name]); err != nil {
 			return fmt.Errorf("host %s: %w", h.Name, err)
 		}
 	}
@@ -246,7 +253,7 @@ func (w *Wire) Advance(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return w.collect()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suite
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/mizar-net/mizar/bench/probe"
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/flow"
+	"github.com/mizar-net/mizar/sim/frame"
+)
+
+// established says that a case's packets are of flows in which both sides have
+// spoken.
+func (c Case) established() bool {
+	return c.memory == lasting && (c.want.verdict == "send" || c.want.verdict == "deliver")
+}
+
+// settle makes the host have the flows of a case's packets, as if both sides had
+// spoken: rows that came from another host, and then a packet of each, with which it
+// meets its path.
+func settle(d *dataplane.Datapath, c Case, k Key, packets [][]byte) error {
+	names := map[netip.Addr]string{}
+	s, _ := setting{k.Family, k.Flows}.state()
+	for _, e := range s.Endpoints {
+		for _, a := range e.Addresses {
+			names[a] = e.Name
+		}
+	}
+	rows := make([]flow.Row, 0, len(packets))
+	for _, p := range packets {
+		decoded, err := frame.Decode(p)
+		if err != nil {
+			return fmt.Errorf("a packet that is to have a flow: %w", err)
+		}
+		rows = append(rows, settled(decoded.Inner, names))
+	}
+	if n, err := d.ImportFlows(rows); err != nil {
+		return fmt.Errorf("flow %d: %w", n, err)
+	}
+	if c.Form != probe.XDP {
+		return nil // the first turn of the instrument will do
+	}
+	program, err := c.program(d)
+	if err != nil {
+		return err
+	}
+	for _, p := range packets {
+		if _, err := program.Run(&ebpf.RunOptions{Data: p, DataOut: make([]byte, len(p)+256)}); err != nil {
+			return fmt.Errorf("a first packet of its flow: %w", err)
+		}
+	}
+	return nil
+}
+
+// settled is the row of a flow that the packet's source has opened.
+func settled(p frame.Layer, names map[netip.Addr]string) flow.Row {
+	key, side := flow.Key(vni, p.Proto, flow.End{Addr: p.Src, Port: p.SrcPort}, flow.End{Addr: p.Dst, Port: p.DstPort})
+	r := flow.Row{Key: key, Settled: true}
+	r.Row.Opener, r.Row.Quick = uint8(side), 3
+	r.Row.State = uint8(bpf.RowFlowStateFLOW_ESTABLISHED)
+	r.Ends[side], r.Ends[side^1] = names[p.Src], names[p.Dst]
+	return r
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_NOTE_H
+#define MIZAR_NOTE_H
+
+/* What is noted of a packet before its flow is looked at: which flow it belongs to,
+ * and who its ends are.
+ *
+ * Contract: fragments follow their first one (RFC 791: same addresses, protocol and
+ * identification); one that comes before it belongs to no flow. ICMP errors belong
+ * to the flow that they quote if who sent the quoted packet is who gets the error
+ * (RFC 5508, 7). */
+
+#include "icmp.h"
+#include "track.h"
+
+/* Ports of a quoted transport header; echo requests have theirs. */
+static __always_inline bool quoted_ports(struct cursor *c, __u8 protocol, bool v4, struct way *w)
+{
+	struct udphdr *ports = take(c, sizeof(*ports));
+
+	if (!ports)
+		return false;
+	if (protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return echo_ports((struct echo *)ports, v4, &w->sport, &w->dport);
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP) {
+		w->sport = ports->source;
+		w->dport = ports->dest;
+	}
+	return true;
+}
+
+/* Writes the key of the flow that the ICMP error quotes from an offset in the packet
+ * on; 0: it quotes none that is its own. A function of its own: it is verified once. */
+__noinline int quoted_key(hook_ctx *ctx, __u32 offset, struct tracked *k)
+{
+	__u8 from[16] __attribute__((aligned(8))), to[16] __attribute__((aligned(8)));
+	struct way w = {from, to, 0, 0};
+	struct cursor c;
+	__u8 protocol;
+	bool v4;
+
+	if (!k || offset > HEADERS_MAX)
+		return 0;
+	v4 = addr_mapped(k->key.addr[0]);
+	c = (struct cursor){.pos = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1),
+			    .end = hook_end(ctx)};
+	if (v4) {
+		struct iphdr *ip = take(&c, sizeof(*ip));
+
+		if (!ip || ip->version != 4 || ip->ihl < 5 ||
+		    !take(&c, bounded((ip->ihl - 5) * 4, 0x3c)))
+			return 0;
+		addr_map(from, ip->saddr);
+		addr_map(to, ip->daddr);
+		protocol = ip->protocol;
+	} else {
+		struct ipv6hdr *ip = take(&c, sizeof(*ip));
+
+		if (!ip || ip->version != 6)
+			return 0;
+		addr_copy(from, &ip->saddr);
+		addr_copy(to, &ip->daddr);
+		protocol = ip->nexthdr;
+	}
+	if (!addr_equal(from, k->key.addr[other_end(k->side)]) ||
+	    !quoted_ports(&c, protocol, v4, &w))
+		return 0;
+	k->quoted.vni = k->key.vni;
+	*(__u32 *)&k->quoted.protocol = protocol;
+	write_ends(&k->quoted, &w);
+	return 1;
+}
+
+static __always_inline void fragment_key(const struct pkt *p, struct fragment_key *key)
+{
+	key->source = p->source;
+	addr_copy(key->destination, p->destination.addr);
+	key->id = p->fragment_id;
+	key->protocol = p->protocol;
+}
+
+/* A later fragment has the ports of the first one. */
+static __always_inline void recall_ports(struct pkt *p, struct tracked *k, __be16 *from, __be16 *to)
+{
+	struct fragment_key key;
+	struct fragment_ports *first;
+
+	fragment_key(p, &key);
+	first = fragments_row(p, &key);
+	if (!first) {
+		k->belongs = BELONGS_FRAGMENT;
+		return;
+	}
+	*from = first->from;
+	*to = first->to;
+}
+
+/* Which ports tell the packet's flow apart, and whether it belongs to one. */
+static __always_inline enum drop_reason note_ports(struct pkt *p, struct tracked *k, __be16 *from,
+						   __be16 *to)
+{
+	*from = p->sport;
+	*to = p->dport;
+	k->flags = 0;
+	k->belongs = BELONGS_FLOW;
+	if (p->fragment == FRAGMENT_LATER) {
+		recall_ports(p, k, from, to);
+		return DROP_NONE;
+	}
+	if (!p->l4)
+		return DROP_NONE;
+	if (p->protocol == IPPROTO_TCP)
+		return tcp_flags(p, &k->flags) ? DROP_NONE : DROP_TRUNCATED;
+	if (is_icmp(p) && !echo_ports(p->l4, p->ethertype == ETH_P_IP, from, to))
+		k->belongs = is_icmp_error(p) ? BELONGS_QUOTED : BELONGS_ALONE;
+	return DROP_NONE;
+}
+
+/* Begins to track a packet: what it says itself. */
+static __always_inline enum drop_reason note(struct pkt *p, struct tracked **noted)
+{
+	struct tracked *k = tracked_row();
+	enum drop_reason reason;
+	__be16 from, to;
+
+	stage(p, STAGE_FLOW);
+	if (!k)
+		return DROP_NO_PROGRAM;
+	*noted = k;
+	reason = note_ports(p, k, &from, &to);
+	if (reason)
+		return reason;
+	k->side = flow_key(p, &k->key, from, to);
+	k->known = 0;
+	k->doubt = 0;
+	k->hearsay = 0;
+	k->bytes = p->bytes;
+	k->now = now();
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		k->endpoint[i] = 0;
+		k->identity[i] = 0;
+		k->host[i] = 0;
+		k->epoch[i] = 0;
+		k->generation[i] = 0;
+	}
+	if (k->belongs == BELONGS_QUOTED && p->l4 &&
+	    !quoted_key(p->ctx, distance(hook_data(p->ctx), p->l4) + sizeof(struct echo), k))
+		k->belongs = BELONGS_ALONE;
+	return DROP_NONE;
+}
+
+/* An end that is behind this host. */
+static __always_inline void note_here(struct tracked *k, enum role role, __u32 index,
+				      const struct endpoint *e)
+{
+	k->endpoint[role] = index;
+	k->identity[role] = e->identity;
+	k->generation[role] = e->generation;
+	if (role == ROLE_DESTINATION)
+		k->known = 1;
+}
+
+/* A destination that was learned to be behind another host; none: who it is is
+ * known, and the way there is still to be asked for, or to be told. */
+static __always_inline void note_away(struct tracked *k, __u32 identity, __u8 generation,
+				      __u32 number, const struct host *h)
+{
+	k->known = 1;
+	k->doubt = 0;
+	k->identity[ROLE_DESTINATION] = identity;
+	k->generation[ROLE_DESTINATION] = generation;
+	if (!h)
+		return;
+	k->host[ROLE_DESTINATION] = number;
+	k->epoch[ROLE_DESTINATION] = h->epoch;
+}
+
+/* What becomes of a packet whose ends are noted: DROP_NONE, a reason, or
+ * TRACK_ASK. */
+static __always_inline enum drop_reason track(struct pkt *p, struct tracked *k)
+{
+	struct fragment_key key;
+	struct fragment_ports ports;
+	enum drop_reason reason;
+	__u32 side;
+
+	stage(p, STAGE_JUDGE);
+	if (k->belongs == BELONGS_FLOW)
+		reason = track_flow(p->record, k);
+	else
+		reason = track_alone(p->record, k);
+	if (reason || p->fragment != FRAGMENT_FIRST || k->belongs != BELONGS_FLOW)
+		return reason;
+	side = k->side & 1;
+	ports = (struct fragment_ports){k->key.port[side], k->key.port[other_end(side)]};
+	fragment_key(p, &key);
+	fragments_put(p, &key, &ports);
+	return DROP_NONE;
+}
+
+#endif

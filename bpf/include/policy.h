@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_POLICY_H
+#define MIZAR_POLICY_H
+
+/* What the policies of an endpoint say of a flow.
+ *
+ * Contract: an endpoint has one set in each direction, or none. A peer is judged
+ * twice, by its identity and by its address; each answer has a rank, and the lower
+ * one decides; if there is none, the set's fallback does. What is not certain is
+ * never accepted: a set that is not there denies.
+ *
+ *   set ─► peers (identity)  ─┐             ┌─► ports: protocol, port ─► verdict
+ *       ├► prefixes (address) ├─► class ────┤
+ *       └► fallback           └─► verdict   └─► none */
+
+#include "table.h"
+
+enum judged {
+	JUDGED_ACCEPT = 0,
+	JUDGED_DENY,
+	JUDGED_IDENTITY, /* it depends on the identity, which is not known */
+	JUDGED_PORTS, /* it depends on ports, which are not known */
+};
+
+static __always_inline __u32 rank_of(__u32 word)
+{
+	return word >> 2;
+}
+
+static __always_inline enum policy_verdict verdict_of(__u32 word)
+{
+	return word & 3;
+}
+
+/* Takes what goes before. */
+static __always_inline void prefer(struct judgement *best, const struct judgement *other)
+{
+	if (best->word && rank_of(best->word) <= rank_of(other->word))
+		return;
+	best->word = other->word;
+	best->of = other->of;
+}
+
+/* What a row of a peer says of the packet; false: it depends on ports. */
+static __always_inline bool judge_ports(struct record *record, struct tracked *k,
+					const struct judgement *row, struct judgement *best)
+{
+	struct judgement *found = (struct judgement *)row;
+
+	if (!row)
+		return true;
+	if (!verdict_of(row->word)) {
+		if (k->belongs == BELONGS_FRAGMENT)
+			return false;
+		k->port.class = bpf_htonl(row->of);
+		found = policy_ports_row_of(record, STAGE_JUDGE, &k->port);
+	}
+	if (found)
+		prefer(best, found);
+	return true;
+}
+
+/* Asks a set about the peer that stands in k->peer and k->prefix and the port in
+ * k->port. The judgement goes to `best`. */
+static __always_inline enum judged judge_set(struct record *record, struct tracked *k, __u32 number,
+					     bool known, struct judgement *best)
+{
+	struct policy_set *set = policy_sets_row_of(record, STAGE_JUDGE, number);
+	struct judgement *row;
+
+	if (!set)
+		return JUDGED_DENY;
+	if (set->peers) {
+		if (!known)
+			return JUDGED_IDENTITY;
+		k->peer.set = number;
+		row = policy_peers_row_of(record, STAGE_JUDGE, &k->peer);
+		if (!judge_ports(record, k, row, best))
+			return JUDGED_PORTS;
+	}
+	if (set->prefixes) {
+		k->prefix.prefixlen = 32 + 128;
+		k->prefix.set = bpf_htonl(number);
+		row = policy_prefixes_row_of(record, STAGE_JUDGE, &k->prefix);
+		if (!judge_ports(record, k, row, best))
+			return JUDGED_PORTS;
+	}
+	if (!best->word) {
+		best->word = set->fallback.word;
+		best->of = set->fallback.of;
+	}
+	return verdict_of(best->word) == POLICY_ACCEPT || verdict_of(best->word) == POLICY_AUDIT
+		       ? JUDGED_ACCEPT
+		       : JUDGED_DENY;
+}
+
+#endif

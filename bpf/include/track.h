@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_TRACK_H
+#define MIZAR_TRACK_H
+
+/* Packets whose flow has to be looked at closely: first ones, replies to those,
+ * handshakes, and whatever came since something has changed.
+ *
+ * Contract: a flow is judged in the direction that it was opened in, at the hosts
+ * of its ends: egress at the opener's, ingress at the other's. A packet that is
+ * refused makes no row. Whoever tracks has filled in what he knows of both ends in
+ * struct tracked (note.h). What comes of it is DROP_NONE, a reason, or TRACK_ASK:
+ * the destination's identity has to be found out first.
+ *
+ *   no row, or a SYN on a flow that has ended ─► plan_new   ─► judge ─► open_flow
+ *   row ───────────────────────────────────────► plan_again ─► judge ─► go_on
+ *
+ * The steps are functions of their own, each verified once. None calls another, for
+ * the sake of the stack that all of them share. */
+
+#include "budget.h"
+#include "flow.h"
+#include "policy.h"
+
+#define TRACK_ASK DROP_MAX /* is no drop reason */
+
+/* Ends that no policy comes between: an endpoint and itself, an endpoint and its
+ * own host. */
+static __always_inline bool is_exempt(const struct tracked *k, const struct endpoint *source,
+				      const struct endpoint *destination)
+{
+	if (!source || !destination)
+		return false;
+	return k->endpoint[0] == k->endpoint[1] || source->self || destination->self;
+}
+
+static __always_inline struct endpoint *endpoint_of(struct record *record, const struct tracked *k,
+						    enum role role)
+{
+	__u32 index = k->endpoint[role];
+
+	return index ? endpoints_row_of(record, STAGE_JUDGE, index) : NULL;
+}
+
+/* Which sets have to judge a flow that the packet opens. */
+__noinline int plan_new(struct record *record, struct tracked *k)
+{
+	struct endpoint *e[2];
+	bool exempt;
+
+	if (!k)
+		return DROP_NO_PROGRAM;
+	e[0] = endpoint_of(record, k, ROLE_SOURCE);
+	e[1] = endpoint_of(record, k, ROLE_DESTINATION);
+	exempt = is_exempt(k, e[0], e[1]);
+#pragma unroll
+	for (int d = 0; d < 2; d++) {
+		/* Egress is the source's, ingress the destination's. */
+		k->row.set[d] = e[d] ? e[d]->set[d] : 0;
+		k->row.rule[d] = 0;
+		k->judge[d] = exempt ? 0 : k->row.set[d];
+		k->own[d] = d;
+	}
+	return DROP_NONE;
+}
+
+/* What the row knows of the destination, where the packet's host does not: packets
+ * have carried it. Who opened the flow has said himself who he is; what was learned of
+ * him may be older. Where he is about to ask who the destination is, that may be another
+ * one by now. */
+static __always_inline void recall(struct tracked *k, const struct flow *f)
+{
+	const struct flow_end *end = &f->end[other_end(k->side)];
+
+	if (k->known && k->side != f->opener && !k->endpoint[ROLE_DESTINATION])
+		k->identity[ROLE_DESTINATION] = end->identity;
+	if (k->known || (k->doubt && k->side == f->opener))
+		return;
+	if (k->side == f->opener && f->state < FLOW_REPLIED && !end->host && !end->identity)
+		return;
+	k->doubt = 0;
+	k->known = 1;
+	k->identity[ROLE_DESTINATION] = end->identity;
+	k->generation[ROLE_DESTINATION] = end->generation;
+}
+
+/* Whether one of the ends is not who it was. */
+static __always_inline bool is_changed(const struct tracked *k, const struct flow_end *end,
+				       enum role role)
+{
+	if (end->endpoint != k->endpoint[role])
+		return true;
+	if (role == ROLE_DESTINATION && !k->known)
+		return k->doubt;
+	if (end->endpoint && end->generation != k->generation[role])
+		return true;
+	return end->identity != k->identity[role];
+}
+
+/* Which sets have to judge a flow again. */
+__noinline int plan_again(struct record *record, struct tracked *k, const struct flow *f)
+{
+	struct endpoint *source, *destination;
+	__u32 turned;
+	bool exempt;
+
+	if (!k || !f)
+		return DROP_NO_PROGRAM;
+	recall(k, f);
+	k->changed = f->state == FLOW_CUT || is_changed(k, &f->end[k->side & 1], ROLE_SOURCE) ||
+		     is_changed(k, &f->end[other_end(k->side)], ROLE_DESTINATION);
+	source = endpoint_of(record, k, ROLE_SOURCE);
+	destination = endpoint_of(record, k, ROLE_DESTINATION);
+	exempt = is_exempt(k, source, destination);
+	turned = (k->side ^ f->opener) & 1;
+#pragma unroll
+	for (int d = 0; d < 2; d++) {
+		/* Egress is the opener's, ingress the other's. */
+		__u32 own = (turned ^ d) & 1;
+		struct endpoint *e = own == ROLE_SOURCE ? source : destination;
+		__u32 number = e ? e->set[d] : 0;
+		bool keeps = e && e->keep && f->state >= FLOW_REPLIED && !k->changed;
+
+		k->own[d] = own;
+		k->judge[d] = 0;
+		k->row.rule[d] = f->rule[d];
+		k->row.set[d] = number;
+		if (number == f->set[d] && !k->changed)
+			continue;
+		k->row.rule[d] = 0;
+		if (!exempt && !keeps)
+			k->judge[d] = number;
+	}
+	return DROP_NONE;
+}
+
+/* Tells the simulator what a set has said. */
+static __always_inline void record_judgement(struct record *record, __u32 direction,
+					     const struct judgement *said)
+{
+	if (!simulated || !record)
+		return;
+	/* Keeps what is computed from record behind the comparison. */
+	asm volatile("" : "+r"(record));
+	record->rule[direction & 1] = said->of;
+	record->judged[direction & 1] = verdict_of(said->word);
+}
+
+/* Judges the flow in one direction, as it was planned. */
+__noinline int judge(struct record *record, struct tracked *k, __u32 direction)
+{
+	__u32 peer, side, subject, number;
+	struct judgement best = {};
+	enum judged judged;
+
+	if (!k)
+		return DROP_NO_PROGRAM;
+	direction &= 1;
+	number = k->judge[direction];
+	if (!number)
+		return DROP_NONE;
+	peer = other_end(k->own[direction]);
+	side = (k->side ^ peer) & 1;
+	subject = other_end(side);
+	k->peer.identity = k->identity[peer & 1];
+	addr_copy(k->prefix.addr, k->key.addr[side]);
+	/* The port that was opened: of who did not open. */
+	k->port.prefixlen = 64;
+	k->port.protocol = k->key.protocol;
+	k->port.pad = 0;
+	k->port.port = k->key.port[direction == DIRECTION_INGRESS ? subject : side];
+	k->peer.set = 0;
+	judged = judge_set(record, k, number, peer == ROLE_SOURCE || k->known, &best);
+	/* Nobody is refused for who he was. */
+	if (judged == JUDGED_IDENTITY ||
+	    (judged == JUDGED_DENY && k->peer.set && k->hearsay && peer == ROLE_DESTINATION))
+		return TRACK_ASK;
+	k->row.rule[direction] = best.of;
+	record_judgement(record, direction, &best);
+	if (judged == JUDGED_ACCEPT)
+		return DROP_NONE;
+	if (judged == JUDGED_PORTS)
+		return DROP_FRAGMENT_UNKNOWN;
+	count(&rules, best.of, k->bytes);
+	return direction == DIRECTION_EGRESS ? DROP_POLICY_EGRESS : DROP_POLICY_INGRESS;
+}
+
+/* What the packet says of one of its ends. */
+static __always_inline void write_end(const struct tracked *k, struct flow_end *end, enum role role)
+{
+	end->endpoint = k->endpoint[role];
+	if (role == ROLE_DESTINATION && !k->known)
+		return;
+	end->identity = k->identity[role];
+	/* Nobody carries the generation of a source from elsewhere. */
+	if (role == ROLE_DESTINATION || k->endpoint[role])
+		end->generation = k->generation[role];
+	if (k->host[role]) {
+		end->host = k->host[role];
+		end->epoch = k->epoch[role];
+	}
+}
+
+static __always_inline void write_ends_of(const struct tracked *k, struct flow *f)
+{
+	write_end(k, &f->end[k->side & 1], ROLE_SOURCE);
+	write_end(k, &f->end[other_end(k->side)], ROLE_DESTINATION);
+}
+
+/* Until the other side has spoken, all that the opener sends is alike, but for TCP's
+ * handshake. */
+static __always_inline __u8 opener_quick(const struct tracked *k, __u32 opener)
+{
+	return k->key.protocol == IPPROTO_TCP ? 0 : 1 << (opener & 1);
+}
+
+/* Gives back what a flow took of an endpoint's share. */
+static __always_inline void uncharge(struct record *record, const struct flow *f)
+{
+	struct share *s = f->charged ? shares_row_of(record, STAGE_FLOW, f->charged) : NULL;
+
+	if (s)
+		__sync_fetch_and_add(&s->flows, -1);
+}
+
+/* Makes the row of a new flow. `ended` is the row in flows that it takes the place
+ * of, if there is one. */
+__noinline int open_flow(struct record *record, struct tracked *k, const struct flow *ended)
+{
+	struct flow *f;
+
+	if (!k)
+		return DROP_NO_PROGRAM;
+	f = &k->row;
+	if (k->endpoint[ROLE_SOURCE]) {
+		struct budget *b = budgets_row_of(record, STAGE_FLOW, k->endpoint[ROLE_SOURCE]);
+
+		if (!b || !spend(&b->opening, k->now, OPENING_INTERVAL, OPENING_BURST))
+			return DROP_FLOW_QUOTA;
+	}
+	f->seen = k->now / SECOND;
+	f->tick = tick();
+	f->opener = k->side & 1;
+	f->state = FLOW_OPENING;
+	f->quick = opener_quick(k, k->side);
+	f->pad = 0;
+	f->charged = 0;
+	__builtin_memset(f->end, 0, sizeof(f->end));
+	write_ends_of(k, f);
+	count_rules(record, f->rule, k->bytes);
+	if (ended) {
+		uncharge(record, ended);
+		flows_delete(record, STAGE_FLOW, &k->key);
+	}
+	return openings_put(record, STAGE_FLOW, &k->key, f) ? DROP_NONE : DROP_FLOW_FULL;
+}
+
+/* From openings into flows. */
+static __always_inline enum drop_reason settle(struct record *record, struct tracked *k,
+					       const struct flow *opening)
+{
+	struct flow *f = &k->row;
+	__u32 charged;
+	struct share *s;
+
+	*f = *opening;
+	charged = f->end[f->opener & 1].endpoint;
+	if (!charged)
+		charged = f->end[other_end(f->opener)].endpoint;
+	s = shares_row_of(record, STAGE_FLOW, charged);
+	if (!s || s->flows >= flow_share)
+		return DROP_FLOW_QUOTA;
+	f->charged = charged;
+	f->quick = 3;
+	if (!flows_put(record, STAGE_FLOW, &k->key, f))
+		return DROP_FLOW_FULL;
+	__sync_fetch_and_add(&s->flows, 1);
+	openings_delete(record, STAGE_FLOW, &k->key);
+	return DROP_NONE;
+}
+
+/* TCP's part of the state; of others there is but whether the other side has
+ * spoken. */
+static __always_inline __u8 next_state(const struct tracked *k, struct flow *f)
+{
+	__u32 side = k->side & 1;
+	bool reply = side != f->opener;
+
+	if (k->key.protocol != IPPROTO_TCP)
+		return reply ? FLOW_ESTABLISHED : f->state;
+	if (k->flags & TCP_RST)
+		return FLOW_CLOSED;
+	if (k->flags & TCP_FIN) {
+		f->end[side].closed = 1;
+		return f->end[other_end(side)].closed ? FLOW_CLOSED : FLOW_CLOSING;
+	}
+	if (f->state == FLOW_OPENING && reply)
+		return k->flags & TCP_SYN ? FLOW_REPLIED : FLOW_ESTABLISHED;
+	if (f->state == FLOW_REPLIED && !reply && !(k->flags & TCP_SYN))
+		return FLOW_ESTABLISHED;
+	return f->state;
+}
+
+/* Notes the time. Who still sends on a TCP connection that was cut must not open it
+ * anew by waiting. */
+static __always_inline void note_time(const struct tracked *k, struct flow *f, bool refused)
+{
+	if (refused && k->key.protocol != IPPROTO_TCP)
+		return;
+	f->seen = k->now / SECOND;
+	f->tick = tick();
+}
+
+/* Enters into the row of its flow what becomes of a packet. */
+__noinline int go_on(struct record *record, struct tracked *k, struct flow *f, __u32 opening,
+		     __u32 refused)
+{
+	enum drop_reason reason;
+	__u8 was;
+
+	if (!k || !f)
+		return DROP_NO_PROGRAM;
+	note_time(k, f, refused);
+	record_change(record, STAGE_FLOW, opening ? TABLE_OPENINGS : TABLE_FLOWS, ACCESS_UPDATE,
+		      &k->key, sizeof(k->key));
+	if (refused) {
+		f->state = FLOW_CUT;
+		f->quick = 0;
+		return refused;
+	}
+	f->set[0] = k->row.set[0];
+	f->set[1] = k->row.set[1];
+	f->rule[0] = k->row.rule[0];
+	f->rule[1] = k->row.rule[1];
+	write_ends_of(k, f);
+	if (f->state == FLOW_CUT)
+		f->state = opening ? FLOW_OPENING : FLOW_ESTABLISHED;
+	was = f->state;
+	f->state = next_state(k, f);
+	count_rules(record, f->rule, k->bytes);
+	if (!opening) {
+		f->quick = f->state == FLOW_ESTABLISHED || f->state == FLOW_CLOSING ? 3 : 0;
+		return DROP_NONE;
+	}
+	f->quick = opener_quick(k, f->opener);
+	if (f->state != FLOW_ESTABLISHED)
+		return DROP_NONE;
+	reason = settle(record, k, f);
+	if (reason)
+		f->state = was;
+	return reason;
+}
+
+/* Egress first. */
+static __always_inline enum drop_reason judge_planned(struct record *record, struct tracked *k)
+{
+	enum drop_reason reason = judge(record, k, DIRECTION_EGRESS);
+
+	return reason ? reason : judge(record, k, DIRECTION_INGRESS);
+}
+
+/* The packet begins a flow anew that has a row: a SYN of the other side, or on a
+ * flow that has ended. */
+static __always_inline bool begins_anew(const struct flow *f, const struct tracked *k)
+{
+	if (k->key.protocol != IPPROTO_TCP || (k->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return false;
+	return k->side != f->opener || f->state >= FLOW_CLOSED;
+}
+
+/* A packet that belongs to a flow. */
+static __always_inline enum drop_reason track_flow(struct record *record, struct tracked *k)
+{
+	enum drop_reason reason;
+	bool opening = false;
+	struct flow *f;
+
+	f = flows_row_of(record, STAGE_FLOW, &k->key);
+	if (!f) {
+		f = openings_row_of(record, STAGE_FLOW, &k->key);
+		opening = true;
+	}
+	if (f && !begins_anew(f, k)) {
+		plan_again(record, k, f);
+		reason = judge_planned(record, k);
+		return reason == TRACK_ASK ? reason : go_on(record, k, f, opening, reason);
+	}
+	plan_new(record, k);
+	reason = judge_planned(record, k);
+	return reason ? reason : open_flow(record, k, opening ? NULL : f);
+}
+
+/* A packet that belongs to no flow, or to one that it quotes. */
+static __always_inline enum drop_reason track_alone(struct record *record, struct tracked *k)
+{
+	enum drop_reason reason;
+	struct flow *f = NULL;
+
+	if (k->belongs == BELONGS_QUOTED) {
+		f = flows_row_of(record, STAGE_FLOW, &k->quoted);
+		if (!f)
+			f = openings_row_of(record, STAGE_FLOW, &k->quoted);
+	}
+	if (f && f->state != FLOW_CUT)
+		return DROP_NONE;
+	plan_new(record, k);
+	reason = judge_planned(record, k);
+	if (!reason)
+		count_rules(record, k->row.rule, k->bytes);
+	return reason;
+}
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"fmt"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
+	"github.com/mizar-net/mizar/dataplane/table"
+)
+
+// forgetting are the jobs of removing the flows of endpoints that are not behind
+// this host any more. While none has gone, there are no such jobs: flows are many.
+func (h *Holder) forgetting(after encode.Index) []table.Job {
+	gone := map[uint32]bool{}
+	for name, number := range h.index.Endpoints {
+		if after.Endpoints[name] != number {
+			gone[number] = true
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	keep := func(_ bpf.RowFlowKey, f bpf.RowFlow) bool {
+		return !gone[f.End[0].Endpoint] && !gone[f.End[1].Endpoint]
+	}
+	return []table.Job{
+		table.Keep(h.tables.Flows, keep, encode.CompareFlow),
+		table.Keep(h.tables.Openings, keep, encode.CompareFlow),
+		table.Keep(h.tables.Shares, func(number uint32, _ bpf.RowShare) bool { return !gone[number] }, compareNumbers),
+	}
+}
+
+func compareNumbers(a, b uint32) int { return int(int64(a) - int64(b)) }
+
+// fitRules says whether all rules can be counted.
+func (h *Holder) fitRules(index encode.Index) error {
+	needs := 0
+	for _, number := range index.Rules {
+		needs = max(needs, int(number)+1)
+	}
+	if room := h.tables.RuleRoom; room != 0 && needs > room {
+		return &table.TooSmall{Map: bpf.RowMapRules, Needs: needs, Room: room}
+	}
+	return nil
+}
+
+// Rules returns how many packets and bytes each rule has judged, by its name,
+// since the programs were loaded. Rules that judged none are not in it.
+func (d *Datapath) Rules() (map[string]RuleCount, error) {
+	index := d.Index()
+	m := d.loaded.maps[bpf.RowMapRules]
+	counts := map[string]RuleCount{}
+	for name, number := range index.Rules {
+		var perCPU []bpf.RowCount
+		if err := m.Lookup(number, &perCPU); err != nil {
+			return nil, fmt.Errorf("read row %d of map %s: %w", number, bpf.RowMapRules, err)
+		}
+		var sum RuleCount
+		for _, c := range perCPU {
+			sum.Packets += c.Packets
+			sum.Bytes += c.Bytes
+		}
+		if sum.Packets > 0 {
+			counts[name] = sum
+		}
+	}
+	return counts, nil
+}
+
+// RuleCount is what a rule has judged: all packets of the flows that it accepted
+// (and of those that it would have denied, where it only audits), and every packet
+// that it denied.
+type RuleCount struct {
+	Packets, Bytes uint64
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"slices"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+)
+
+// move takes the flows of endpoints that have moved to their new hosts, and forgets
+// those of endpoints that are no more.
+func (o *Oracle) move(before world) {
+	for _, was := range before.set.Endpoints {
+		is, lives := o.real.set.Endpoint(was.Key())
+		lives = lives && is.MAC == was.MAC && is.Generation == was.Generation
+		from := o.nodes[was.Host]
+		if from == nil || lives && is.Host == was.Host {
+			continue
+		}
+		for k, f := range from.flows {
+			if !f.of(was) {
+				continue
+			}
+			if to := o.nodes[is.Host]; lives && to != nil {
+				to.flows[k] = to.taking(f)
+			}
+			if f.leaving(was) {
+				delete(from.flows, k)
+			}
+		}
+	}
+}
+
+// of says whether an end of the flow is an endpoint behind the host that tracks it.
+func (f *flow) of(e object.Endpoint) bool {
+	return slices.ContainsFunc(f.ends[:], func(end end) bool { return end.here != nil && end.here.Key() == e.Key() })
+}
+
+// leaving takes an endpoint out of a flow, and says whether nobody is left.
+func (f *flow) leaving(e object.Endpoint) bool {
+	for i := range f.ends {
+		if here := f.ends[i].here; here != nil && here.Key() == e.Key() {
+			f.ends[i].here = nil
+		}
+	}
+	return f.ends[0].here == nil && f.ends[1].here == nil
+}
+
+// taking is a flow as another host has it.
+func (n *node) taking(f *flow) *flow {
+	took := *f
+	for i := range took.ends {
+		took.ends[i].here = nil
+		if e, ok := n.endpoints[place{n.vpcOf(*f.here()), took.ends[i].addr}]; ok && e.Host == n.name {
+			took.ends[i].here = &e
+		}
+	}
+	return &took
+}
+
+// here is an endpoint of the flow behind the host that tracks it.
+func (f *flow) here() *object.Endpoint {
+	if f.ends[0].here != nil {
+		return f.ends[0].here
+	}
+	return f.ends[1].here
+}

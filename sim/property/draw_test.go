@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package property_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	core "k8s.io/api/core/v1"
+	networking "k8s.io/api/networking/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"pgregory.net/rapid"
+)
+
+// The universe that is drawn from is small, so that what is drawn often meets.
+var (
+	namespaces = []string{"x", "y", "z"}
+	names      = []string{"a", "b", "c"}
+	// labels are those of endpoints and of namespaces.
+	labels   = map[string][]string{"pod": {"a", "b", "c"}, "app": {"web", "db"}}
+	nsLabels = map[string][]string{"ns": {"x", "y", "z"}, "team": {"red", "blue"}}
+	ports    = []int{79, 80, 81, 443, 8080}
+	portName = []string{"serve-80", "serve-81", "other"}
+	blocks   = []string{
+		"10.0.0.0/16", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.10/31", "10.0.0.12/32", "10.0.1.8/29", "0.0.0.0/0",
+		"fd00::/32", "fd00::/64", "fd00:0:0:1::/64", "fd00::10/124", "fd00:0:0:1::13/128", "::/0",
+	}
+	// inside are exceptions that lie in some of the blocks.
+	inside = map[string][]string{
+		"10.0.0.0/16": {"10.0.0.0/24", "10.0.1.0/24", "10.0.0.11/32"}, "10.0.0.0/24": {"10.0.0.10/31", "10.0.0.12/32"},
+		"10.0.1.0/24": {"10.0.1.8/29"}, "0.0.0.0/0": {"10.0.0.0/16", "10.0.0.10/31"},
+		"fd00::/32": {"fd00::/64", "fd00:0:0:1::/64"}, "fd00::/64": {"fd00::10/124"}, "::/0": {"fd00::/32"},
+	}
+)
+
+// of draws one of some values.
+func of[T any](t *rapid.T, what string, values ...T) T {
+	return rapid.SampledFrom(values).Draw(t, what)
+}
+
+// upTo draws a number from 0 on.
+func upTo(t *rapid.T, what string, most int) int { return rapid.IntRange(0, most).Draw(t, what) }
+
+// oneIn draws whether something happens that does once in n times.
+func oneIn(t *rapid.T, what string, n int) bool { return upTo(t, what, n-1) == n-1 }
+
+// labelled draws some labels out of a universe.
+func labelled(t *rapid.T, universe map[string][]string) map[string]string {
+	all := map[string]string{}
+	for _, key := range sortedKeys(universe) {
+		if value := of(t, key, append([]string{""}, universe[key]...)...); value != "" {
+			all[key] = value
+		}
+	}
+	return all
+}
+
+func selector(t *rapid.T, universe map[string][]string) meta.LabelSelector {
+	var s meta.LabelSelector
+	keys := sortedKeys(universe)
+	if oneIn(t, "everything", 3) {
+		return s
+	}
+	if oneIn(t, "matchLabels", 2) {
+		key := of(t, "key", keys...)
+		s.MatchLabels = map[string]string{key: of(t, "value", universe[key]...)}
+		return s
+	}
+	for range 1 + upTo(t, "more expressions", 1) {
+		key := of(t, "key", keys...)
+		r := meta.LabelSelectorRequirement{Key: key, Operator: of(t, "operator",
+			meta.LabelSelectorOpIn, meta.LabelSelectorOpNotIn, meta.LabelSelectorOpExists, meta.LabelSelectorOpDoesNotExist)}
+		if r.Operator == meta.LabelSelectorOpIn || r.Operator == meta.LabelSelectorOpNotIn {
+			r.Values = universe[key][:1+upTo(t, "values", len(universe[key])-1)]
+		}
+		s.MatchExpressions = append(s.MatchExpressions, r)
+	}
+	return s
+}
+
+func peer(t *rapid.T) networking.NetworkPolicyPeer {
+	var p networking.NetworkPolicyPeer
+	kind := of(t, "peer", "pod", "namespace", "both", "block")
+	if kind == "pod" || kind == "both" {
+		s := selector(t, labels)
+		p.PodSelector = &s
+	}
+	if kind == "namespace" || kind == "both" {
+		s := selector(t, nsLabels)
+		p.NamespaceSelector = &s
+	}
+	if kind == "block" {
+		b := networking.IPBlock{CIDR: of(t, "block", blocks...)}
+		if some := inside[b.CIDR]; len(some) > 0 && oneIn(t, "except", 2) {
+			b.Except = some[:1+upTo(t, "exceptions", len(some)-1)]
+		}
+		p.IPBlock = &b
+	}
+	return p
+}
+
+func port(t *rapid.T) networking.NetworkPolicyPort {
+	var p networking.NetworkPolicyPort
+	if protocol := of(t, "protocol", "", core.ProtocolTCP, core.ProtocolUDP, core.ProtocolSCTP); protocol != "" {
+		p.Protocol = &protocol
+	}
+	switch of(t, "port", "none", "number", "range", "name") {
+	case "number":
+		n := intstr.FromInt32(int32(of(t, "number", ports...)))
+		p.Port = &n
+	case "range":
+		first := int32(of(t, "first", ports...))
+		n, last := intstr.FromInt32(first), first+int32(upTo(t, "more", 3))
+		p.Port, p.EndPort = &n, &last
+	case "name":
+		n := intstr.FromString(of(t, "name", portName...))
+		p.Port = &n
+	}
+	return p
+}
+
+func some[T any](t *rapid.T, what string, most int, draw func(*rapid.T) T) (all []T) {
+	for range upTo(t, what, most) {
+		all = append(all, draw(t))
+	}
+	return all
+}
+
+// spec draws what a policy says.
+func spec(t *rapid.T) networking.NetworkPolicySpec {
+	s := networking.NetworkPolicySpec{PodSelector: selector(t, labels)}
+	for range upTo(t, "ingress rules", 2) {
+		s.Ingress = append(s.Ingress, networking.NetworkPolicyIngressRule{From: some(t, "from", 2, peer), Ports: some(t, "ports", 2, port)})
+	}
+	for range upTo(t, "egress rules", 2) {
+		s.Egress = append(s.Egress, networking.NetworkPolicyEgressRule{To: some(t, "to", 2, peer), Ports: some(t, "ports", 2, port)})
+	}
+	const in, out = networking.PolicyTypeIngress, networking.PolicyTypeEgress
+	s.PolicyTypes = of(t, "types", nil, []networking.PolicyType{in}, []networking.PolicyType{out}, []networking.PolicyType{in, out})
+	return s
+}
+
+// policy draws a policy as an object.
+func policy(t *rapid.T) string {
+	m := map[string]any{"name": of(t, "name", names...), "namespace": of(t, "namespace", namespaces...)}
+	if oneIn(t, "audit", 8) {
+		m["annotations"] = map[string]string{"mizar.dev/audit": "true"}
+	}
+	return flow(map[string]any{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": m, "spec": spec(t)})
+}
+
+// flow is a value as YAML in one line.
+func flow(value any) string {
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // the value is one of ours
+	}
+	return string(b)
+}
+
+// drawn is a scenario on its way.
+type drawn struct {
+	strings.Builder
+	// endpoints are the names of those that there are.
+	endpoints []string
+}
+
+func (d *drawn) line(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
+
+// network draws hosts, subnets, endpoints, namespaces and policies. Every address
+// is dual stack; where roles are does not matter to what arrives, but to the way.
+func network(t *rapid.T) *drawn {
+	d := &drawn{}
+	d.line("title: drawn\nwires: [testrun]\ntopology:\n  hosts:")
+	for i := range 3 {
+		d.line("    h%d: {addresses: [192.0.2.%d], endpoint: {addresses: [10.0.1.%d, \"fd00:0:0:1::%d\"]}}", i+1, i+1, 101+i, 101+i)
+	}
+	d.line("  vpcs: {red: {vni: 100, default: true, dividers: {hosts: [%s]}}}", of(t, "divider", "h3", "h1"))
+	d.line("  subnets:")
+	for i, name := range []string{"red-a", "red-b"} {
+		third := map[int]string{0: "", 1: "0:0:1:"}[i]
+		d.line("    %s: {vpc: red, cidrs: [10.0.%d.0/24, \"fd00:%s:/64\"], bouncers: {hosts: [%s]}}", name, i, third, of(t, "bouncer", "h3", "h2"))
+	}
+	d.line("  namespaces:")
+	for _, n := range namespaces {
+		d.line("    %s: {labels: %s}", n, flow(labelled(t, nsLabels)))
+	}
+	d.line("  endpoints:")
+	for i := range 2 + upTo(t, "more endpoints", 4) {
+		name := of(t, "namespace", namespaces...) + "/e" + fmt.Sprint(i)
+		subnet, host := upTo(t, "subnet", 1), 1+upTo(t, "host", 1)
+		third := map[int]string{0: "", 1: "0:0:1:"}[subnet]
+		d.line("    %s: {subnet: red-%c, host: h%d, addresses: [10.0.%d.%d, \"fd00:%s:%d\"], labels: %s, ports: %s}",
+			name, 'a'+subnet, host, subnet, 10+i, third, 10+i, flow(labelled(t, labels)), named(t))
+		d.endpoints = append(d.endpoints, name)
+	}
+	d.line("objects:\n- {apiVersion: v1, kind: Namespace, metadata: {name: w}}")
+	for _, p := range distinct(some(t, "policies", 4, policy)) {
+		d.line("- %s", p)
+	}
+	return d
+}
+
+// named draws the ports of an endpoint that have names.
+func named(t *rapid.T) string {
+	all := []map[string]any{{"name": "serve-80", "port": 80}}
+	switch upTo(t, "named ports", 2) {
+	case 1:
+		all = append(all, map[string]any{"name": "serve-81", "port": 81}, map[string]any{"name": "other", "port": 443, "protocol": "UDP"})
+	case 2:
+		all = []map[string]any{{"name": "serve-80", "port": 8080}, {"name": "other", "port": 81, "protocol": "UDP"}, {"name": "other", "port": 79}}
+	}
+	return flow(all)
+}
+
+// distinct keeps the first policy of each name.
+func distinct(policies []string) (kept []string) {
+	seen := map[string]bool{}
+	for _, p := range policies {
+		var o struct {
+			Metadata struct{ Name, Namespace string }
+		}
+		if err := json.Unmarshal([]byte(p), &o); err != nil {
+			panic(err) // it is one of ours
+		}
+		if key := o.Metadata.Namespace + "/" + o.Metadata.Name; !seen[key] {
+			seen[key] = true
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
