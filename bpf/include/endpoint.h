@@ -145,7 +145,7 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 		c->out.verdict = VERDICT_SEND;
 		*reason = fits(p, c->out.host, &c->out.label);
 	} else {
-		c->to = end_here(p, f, other_end(side), p->destination.addr);
+		c->to = end_here(p, f, other_end(side));
 		if (!c->to)
 			return false;
 	}
