@@ -76,7 +76,8 @@ struct way {
 /* Writes addresses and ports in their order and returns which end `from` is. */
 static __always_inline __u32 write_ends(struct flow_key *key, const struct way *w)
 {
-	bool turn = addr_above(w->from, w->to) || (w->sport > w->dport && addr_equal(w->from, w->to));
+	bool turn =
+		addr_above(w->from, w->to) || (w->sport > w->dport && addr_equal(w->from, w->to));
 	const __u8 *low = turn ? w->to : w->from;
 	const __u8 *high = turn ? w->from : w->to;
 

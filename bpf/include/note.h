@@ -62,7 +62,8 @@ __noinline int quoted_key(hook_ctx *ctx, __u32 offset, struct tracked *k)
 		addr_copy(to, &ip->daddr);
 		protocol = ip->nexthdr;
 	}
-	if (!addr_equal(from, k->key.addr[other_end(k->side)]) || !quoted_ports(&c, protocol, v4, &w))
+	if (!addr_equal(from, k->key.addr[other_end(k->side)]) ||
+	    !quoted_ports(&c, protocol, v4, &w))
 		return 0;
 	k->quoted.vni = k->key.vni;
 	*(__u32 *)&k->quoted.protocol = protocol;

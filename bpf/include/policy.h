@@ -62,8 +62,8 @@ static __always_inline bool judge_ports(struct record *record, struct tracked *k
 
 /* Asks a set about the peer that stands in k->peer and k->prefix and the port in
  * k->port. The judgement goes to `best`. */
-static __always_inline enum judged judge_set(struct record *record, struct tracked *k,
-					     __u32 number, bool known, struct judgement *best)
+static __always_inline enum judged judge_set(struct record *record, struct tracked *k, __u32 number,
+					     bool known, struct judgement *best)
 {
 	struct policy_set *set = policy_sets_row_of(record, STAGE_JUDGE, number);
 	struct judgement *row;

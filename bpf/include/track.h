@@ -103,8 +103,7 @@ __noinline int plan_again(struct record *record, struct tracked *k, const struct
 	if (!k || !f)
 		return DROP_NO_PROGRAM;
 	recall(k, f);
-	k->changed = f->state == FLOW_CUT ||
-		     is_changed(k, &f->end[k->side & 1], ROLE_SOURCE) ||
+	k->changed = f->state == FLOW_CUT || is_changed(k, &f->end[k->side & 1], ROLE_SOURCE) ||
 		     is_changed(k, &f->end[other_end(k->side)], ROLE_DESTINATION);
 	source = endpoint_of(record, k, ROLE_SOURCE);
 	destination = endpoint_of(record, k, ROLE_DESTINATION);
@@ -180,8 +179,7 @@ __noinline int judge(struct record *record, struct tracked *k, __u32 direction)
 }
 
 /* What the packet says of one of its ends. */
-static __always_inline void write_end(const struct tracked *k, struct flow_end *end,
-				      enum role role)
+static __always_inline void write_end(const struct tracked *k, struct flow_end *end, enum role role)
 {
 	end->endpoint = k->endpoint[role];
 	if (role == ROLE_DESTINATION && !k->known)
