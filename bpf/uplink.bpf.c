@@ -93,7 +93,7 @@ static __always_inline bool receive_quickly(struct pkt *p, const struct tunnel *
 	if (!f || f->end[side].identity != t->identity ||
 	    f->end[other_end(side)].generation != t->generation)
 		return false;
-	to = end_here(p, f, other_end(side), p->destination.addr);
+	to = end_here(p, f, other_end(side));
 	if (!to)
 		return false;
 	touch(p, f, &key);

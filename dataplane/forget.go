@@ -4,19 +4,29 @@ package dataplane
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/encode"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/dataplane/table"
 )
 
 // forgetting are the jobs of removing the flows of endpoints that are not behind
-// this host any more. While none has gone, there are no such jobs: flows are many.
-func (h *Holder) forgetting(after encode.Index) []table.Job {
+// this host any more, or have another address. While none has gone, there are no such
+// jobs: flows are many.
+func (h *Holder) forgetting(s state.Host) []table.Job {
 	gone := map[uint32]bool{}
-	for name, number := range h.index.Endpoints {
-		if after.Endpoints[name] != number {
-			gone[number] = true
+	for _, e := range h.state.Endpoints {
+		gone[h.index.Endpoints[e.Name]] = true
+	}
+	before := map[string]state.Endpoint{}
+	for _, e := range h.state.Endpoints {
+		before[e.Name] = e
+	}
+	for _, e := range s.Endpoints {
+		if was, ok := before[e.Name]; ok && was.VNI == e.VNI && slices.Equal(was.Addresses, e.Addresses) {
+			delete(gone, h.index.Endpoints[e.Name])
 		}
 	}
 	if len(gone) == 0 {

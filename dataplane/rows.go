@@ -78,7 +78,7 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	stale := staleHosts{}
 	keep := stale.note(uncontradicted(s, rows, index))
-	report, err := table.Sync(append(jobs(h.tables, rows, keep), h.forgetting(index)...)...)
+	report, err := table.Sync(append(jobs(h.tables, rows, keep), h.forgetting(s)...)...)
 	if err != nil {
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}

@@ -75,7 +75,7 @@ func Growing() []Series {
 }
 
 func axes() []axis {
-	return []axis{directoryAxis(), pathsAxis(), endpointsAxis(), vpcsAxis(), hostsAxis()}
+	return append([]axis{directoryAxis(), pathsAxis(), endpointsAxis(), vpcsAxis(), hostsAxis()}, policyAxes()...)
 }
 
 // many are 16,384 packets in turn; they meet as many rows as the base has.

@@ -16,6 +16,7 @@ import (
 	"github.com/mizar-net/mizar/bench/report"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/kernel"
+	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
@@ -37,6 +38,8 @@ type Case struct {
 	reference string
 	// memory says what the host knows when a run begins.
 	memory memory
+	// guard is what policy says of the endpoint under test.
+	guard crowd.Guard
 	// frames builds the n-th packet.
 	frames func(family, n int) frame.Spec
 	want   want
@@ -52,6 +55,9 @@ const (
 	// emptied hosts have learned nothing at the beginning of every run, in
 	// which every packet comes once (but the first, which ends it, too).
 	emptied
+	// unopened hosts know the ways, and have no flows at the beginning of every run,
+	// in which every packet comes once (but the first, which ends it, too).
+	unopened
 )
 
 // want is what has to become of every packet.

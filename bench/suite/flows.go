@@ -18,7 +18,7 @@ import (
 // established says that a case's packets are of flows in which both sides have
 // spoken.
 func (c Case) established() bool {
-	return c.memory == lasting && (c.want.verdict == "send" || c.want.verdict == "deliver")
+	return c.memory == lasting && c.reference == "" && (c.want.verdict == "send" || c.want.verdict == "deliver")
 }
 
 // settle makes the host have the flows of a case's packets, as if both sides had
@@ -26,7 +26,7 @@ func (c Case) established() bool {
 // meets its path.
 func settle(d *dataplane.Datapath, c Case, k Key, packets [][]byte) error {
 	names := map[netip.Addr]string{}
-	s, _ := setting{k.Family, k.Flows}.state()
+	s, _ := settingOf(c, k).state()
 	for _, e := range s.Endpoints {
 		for _, a := range e.Addresses {
 			names[a] = e.Name

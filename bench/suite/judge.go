@@ -25,10 +25,14 @@ type judge struct {
 
 // begin counts what there is before a run.
 func (j *judge) begin() (err error) {
-	if j.memory == emptied {
-		if err := errors.Join(j.datapath.Forget(), j.datapath.Refund()); err != nil {
-			return err
-		}
+	switch j.memory {
+	case emptied:
+		err = errors.Join(j.datapath.Forget(), j.datapath.ForgetFlows(), j.datapath.Refund())
+	case unopened:
+		err = errors.Join(j.datapath.ForgetFlows(), j.datapath.Refund())
+	}
+	if err != nil {
+		return err
 	}
 	if j.verdicts, err = j.datapath.Verdicts(); err != nil {
 		return err

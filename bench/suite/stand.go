@@ -14,6 +14,7 @@ import (
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/kernel"
+	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
@@ -100,17 +101,22 @@ func newStand(all []workload) (*stand, error) {
 }
 
 func (s *stand) fill(all []workload) error {
-	shared := map[memory]*dataplane.Datapath{}
+	type world struct {
+		memory memory
+		guard  crowd.Guard
+	}
+	shared := map[world]*dataplane.Datapath{}
 	for _, w := range all {
-		if shared[w.memory] == nil {
-			d, err := setting{w.key.Family, w.key.Flows}.load()
+		its := world{w.memory, w.guard}
+		if shared[its] == nil {
+			d, err := settingOf(w.Case, w.key).load()
 			if err != nil {
 				return err
 			}
 			s.closers = append(s.closers, d.Close)
-			shared[w.memory] = d
+			shared[its] = d
 		}
-		if err := s.add(w, shared[w.memory]); err != nil {
+		if err := s.add(w, shared[its]); err != nil {
 			return fmt.Errorf("case %s: %w", w.Name, err)
 		}
 	}
@@ -156,7 +162,7 @@ func (s *stand) add(w workload, d *dataplane.Datapath) error {
 		}
 		s.contenders = append(s.contenders, e.floorAlone)
 	}
-	e.program = &contender{name: w.Name, instrument: instrument, once: w.memory == emptied}
+	e.program = &contender{name: w.Name, instrument: instrument, once: w.memory != lasting}
 	if w.reference != "" {
 		e.program.begin, e.program.check = nothing, floorHit
 		if e.program.program, err = s.loadFloor(w.Form, w.reference, w); err != nil {

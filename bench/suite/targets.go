@@ -45,6 +45,7 @@ func Targets() []report.Target {
 	// One profile that reaches it will do.
 	stream.Name, stream.Form, stream.Factor = "tcp-stream/1500/*", string(probe.XDP)+"|"+string(probe.TCX), 1
 	both(stream)
+	all = append(all, policyTargets()...)
 	return append(all, growthTargets()...)
 }
 

@@ -70,7 +70,11 @@ func own(n int) state.MAC { return state.MAC{0x02, 0, 0, 0, byte(n >> 8), byte(n
 // setting is what cases that share a datapath have in common.
 type setting struct {
 	family, flows int
+	guard         crowd.Guard
 }
+
+// settingOf is what a case's datapath holds.
+func settingOf(c Case, k Key) setting { return setting{k.Family, k.Flows, c.guard} }
 
 // state is what the host under test holds.
 func (w setting) state() (state.Host, state.Local) {
@@ -97,6 +101,7 @@ func (w setting) state() (state.Host, state.Local) {
 		})
 		l.Ports[name] = uint32(port + n)
 	}
+	w.guard.Fill(&h)
 	for n := range w.flows {
 		h.Directory = append(h.Directory, state.Location{
 			VNI: vni, Address: bounced.at(w.family, n), Subnet: "bounced", Host: peerName(n),

@@ -88,27 +88,24 @@ static __always_inline enum drop_reason find_next(struct pkt *p, const struct su
 	return out->host ? DROP_NONE : DROP_NO_HOST;
 }
 
-/* The way is not learned. A sender that has used up its budget is not told it. */
+/* The subnet of the sender, if the destination lies in it. */
+static __always_inline struct subnet *shared_subnet(struct pkt *p, const struct endpoint *e)
+{
+	return same_subnet(p, e) ? subnets_row(p, e->subnet) : NULL;
+}
+
+/* The way is not learned, and policy may not have judged the packet: TRACK_ASK. A
+ * sender that has used up its budget is not told the way. */
 static __always_inline enum drop_reason prepare_asking(struct pkt *p, const struct sender *from,
 						       const struct path *path,
-						       struct outgoing *out, struct tracked *k)
+						       struct outgoing *out, struct tracked *k,
+						       enum drop_reason judged)
 {
-	const struct endpoint *e = from->row;
-	enum drop_reason judged, reason;
+	enum drop_reason reason;
 	struct next n = {};
-	struct subnet *s;
-	__u8 flags = 0;
 
 	stage(p, STAGE_ASK);
-	s = same_subnet(p, e) ? subnets_row(p, e->subnet) : NULL;
-	if (s && is_gateway(p, s))
-		return DROP_GATEWAY;
-	k->doubt = 1;
-	judged = track(p, k);
-	if (judged && judged != TRACK_ASK)
-		return judged;
-	stage(p, STAGE_ASK);
-	reason = find_next(p, s, &n, out);
+	reason = find_next(p, shared_subnet(p, from->row), &n, out);
 	if (reason)
 		return reason;
 	if (judged && n.located) {
@@ -117,9 +114,20 @@ static __always_inline enum drop_reason prepare_asking(struct pkt *p, const stru
 		if (judged)
 			return judged;
 	}
-	if (judged)
-		flags = RETURN_SEND_BACK | RETURN_JUDGE;
-	return label_question(p, from, path, &n, out, flags);
+	return label_question(p, from, path, &n, out, judged ? RETURN_SEND_BACK | RETURN_JUDGE : 0);
+}
+
+/* Before a packet asks: the gateway is not asked for, and who the destination is will
+ * only be found out. */
+static __always_inline enum drop_reason begin_asking(struct pkt *p, const struct sender *from,
+						     struct tracked *k)
+{
+	struct subnet *s = shared_subnet(p, from->row);
+
+	if (s && is_gateway(p, s))
+		return DROP_GATEWAY;
+	k->doubt = 1;
+	return DROP_NONE;
 }
 
 #endif

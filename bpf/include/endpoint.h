@@ -117,11 +117,18 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	note_here(k, ROLE_SOURCE, from->index, from->row);
 	stage(p, STAGE_PATH);
 	path = paths_row(p, &p->destination);
+	c->out.host = NULL;
 	c->to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
-	if (!c->to)
-		return prepare_sending(p, from, path, &c->out, k);
-	note_here(k, ROLE_DESTINATION, index, c->to);
-	return track(p, k);
+	if (c->to)
+		note_here(k, ROLE_DESTINATION, index, c->to);
+	else
+		reason = begin_sending(p, from, path, &c->out, k);
+	if (reason)
+		return reason;
+	reason = track(p, k);
+	if (c->to || (reason && reason != TRACK_ASK))
+		return reason;
+	return prepare_sending(p, from, path, &c->out, k, reason);
 }
 
 /* A packet of a flow in which nothing has changed; false: it is not. */
@@ -145,7 +152,7 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 		c->out.verdict = VERDICT_SEND;
 		*reason = fits(p, c->out.host);
 	} else {
-		c->to = end_here(p, f, other_end(side), p->destination.addr);
+		c->to = end_here(p, f, other_end(side));
 		if (!c->to)
 			return false;
 	}

@@ -171,18 +171,13 @@ static __always_inline bool still(const struct flow *f, __u32 side, const struct
 }
 
 /* The endpoint of an end of the flow, if that is behind this host and still who it
- * was. `addr` is its address. */
-static __always_inline struct endpoint *end_here(struct pkt *p, const struct flow *f, __u32 side,
-						 const void *addr)
+ * was. Whoever changes the address or the VPC of an endpoint removes its flows. */
+static __always_inline struct endpoint *end_here(struct pkt *p, const struct flow *f, __u32 side)
 {
 	const struct flow_end *end = &f->end[side & 1];
 	struct endpoint *e = end->endpoint ? endpoints_row(p, end->endpoint) : NULL;
 
-	if (!e || e->vni != p->destination.vni || !still(f, side, e))
-		return NULL;
-	if (p->ethertype == ETH_P_IP)
-		return is_own4(e, load32(addr + 12)) ? e : NULL;
-	return is_own6(e, addr) ? e : NULL;
+	return e && still(f, side, e) ? e : NULL;
 }
 
 /* The host of the flow's far end, if nothing that was learned of it has changed. */
@@ -212,7 +207,8 @@ static __always_inline void touch(struct pkt *p, struct flow *f, const struct fl
 {
 	__u32 t = tick();
 
-	count_rules(p->record, f->rule, p->bytes);
+	if (simulated || load64(f->rule))
+		count_rules(p->record, f->rule, p->bytes);
 	if (f->tick == t)
 		return;
 	f->tick = t;

@@ -67,6 +67,7 @@ static __always_inline enum judged judge_set(struct record *record, struct track
 {
 	struct policy_set *set = policy_sets_row_of(record, STAGE_JUDGE, number);
 	struct judgement *row;
+	__u32 class = 0;
 
 	if (!set)
 		return JUDGED_DENY;
@@ -75,6 +76,8 @@ static __always_inline enum judged judge_set(struct record *record, struct track
 			return JUDGED_IDENTITY;
 		k->peer.set = number;
 		row = policy_peers_row_of(record, STAGE_JUDGE, &k->peer);
+		if (row && !verdict_of(row->word))
+			class = row->of;
 		if (!judge_ports(record, k, row, best))
 			return JUDGED_PORTS;
 	}
@@ -82,6 +85,9 @@ static __always_inline enum judged judge_set(struct record *record, struct track
 		k->prefix.prefixlen = 32 + 128;
 		k->prefix.set = bpf_htonl(number);
 		row = policy_prefixes_row_of(record, STAGE_JUDGE, &k->prefix);
+		/* The same class says the same. */
+		if (row && class && !verdict_of(row->word) && row->of == class)
+			row = NULL;
 		if (!judge_ports(record, k, row, best))
 			return JUDGED_PORTS;
 	}

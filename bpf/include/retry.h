@@ -151,7 +151,13 @@ static __always_inline enum drop_reason prepare_retry(struct pkt *p, const struc
 	if (path && path->state == PATH_LOCAL)
 		return DROP_NOT_HERE;
 	out->label.source_generation = from.row->generation;
-	return prepare_asking(p, &from, path, out, k);
+	reason = begin_asking(p, &from, k);
+	if (reason)
+		return reason;
+	reason = track(p, k);
+	if (reason && reason != TRACK_ASK)
+		return reason;
+	return prepare_asking(p, &from, path, out, k, reason);
 }
 
 /* A packet that came back and does not go on: its endpoint is told, as it would

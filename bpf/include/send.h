@@ -32,18 +32,22 @@ static __always_inline void note_told(struct pkt *p, struct path *path)
 	table_stored(p, TABLE_PATHS, &p->destination, sizeof(p->destination));
 }
 
-/* The packet of a sender whose destination was learned, judged. */
-static __always_inline enum drop_reason prepare_learned(struct pkt *p, struct path *path,
-							struct outgoing *out, struct tracked *k)
+/* What is known of the destination before policy judges the packet. */
+static __always_inline enum drop_reason begin_sending(struct pkt *p, const struct sender *from,
+						      struct path *path, struct outgoing *out,
+						      struct tracked *k)
 {
-	enum drop_reason reason = prepare_direct(p, path, out);
+	enum drop_reason reason;
 
+	if (!path || path->state != PATH_LEARNED)
+		return begin_asking(p, from, k);
+	reason = prepare_direct(p, path, out);
 	if (reason)
 		return reason;
 	/* While there is something to tell, the path is met again. */
 	note_away(k, path->identity, path->generation, path->host, path->tell ? NULL : out->host);
 	k->hearsay = k->now - path->since >= HEARSAY;
-	return track(p, k);
+	return DROP_NONE;
 }
 
 /* Who the destination is has to be found out once more. */
@@ -70,16 +74,15 @@ static __always_inline enum drop_reason leave(struct pkt *p, const struct endpoi
 /* To the host that the path names, or to one that knows it. */
 static __always_inline enum drop_reason prepare_sending(struct pkt *p, const struct sender *from,
 							struct path *path, struct outgoing *out,
-							struct tracked *k)
+							struct tracked *k, enum drop_reason judged)
 {
-	enum drop_reason reason = TRACK_ASK;
+	enum drop_reason reason = judged;
 
 	out->label.source_generation = from->row->generation;
-	if (path && path->state == PATH_LEARNED)
-		reason = prepare_learned(p, path, out, k);
-	if (reason == TRACK_ASK) {
+	/* Others may have learned it meanwhile. */
+	if (!out->host || judged == TRACK_ASK) {
 		forget_destination(k);
-		reason = prepare_asking(p, from, path, out, k);
+		reason = prepare_asking(p, from, path, out, k, judged);
 	}
 	if (!reason)
 		reason = fits(p, out->host);

@@ -105,7 +105,7 @@ func (c Crowd) State() (state.Host, state.Local) {
 		})
 		l.Ports[name] = uint32(Port + n)
 	}
-	c.Guard.fill(&h)
+	c.Guard.Fill(&h)
 	h.Directory = make([]state.Location, c.Directory)
 	for n := range h.Directory {
 		h.Directory[n] = state.Location{

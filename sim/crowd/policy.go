@@ -25,8 +25,8 @@ const FirstPort = 2000
 
 func (g Guard) isolates() bool { return g.Peers+g.Prefixes+g.Rules > 0 }
 
-// fill isolates endpoint 0.
-func (g Guard) fill(h *state.Host) {
+// Fill isolates a host's first endpoint.
+func (g Guard) Fill(h *state.Host) {
 	if !g.isolates() {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
@@ -388,4 +389,26 @@ func bytesOf(t *testing.T, key bpf.RowFlowKey) string {
 	b, err := binary.Append(nil, binary.NativeEndian, key)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return string(b)
+}
+
+// A flood of new flows drives out others that are not answered yet, and no flow in
+// which both sides have spoken (row F2).
+func TestAFloodCostsNoEstablishedFlow(t *testing.T) {
+	g := NewWithT(t)
+	w := judged.wire(t, guarded(func(p *policies) { p.isolate(client, state.Ingress, nil) }))
+	s := talk{g, t, w, 4}
+	s.tcp(client, server, 4000, 80, frame.SYN)
+	s.tcp(server, client, 80, 4000, frame.SYN|frame.ACK)
+	g.Expect(s.tcp(client, server, 4000, 80, frame.ACK)).To(BeTrue())
+	limit := int(dataplane.SimulatedLimits()["openings"])
+	var flood [][]byte
+	for n := range 2 * limit {
+		b, err := frame.Build(s.spec(client, server, frame.Spec{Kind: frame.TCP, SrcPort: uint16(10000 + n), DstPort: 80, TCPFlags: frame.SYN}))
+		g.Expect(err).NotTo(HaveOccurred())
+		flood = append(flood, b)
+	}
+	g.Expect(s.inject(client, server, flood...)).To(BeTrue())
+	g.Expect(s.tcp(server, client, 80, 4000, frame.ACK)).To(BeTrue(), "established")
+	g.Expect(s.tcp(server, client, 80, 10000, frame.SYN|frame.ACK)).To(BeFalse(), "driven out")
+	g.Expect(s.tcp(server, client, 80, uint16(10000+2*limit-1), frame.SYN|frame.ACK)).To(BeTrue(), "the last of the flood")
 }
