@@ -16,30 +16,31 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	EndpointMapBudgets     = "budgets"
-	EndpointMapDirectory   = "directory"
-	EndpointMapDrops       = "drops"
-	EndpointMapEndpoints   = "endpoints"
-	EndpointMapHanded      = "handed"
-	EndpointMapHosts       = "hosts"
-	EndpointMapLocals      = "locals"
-	EndpointMapPaths       = "paths"
-	EndpointMapPeerSlots   = "peer_slots"
-	EndpointMapPeers       = "peers"
-	EndpointMapPorts       = "ports"
-	EndpointMapPrograms    = "programs"
-	EndpointMapRecords     = "records"
-	EndpointMapRoutes      = "routes"
-	EndpointMapSubnets     = "subnets"
-	EndpointMapUplinks     = "uplinks"
-	EndpointMapVerdicts    = "verdicts"
-	EndpointMapVirtuals    = "virtuals"
-	EndpointMapVpcs        = "vpcs"
-	EndpointProgEndpoint   = "endpoint"
-	EndpointVarRepeatable  = "repeatable"
-	EndpointVarSimulated   = "simulated"
-	EndpointVarTokenSecret = "token_secret"
-	EndpointVarTransmits   = "transmits"
+	EndpointMapBudgets       = "budgets"
+	EndpointMapDirectory     = "directory"
+	EndpointMapDrops         = "drops"
+	EndpointMapEndpoints     = "endpoints"
+	EndpointMapHanded        = "handed"
+	EndpointMapHosts         = "hosts"
+	EndpointMapLocals        = "locals"
+	EndpointMapPaths         = "paths"
+	EndpointMapPeerSlots     = "peer_slots"
+	EndpointMapPeers         = "peers"
+	EndpointMapPorts         = "ports"
+	EndpointMapPrograms      = "programs"
+	EndpointMapRecords       = "records"
+	EndpointMapRoutes        = "routes"
+	EndpointMapSubnets       = "subnets"
+	EndpointMapUplinks       = "uplinks"
+	EndpointMapVerdicts      = "verdicts"
+	EndpointMapVirtuals      = "virtuals"
+	EndpointMapVpcs          = "vpcs"
+	EndpointProgEndpoint     = "endpoint"
+	EndpointVarQuestionBurst = "question_burst"
+	EndpointVarRepeatable    = "repeatable"
+	EndpointVarSimulated     = "simulated"
+	EndpointVarTokenSecret   = "token_secret"
+	EndpointVarTransmits     = "transmits"
 )
 
 // LoadEndpoint returns the embedded CollectionSpec for Endpoint.
@@ -116,10 +117,11 @@ type EndpointMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointVariableSpecs struct {
-	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
-	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
-	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
-	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
+	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
+	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
+	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
+	TokenSecret   *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits     *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // EndpointObjects contains all objects after they have been loaded into the kernel.
@@ -191,10 +193,11 @@ func (m *EndpointMaps) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointVariables struct {
-	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
-	Simulated   *ebpf.Variable `ebpf:"simulated"`
-	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
-	Transmits   *ebpf.Variable `ebpf:"transmits"`
+	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
+	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
+	Simulated     *ebpf.Variable `ebpf:"simulated"`
+	TokenSecret   *ebpf.Variable `ebpf:"token_secret"`
+	Transmits     *ebpf.Variable `ebpf:"transmits"`
 }
 
 // EndpointPrograms contains all programs after they have been loaded into the kernel.

@@ -16,30 +16,31 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	EndpointTCXMapBudgets      = "budgets"
-	EndpointTCXMapDirectory    = "directory"
-	EndpointTCXMapDrops        = "drops"
-	EndpointTCXMapEndpoints    = "endpoints"
-	EndpointTCXMapHanded       = "handed"
-	EndpointTCXMapHosts        = "hosts"
-	EndpointTCXMapLocals       = "locals"
-	EndpointTCXMapPaths        = "paths"
-	EndpointTCXMapPeerSlots    = "peer_slots"
-	EndpointTCXMapPeers        = "peers"
-	EndpointTCXMapPorts        = "ports"
-	EndpointTCXMapPrograms     = "programs"
-	EndpointTCXMapRecords      = "records"
-	EndpointTCXMapRoutes       = "routes"
-	EndpointTCXMapSubnets      = "subnets"
-	EndpointTCXMapUplinks      = "uplinks"
-	EndpointTCXMapVerdicts     = "verdicts"
-	EndpointTCXMapVirtuals     = "virtuals"
-	EndpointTCXMapVpcs         = "vpcs"
-	EndpointTCXProgEndpointTcx = "endpoint_tcx"
-	EndpointTCXVarRepeatable   = "repeatable"
-	EndpointTCXVarSimulated    = "simulated"
-	EndpointTCXVarTokenSecret  = "token_secret"
-	EndpointTCXVarTransmits    = "transmits"
+	EndpointTCXMapBudgets       = "budgets"
+	EndpointTCXMapDirectory     = "directory"
+	EndpointTCXMapDrops         = "drops"
+	EndpointTCXMapEndpoints     = "endpoints"
+	EndpointTCXMapHanded        = "handed"
+	EndpointTCXMapHosts         = "hosts"
+	EndpointTCXMapLocals        = "locals"
+	EndpointTCXMapPaths         = "paths"
+	EndpointTCXMapPeerSlots     = "peer_slots"
+	EndpointTCXMapPeers         = "peers"
+	EndpointTCXMapPorts         = "ports"
+	EndpointTCXMapPrograms      = "programs"
+	EndpointTCXMapRecords       = "records"
+	EndpointTCXMapRoutes        = "routes"
+	EndpointTCXMapSubnets       = "subnets"
+	EndpointTCXMapUplinks       = "uplinks"
+	EndpointTCXMapVerdicts      = "verdicts"
+	EndpointTCXMapVirtuals      = "virtuals"
+	EndpointTCXMapVpcs          = "vpcs"
+	EndpointTCXProgEndpointTcx  = "endpoint_tcx"
+	EndpointTCXVarQuestionBurst = "question_burst"
+	EndpointTCXVarRepeatable    = "repeatable"
+	EndpointTCXVarSimulated     = "simulated"
+	EndpointTCXVarTokenSecret   = "token_secret"
+	EndpointTCXVarTransmits     = "transmits"
 )
 
 // LoadEndpointTCX returns the embedded CollectionSpec for EndpointTCX.
@@ -116,10 +117,11 @@ type EndpointTCXMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXVariableSpecs struct {
-	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
-	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
-	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
-	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
+	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
+	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
+	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
+	TokenSecret   *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits     *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // EndpointTCXObjects contains all objects after they have been loaded into the kernel.
@@ -191,10 +193,11 @@ func (m *EndpointTCXMaps) Close() error {
 //
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXVariables struct {
-	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
-	Simulated   *ebpf.Variable `ebpf:"simulated"`
-	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
-	Transmits   *ebpf.Variable `ebpf:"transmits"`
+	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
+	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
+	Simulated     *ebpf.Variable `ebpf:"simulated"`
+	TokenSecret   *ebpf.Variable `ebpf:"token_secret"`
+	Transmits     *ebpf.Variable `ebpf:"transmits"`
 }
 
 // EndpointTCXPrograms contains all programs after they have been loaded into the kernel.

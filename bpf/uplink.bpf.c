@@ -2,7 +2,8 @@
 
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 
-/* uplink: everything that arrives from the underlay.
+/* uplink: everything that arrives from the underlay. In its XDP form; uplink_tcx
+ * is the same for the TCX hook.
  *
  *   ours? else pass → tunnel and source checked → inner frame parsed
  *      → a question for an endpoint that is known to be elsewhere?  relay it
@@ -19,6 +20,7 @@
  * tell     one that was refused → its endpoint is told
  */
 #include "include/handover.h"
+#include "include/parts.h"
 #include "include/relay.h"
 #include "include/retry.h"
 #include "include/toobig.h"
@@ -26,10 +28,13 @@
 /* Ours is a packet of the tunnel; `other` says so when it passes to the stack. */
 static __always_inline enum drop_reason parse(struct pkt *p, struct tunnel *t, bool *other)
 {
-	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	enum drop_reason reason;
+	struct cursor c;
 
 	stage(p, STAGE_PARSE);
+	if (hook_in_parts(p->ctx, HEADERS_MAX) && gather_tunnel(p->ctx))
+		return DROP_NO_ROOM;
+	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	switch (parse_outer(p, t, &c)) {
 	case OUTER_ICMP:
 		hear_too_big(p, t, &c);
@@ -75,7 +80,7 @@ static __always_inline enum drop_reason relay(struct pkt *p, const struct tunnel
 	h = hosts_row(p, l->host);
 	if (!h)
 		return DROP_NO_HOST;
-	if (!is_same_shape(t, h) || t->length + p->l3_length > h->mtu)
+	if (hook_tagged(p->ctx) || !is_same_shape(t, h) || t->length + p->l3_length > h->mtu)
 		return hand_over(p, t, PROGRAM_TURN);
 	reason = readdress(p, t, h, l->generation);
 	return reason ? reason : decide(p, VERDICT_RELAY, hook_bounce(p->ctx), h->ifindex);
@@ -126,8 +131,8 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	}
 }
 
-SEC("xdp.frags")
-int uplink(struct xdp_md *ctx)
+HOOK_PROGRAM
+int uplink(hook_ctx *ctx)
 {
 	struct pkt p;
 
@@ -164,8 +169,8 @@ static __always_inline enum drop_reason process_turn(struct pkt *p)
 	return reason ? reason : bounce(p, &t, &out);
 }
 
-SEC("xdp.frags")
-int turn(struct xdp_md *ctx)
+HOOK_PROGRAM
+int turn(hook_ctx *ctx)
 {
 	struct pkt p;
 
@@ -185,16 +190,18 @@ static __always_inline enum drop_reason process_retry(struct pkt *p)
 	out.label.identity = t.identity;
 	reason = t.option.type == GENEVE_SEND_BACK ? prepare_resend(p, &t, &out)
 						   : prepare_retry(p, &t, &out, &to);
+	if (!reason && !to)
+		reason = fits(p, out.host);
 	if (reason)
-		return reason;
+		return give_up(p, &t, reason);
 	if (!to)
 		return bounce(p, &t, &out);
 	reason = carry_congestion(p, t.tos);
 	return reason ? reason : deliver(p, &to->door, t.length);
 }
 
-SEC("xdp.frags")
-int retry(struct xdp_md *ctx)
+HOOK_PROGRAM
+int retry(hook_ctx *ctx)
 {
 	struct pkt p;
 
@@ -209,8 +216,8 @@ static __always_inline enum drop_reason process_report(struct pkt *p)
 	return take_over(p, &t) ? report(p, &t) : DROP_TRUNCATED;
 }
 
-SEC("xdp.frags")
-int tell(struct xdp_md *ctx)
+HOOK_PROGRAM
+int tell(hook_ctx *ctx)
 {
 	struct pkt p;
 

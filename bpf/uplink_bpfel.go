@@ -16,33 +16,34 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	UplinkMapBudgets     = "budgets"
-	UplinkMapDirectory   = "directory"
-	UplinkMapDrops       = "drops"
-	UplinkMapEndpoints   = "endpoints"
-	UplinkMapHanded      = "handed"
-	UplinkMapHosts       = "hosts"
-	UplinkMapLocals      = "locals"
-	UplinkMapPaths       = "paths"
-	UplinkMapPeerSlots   = "peer_slots"
-	UplinkMapPeers       = "peers"
-	UplinkMapPorts       = "ports"
-	UplinkMapPrograms    = "programs"
-	UplinkMapRecords     = "records"
-	UplinkMapRoutes      = "routes"
-	UplinkMapSubnets     = "subnets"
-	UplinkMapUplinks     = "uplinks"
-	UplinkMapVerdicts    = "verdicts"
-	UplinkMapVirtuals    = "virtuals"
-	UplinkMapVpcs        = "vpcs"
-	UplinkProgRetry      = "retry"
-	UplinkProgTell       = "tell"
-	UplinkProgTurn       = "turn"
-	UplinkProgUplink     = "uplink"
-	UplinkVarRepeatable  = "repeatable"
-	UplinkVarSimulated   = "simulated"
-	UplinkVarTokenSecret = "token_secret"
-	UplinkVarTransmits   = "transmits"
+	UplinkMapBudgets       = "budgets"
+	UplinkMapDirectory     = "directory"
+	UplinkMapDrops         = "drops"
+	UplinkMapEndpoints     = "endpoints"
+	UplinkMapHanded        = "handed"
+	UplinkMapHosts         = "hosts"
+	UplinkMapLocals        = "locals"
+	UplinkMapPaths         = "paths"
+	UplinkMapPeerSlots     = "peer_slots"
+	UplinkMapPeers         = "peers"
+	UplinkMapPorts         = "ports"
+	UplinkMapPrograms      = "programs"
+	UplinkMapRecords       = "records"
+	UplinkMapRoutes        = "routes"
+	UplinkMapSubnets       = "subnets"
+	UplinkMapUplinks       = "uplinks"
+	UplinkMapVerdicts      = "verdicts"
+	UplinkMapVirtuals      = "virtuals"
+	UplinkMapVpcs          = "vpcs"
+	UplinkProgRetry        = "retry"
+	UplinkProgTell         = "tell"
+	UplinkProgTurn         = "turn"
+	UplinkProgUplink       = "uplink"
+	UplinkVarQuestionBurst = "question_burst"
+	UplinkVarRepeatable    = "repeatable"
+	UplinkVarSimulated     = "simulated"
+	UplinkVarTokenSecret   = "token_secret"
+	UplinkVarTransmits     = "transmits"
 )
 
 // LoadUplink returns the embedded CollectionSpec for Uplink.
@@ -122,10 +123,11 @@ type UplinkMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkVariableSpecs struct {
-	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
-	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
-	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
-	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
+	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
+	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
+	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
+	TokenSecret   *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits     *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // UplinkObjects contains all objects after they have been loaded into the kernel.
@@ -197,10 +199,11 @@ func (m *UplinkMaps) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkVariables struct {
-	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
-	Simulated   *ebpf.Variable `ebpf:"simulated"`
-	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
-	Transmits   *ebpf.Variable `ebpf:"transmits"`
+	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
+	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
+	Simulated     *ebpf.Variable `ebpf:"simulated"`
+	TokenSecret   *ebpf.Variable `ebpf:"token_secret"`
+	Transmits     *ebpf.Variable `ebpf:"transmits"`
 }
 
 // UplinkPrograms contains all programs after they have been loaded into the kernel.

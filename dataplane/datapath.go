@@ -5,9 +5,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -63,12 +61,6 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		Paths:     table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, m[bpf.RowMapPaths]),
 	}
 }
-
-// Uplink is the program for the uplink.
-func (d *Datapath) Uplink() *ebpf.Program { return d.loaded.uplink }
-
-// Next are the programs that the uplink's hands rare packets over to, by name.
-func (d *Datapath) Next() map[string]*ebpf.Program { return maps.Clone(d.loaded.next) }
 
 // Endpoint is the program for every endpoint's port, in its XDP form.
 func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.ports[state.FormXDP] }
@@ -162,19 +154,6 @@ func (d *Datapath) Reset() error {
 		}
 	}
 	return errors.Join(d.Refund(), d.records.Delete(0), d.now.Delete(0))
-}
-
-// Pin keeps what must outlive the process in a folder of a BPF filesystem, where
-// nothing of the kind may be yet: the map of programs that packets are handed over
-// to. The kernel empties it when no process and no pin has it, although programs
-// at devices use it; all other maps those keep as they are. Whoever removes the
-// file ends it.
-func (d *Datapath) Pin(dir string) error {
-	m := d.loaded.maps[bpf.RowMapPrograms]
-	if err := m.Pin(filepath.Join(dir, bpf.RowMapPrograms)); err != nil {
-		return fmt.Errorf("pin map %s: %w", bpf.RowMapPrograms, err)
-	}
-	return nil
 }
 
 // Close unloads programs and maps, unless they are attached or held elsewhere.

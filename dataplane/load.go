@@ -72,6 +72,10 @@ func SimulatedLimits() map[string]uint32 {
 	}
 }
 
+// QuestionBurst is how many rows of learned paths one endpoint may take at once, of
+// so many: a scan must leave room for others.
+func QuestionBurst(paths uint32) uint32 { return max(1, paths/4) }
+
 // size is the most rows of a map under the options.
 func (o Options) size(m *ebpf.MapSpec) uint32 {
 	if limit, ok := o.Limits[m.Name]; ok {
@@ -88,10 +92,13 @@ func (o Options) size(m *ebpf.MapSpec) uint32 {
 // loader collects what is loaded, so that it can be closed on the way.
 type loader struct {
 	options Options
-	maps    map[string]*ebpf.Map
-	uplink  *ebpf.Program
-	// next are the programs that others hand packets over to, by name.
-	next map[string]*ebpf.Program
+	// rows are the maps as they are declared.
+	rows *ebpf.CollectionSpec
+	maps map[string]*ebpf.Map
+	// uplinks are the uplink's programs in the forms that were asked for.
+	uplinks map[state.Form]*uplink
+	// pins is where maps are kept, see [Datapath.Pin]; "": nowhere.
+	pins string
 	// ports are the endpoint program in the forms that were asked for.
 	ports map[state.Form]*ebpf.Program
 }
@@ -100,17 +107,11 @@ func (l *loader) load() error {
 	if err := l.makeMaps(); err != nil {
 		return err
 	}
-	programs, err := l.programs("uplink", bpf.LoadUplink)
-	if err != nil {
+	l.uplinks, l.ports = map[state.Form]*uplink{}, map[state.Form]*ebpf.Program{}
+	if _, err := l.uplink(state.FormXDP); err != nil {
 		return err
 	}
-	l.uplink, l.next = programs["uplink"], programs
-	delete(l.next, "uplink")
-	if err := l.fillPrograms(); err != nil {
-		return err
-	}
-	l.ports = map[state.Form]*ebpf.Program{}
-	_, err = l.port(state.FormXDP)
+	_, err := l.port(state.FormXDP)
 	return err
 }
 
@@ -124,7 +125,7 @@ func (l *loader) port(f state.Form) (*ebpf.Program, error) {
 	if !ok {
 		return nil, fmt.Errorf("endpoint program in form %q: there are %v", f, state.Forms())
 	}
-	p, err := l.program(of.program, of.object)
+	p, err := l.program(of.program, of.endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint program in form %s: %w", f, err)
 	}
@@ -132,29 +133,13 @@ func (l *loader) port(f state.Form) (*ebpf.Program, error) {
 	return p, nil
 }
 
-// fillPrograms puts the programs that others hand packets over to where those
-// look for them.
-func (l *loader) fillPrograms() error {
-	m := l.maps[bpf.RowMapPrograms]
-	for slot := range bpf.RowProgramPROGRAM_MAX {
-		p := l.next[slot.String()]
-		if p == nil {
-			return fmt.Errorf("slot %d of map %s: no object has a program %s", slot, bpf.RowMapPrograms, slot)
-		}
-		if err := m.Put(uint32(slot), uint32(p.FD())); err != nil {
-			return fmt.Errorf("put program %s into map %s: %w", slot, bpf.RowMapPrograms, err)
-		}
-	}
-	return nil
-}
-
-// forms are the forms of the endpoint program.
+// forms are the forms of the programs: the endpoint program's name, and the objects.
 var forms = map[state.Form]struct {
-	program string
-	object  func() (*ebpf.CollectionSpec, error)
+	program          string
+	endpoint, uplink func() (*ebpf.CollectionSpec, error)
 }{
-	state.FormXDP: {"endpoint", bpf.LoadEndpoint},
-	state.FormTCX: {"endpoint_tcx", bpf.LoadEndpointTCX},
+	state.FormXDP: {"endpoint", bpf.LoadEndpoint, bpf.LoadUplink},
+	state.FormTCX: {"endpoint_tcx", bpf.LoadEndpointTCX, bpf.LoadUplinkTCX},
 }
 
 func (l *loader) makeMaps() error {
@@ -169,28 +154,35 @@ func (l *loader) makeMaps() error {
 	}
 	l.maps = map[string]*ebpf.Map{}
 	for name, m := range spec.Maps {
-		if section(name) {
-			continue
+		if section(name) || name == bpf.RowMapPrograms {
+			continue // each form of the uplink's programs has its own
 		}
-		m.MaxEntries = l.options.size(m)
-		made, err := ebpf.NewMap(m)
-		if err != nil {
-			return fmt.Errorf("make map %s with %d rows: %w", name, m.MaxEntries, err)
+		if l.maps[name], err = l.makeMap(m); err != nil {
+			return err
 		}
-		l.maps[name] = made
 	}
+	l.rows = spec
 	return nil
+}
+
+func (l *loader) makeMap(m *ebpf.MapSpec) (*ebpf.Map, error) {
+	m.MaxEntries = l.options.size(m)
+	made, err := ebpf.NewMap(m)
+	if err != nil {
+		return nil, fmt.Errorf("make map %s with %d rows: %w", m.Name, m.MaxEntries, err)
+	}
+	return made, nil
 }
 
 // program loads the one program of an object.
 func (l *loader) program(name string, read func() (*ebpf.CollectionSpec, error)) (*ebpf.Program, error) {
-	all, err := l.programs(name, read)
+	all, err := l.programs(name, read, l.maps)
 	return all[name], err
 }
 
 // programs loads all programs of an object, of which one has the given name, with
-// the host's maps.
-func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)) (map[string]*ebpf.Program, error) {
+// a host's maps.
+func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error), with map[string]*ebpf.Map) (map[string]*ebpf.Program, error) {
 	spec, err := read()
 	if err != nil {
 		return nil, fmt.Errorf("read the object of program %s: %w", name, err)
@@ -203,11 +195,15 @@ func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)
 		if section(mapName) {
 			continue
 		}
-		if l.maps[mapName] == nil {
+		if mapName == bpf.RowMapPrograms && with[mapName] == nil {
+			delete(spec.Maps, mapName) // it hands nothing over
+			continue
+		}
+		if with[mapName] == nil {
 			return nil, fmt.Errorf("program %s: map %s is in no object of rows", name, mapName)
 		}
-		m.MaxEntries = l.maps[mapName].MaxEntries()
-		replace[mapName] = l.maps[mapName]
+		m.MaxEntries = with[mapName].MaxEntries()
+		replace[mapName] = with[mapName]
 	}
 	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
 		MapReplacements: replace,
@@ -228,11 +224,17 @@ func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)
 }
 
 func (l *loader) setConstants(program string, spec *ebpf.CollectionSpec) error {
+	burst := uint32(0)
+	if paths := spec.Maps[bpf.RowMapPaths]; paths != nil {
+		burst = QuestionBurst(l.options.size(paths))
+	}
 	constants := map[string]any{
 		"simulated":    l.options.Mode == Simulated,
 		"repeatable":   l.options.Mode == Repeated,
 		"transmits":    l.options.Uplink == Transmits && program == "uplink",
 		"token_secret": l.options.TokenSecret,
+
+		"question_burst": burst,
 	}
 	for name, value := range constants {
 		v := spec.Variables[name]
@@ -248,9 +250,8 @@ func (l *loader) setConstants(program string, spec *ebpf.CollectionSpec) error {
 
 func (l *loader) close() error {
 	var failed error
-	failed = errors.Join(failed, l.uplink.Close())
-	for _, p := range l.next {
-		failed = errors.Join(failed, p.Close())
+	for _, u := range l.uplinks {
+		failed = errors.Join(failed, u.close())
 	}
 	for _, p := range l.ports {
 		failed = errors.Join(failed, p.Close())

@@ -2,13 +2,21 @@
 
 package dataplane
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/state"
+)
 
 // Memory returns how many bytes the kernel charges for each map, by its name.
 // A map that is not allocated beforehand costs more with each row.
 func (d *Datapath) Memory() (map[string]uint64, error) {
 	all := map[string]uint64{}
-	for name, m := range d.loaded.maps {
+	weighed := maps.Clone(d.loaded.maps)
+	weighed[bpf.RowMapPrograms] = d.loaded.uplinks[state.FormXDP].programs
+	for name, m := range weighed {
 		info, err := m.Info()
 		if err != nil {
 			return nil, fmt.Errorf("ask for the size of map %s: %w", name, err)

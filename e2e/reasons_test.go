@@ -210,6 +210,10 @@ func withoutPrograms(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	next, err := d.Next(state.FormXDP)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ids, _ := info.MapIDs()
 	for _, id := range ids {
 		m, err := ebpf.NewMapFromID(id)
@@ -220,7 +224,7 @@ func withoutPrograms(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 		if m.Type() != ebpf.ProgramArray {
 			continue
 		}
-		for slot, p := range d.Next() {
+		for slot, p := range next {
 			number := programSlots[slot]
 			if err := m.Delete(number); err != nil {
 				t.Fatal(err)

@@ -94,11 +94,11 @@ var _ = Describe("Mizar", func() {
 // each kind.
 var onDevices = []string{"same-subnet", "subnets", "tenants", "spoofing", "neighbours", "replay"}
 
-// inTCX is a scenario with the endpoint program in its TCX form, on the testrun
+// inTCX is a scenario with all programs in their TCX form, on the testrun
 // wire alone if it is not one of a few; nil when it says itself what form it
 // runs in, or needs devices for all it shows.
 func inTCX(script *scenario.Scenario) *scenario.Scenario {
-	again := *script.InForm(state.FormTCX)
+	again := *script.InForm(state.FormTCX).WithUplinks(state.FormTCX)
 	if len(script.Forms) > 0 || !slices.Contains(script.Wires, "testrun") {
 		return nil
 	}

@@ -113,7 +113,7 @@ func (r Router) plugs() []RouterPort {
 
 // differs says that one host can't become the other where it is.
 func differs(a, b Host) bool {
-	a.XDP = b.XDP
+	a.Form, a.XDP = b.Form, b.XDP
 	return !reflect.DeepEqual(a, b)
 }
 

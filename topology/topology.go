@@ -45,8 +45,10 @@ type Host struct {
 	MTU int
 	// VLAN is the 802.1Q tag of the underlay; 0 means untagged.
 	VLAN uint16
-	// XDP is where at the uplink the host's program sits.
-	XDP state.XDP
+	// Form is the form of the host's programs at the uplink, XDP where there
+	// one of the XDP form sits.
+	Form state.Form
+	XDP  state.XDP
 }
 
 // Endpoint is an address behind a host: a namespace with one device.
@@ -107,6 +109,7 @@ func FromStates(hosts []state.Host) Topology {
 			MAC:       uplinkMAC(h.Name),
 			MTU:       h.MTU,
 			VLAN:      h.VLAN,
+			Form:      h.Form,
 			XDP:       h.XDP,
 		})
 		for _, e := range h.Endpoints {

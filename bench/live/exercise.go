@@ -83,8 +83,11 @@ func (e Exercise) of(p profile, family, connections int) []report.Figure {
 			Name: e.Name + "/" + v.name, What: e.What + ": " + v.what, Instrument: report.Sockets, Form: p.form, Unit: v.unit,
 			Family: family, Flows: connections, Floor: kernelVXLAN,
 		}
-		if v.name == "" {
+		switch {
+		case v.name == "":
 			all[i].Name, all[i].What = e.Name+"/"+p.name, e.What+": "+p.what
+		case p.name != p.form: // it is not the only one of its form
+			all[i].Name = e.Name + "/" + p.name + "/" + v.name
 		}
 	}
 	return all

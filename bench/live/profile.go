@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/bench/probe"
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/topology/netns"
 )
@@ -79,6 +80,18 @@ func tcxProfile() profile {
 	}
 }
 
+// wholeProfile has programs in TCX at uplinks, too: nothing on the way wants frames
+// without sk_buffs, so that none is copied for it, and what is delivered goes by
+// the endpoint's GRO. A port with segmentation offload would go around that.
+func wholeProfile() profile {
+	p := tcxProfile()
+	p.name = "tcx-uplink"
+	p.what = "programs in TCX at ports and uplinks, offloads and GRO at the endpoints"
+	p.overlay = (*contender).programsTCXAlone
+	p.ports = offloads{segmentation: false, checksum: true, scatter: true, gro: false}
+	return p
+}
+
 // streamProfiles is the table: what a stream is measured with.
 func streamProfiles() []profile {
 	ungathered := xdpProfile()
@@ -101,11 +114,11 @@ func streamProfiles() []profile {
 	tracked.name, tracked.what = "kernel-netfilter", "for comparison: the kernel's VXLAN and bridge with conntrack"
 	tracked.overlay, tracked.needs = (*contender).kernelTracked, netfilter
 
-	return []profile{xdpProfile(), tcxProfile(), ungathered, scattered, bare, gathered, tracked}
+	return []profile{xdpProfile(), tcxProfile(), wholeProfile(), ungathered, scattered, bare, gathered, tracked}
 }
 
 // rrProfiles is what asking and answering is measured with.
-func rrProfiles() []profile { return []profile{xdpProfile(), tcxProfile()} }
+func rrProfiles() []profile { return []profile{xdpProfile(), tcxProfile(), wholeProfile()} }
 
 // stage builds a profile on a rig of its own.
 func (p profile) stage(ctx context.Context, family, mtu int) (*contender, error) {
@@ -151,19 +164,54 @@ func (c *contender) programsTCX() error {
 		return err
 	}
 	for n, h := range c.hosts {
-		port, err := paths[n].Port(state.FormTCX)
-		if err != nil {
+		if err := c.portTCX(n, paths[n]); err != nil {
 			return err
-		}
-		err = c.room.InHost(h.state.Name, func() error {
-			return link.RawAttachProgram(link.RawAttachProgramOptions{Target: h.port, Program: port, Attach: ebpf.AttachTCXIngress})
-		})
-		if err != nil {
-			return fmt.Errorf("attach in TCX at interface %d of host %s: %w", h.port, h.state.Name, err)
 		}
 		if err := c.put(n, h.wire, paths[n].Uplink()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// programsTCXAlone is programs with TCX at ports and uplinks.
+func (c *contender) programsTCXAlone() error {
+	paths, err := c.load()
+	if err != nil {
+		return err
+	}
+	for n, h := range c.hosts {
+		if err := c.portTCX(n, paths[n]); err != nil {
+			return err
+		}
+		uplink, err := paths[n].UplinkIn(state.FormTCX)
+		if err != nil {
+			return err
+		}
+		if err := c.putTCX(n, h.wire, uplink); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// portTCX attaches the endpoint program in TCX at the port of the n-th host.
+func (c *contender) portTCX(n int, d *dataplane.Datapath) error {
+	port, err := d.Port(state.FormTCX)
+	if err != nil {
+		return err
+	}
+	return c.putTCX(n, c.hosts[n].port, port)
+}
+
+// putTCX attaches a program of TCX at a device of the n-th host.
+func (c *contender) putTCX(n, device int, program *ebpf.Program) error {
+	name := c.hosts[n].state.Name
+	err := c.room.InHost(name, func() error {
+		return link.RawAttachProgram(link.RawAttachProgramOptions{Target: device, Program: program, Attach: ebpf.AttachTCXIngress})
+	})
+	if err != nil {
+		return fmt.Errorf("attach in TCX at interface %d of host %s: %w", device, name, err)
 	}
 	return nil
 }

@@ -69,8 +69,21 @@ func report(configuration string, mode dataplane.Mode) (all []Line, err error) {
 	if err != nil {
 		return nil, err
 	}
-	programs := d.Next()
-	programs["endpoint"], programs["endpoint_tcx"], programs["uplink"] = d.Endpoint(), tcx, d.Uplink()
+	programs := map[string]*ebpf.Program{"endpoint": d.Endpoint(), "endpoint_tcx": tcx}
+	for form, suffix := range map[state.Form]string{state.FormXDP: "", state.FormTCX: "_tcx"} {
+		uplink, err := d.UplinkIn(form)
+		if err != nil {
+			return nil, err
+		}
+		programs["uplink"+suffix] = uplink
+		next, err := d.Next(form)
+		if err != nil {
+			return nil, err
+		}
+		for name, p := range next {
+			programs[name+suffix] = p
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(programs)) {
 		line, err := newLine(programs[name])
 		if err != nil {

@@ -20,6 +20,10 @@ volatile const bool repeatable = false;
  * XDP_TX, as those of NICs do. false: it needs a redirect (veth). uplink alone. */
 volatile const bool transmits = false;
 
+/* How many rows for questions an endpoint may have its host make at once; a quarter
+ * of those that the map paths has room for. */
+volatile const __u32 question_burst = 16384;
+
 /* Secret that tokens are derived from; random in production. */
 volatile const __u64 token_secret = 0;
 

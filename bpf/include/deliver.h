@@ -67,9 +67,7 @@ static __always_inline enum drop_reason deliver(struct pkt *p, const struct door
 	__u32 ifindex = to->ifindex;
 
 	stage(p, STAGE_DELIVER);
-	mac_copy(p->eth->h_dest, &to->mac);
-	mac_copy(p->eth->h_source, &to->gateway);
-	if (before && hook_resize(p->ctx, -(int)before))
+	if (hook_unwrap(p->ctx, p->eth, &to->mac, &to->gateway, before))
 		return DROP_NO_ROOM;
 	return decide(p, VERDICT_DELIVER, hook_redirect(ifindex), ifindex);
 }

@@ -14,6 +14,7 @@
  * does otherwise stands in hook_xdp.h and hook_tcx.h, and nowhere here. */
 
 #include "icmp.h"
+#include "parts.h"
 #include "send.h"
 
 static __always_inline bool is_group(const struct pkt *p)
@@ -172,38 +173,6 @@ static __always_inline enum drop_reason refuse(struct pkt *p, const struct sende
 	if (!complain(p, &c))
 		decide(p, VERDICT_REFUSE, hook_bounce(p->ctx), p->port);
 	return reason;
-}
-
-/* TCP or UDP right behind an IP header without options, all of it in the first
- * part: how the headers of a packet in parts lie that a stack sends. */
-static __always_inline bool is_plain(hook_ctx *ctx)
-{
-	struct cursor c = {.pos = hook_data(ctx), .end = hook_end(ctx)};
-	struct ethhdr *eth = take(&c, sizeof(*eth));
-	struct iphdr *ip = take(&c, sizeof(*ip));
-	__u8 protocol;
-
-	if (!eth || !ip)
-		return false;
-	if (*ethertype(eth) == bpf_htons(ETH_P_IPV6)) {
-		protocol = ((struct ipv6hdr *)ip)->nexthdr;
-		if (!take(&c, sizeof(struct ipv6hdr) - sizeof(*ip)))
-			return false;
-	} else {
-		protocol = ip->protocol;
-		if (*(__u8 *)ip != IP_PLAIN)
-			return false;
-	}
-	return (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) &&
-	       take(&c, sizeof(struct tcphdr));
-}
-
-/* Sees to it that the headers of a packet in parts lie in the first, before any
- * pointer into the packet is taken; 0 or a negative errno. A function of its own:
- * it is verified once. */
-__noinline int gather(hook_ctx *ctx)
-{
-	return is_plain(ctx) ? 0 : hook_pull(ctx, HEADERS_MAX);
 }
 
 static __always_inline enum drop_reason process(struct pkt *p)

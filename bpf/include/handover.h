@@ -43,13 +43,14 @@ static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tu
 	return next_program(p, to);
 }
 
-/* Pointers to the headers that were found before. */
-static __always_inline bool find_again(struct pkt *p, const struct handed *h)
+/* Pointers to the headers that were found before, `untagged` bytes nearer now. */
+static __always_inline bool find_again(struct pkt *p, const struct handed *h, __u32 untagged)
 {
 	void *data = hook_data(p->ctx);
 	void *end = hook_end(p->ctx);
-	struct cursor c = {.pos = data + bounded(h->length, 0x1ff), .end = end};
-	struct cursor l4 = {.pos = data + bounded(h->l4, 2 * HEADERS_MAX - 1), .end = end};
+	struct cursor c = {.pos = data + bounded(h->length - untagged, 0x1ff), .end = end};
+	struct cursor l4 = {.pos = data + bounded(h->l4 - untagged, 2 * HEADERS_MAX - 1),
+			    .end = end};
 
 	p->eth = take(&c, sizeof(struct ethhdr));
 	if (!p->eth)
@@ -66,6 +67,7 @@ static __always_inline bool find_again(struct pkt *p, const struct handed *h)
 static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
 {
 	struct handed *h = handed_row();
+	__u32 untagged = hook_untag(p->ctx);
 
 	if (!h)
 		return false;
@@ -79,7 +81,8 @@ static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
 	p->fragment = h->fragment;
 	p->tos = h->tos;
 	p->ttl = h->ttl;
-	t->length = bounded(h->length, 0x1ff);
+	p->fits = 0;
+	t->length = bounded(h->length - untagged, 0x1ff);
 	t->identity = h->identity;
 	t->peer = h->peer;
 	t->vni = p->source.vni;
@@ -92,7 +95,7 @@ static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
 	t->option.found = h->found;
 	t->option.token = h->token;
 	addr_copy(t->option.host, h->host);
-	return find_again(p, h);
+	return find_again(p, h, untagged);
 }
 
 #endif

@@ -19,14 +19,17 @@
 #include <linux/udp.h>
 #include <bpf/bpf_helpers.h>
 
+#include "address.h"
 #include "config.h"
 #include "field.h"
 
 typedef struct __sk_buff hook_ctx;
 
-/* enum tcx_action_base of linux/bpf.h, which kernels before 6.6 lack. */
+/* enum tcx_action_base of linux/bpf.h, which kernels before 6.6 lack. What passes
+ * to the stack may meet programs of others on the way. */
+#define HOOK_PROGRAM SEC("tcx/ingress")
 #define HOOK_DROP 2
-#define HOOK_PASS 0
+#define HOOK_PASS (-1)
 #define HOOK_REDIRECT 7
 
 static __always_inline void *hook_data(const hook_ctx *ctx)
@@ -53,6 +56,21 @@ static __always_inline __u32 hook_counted(const hook_ctx *ctx)
 static __always_inline bool hook_tagged(const hook_ctx *ctx)
 {
 	return HOOK_FIELD(ctx, vlan_present);
+}
+
+static __always_inline __u16 hook_vlan(const hook_ctx *ctx)
+{
+	return HOOK_FIELD(ctx, vlan_present) ? HOOK_FIELD(ctx, vlan_tci) & 0x0fff : 0;
+}
+
+/* In a simulation the tag stands in the packet. */
+static __always_inline __u32 hook_untag(hook_ctx *ctx)
+{
+	__u32 length = hook_length(ctx);
+
+	if (!hook_tagged(ctx) && HOOK_FIELD(ctx, protocol) != __builtin_bswap16(ETH_P_8021Q))
+		return 0;
+	return bpf_skb_vlan_pop(ctx) ? 0 : length - hook_length(ctx);
 }
 
 static __always_inline bool hook_in_parts(hook_ctx *ctx, __u32 bytes)
@@ -92,16 +110,57 @@ static __always_inline __u32 hook_port(const hook_ctx *ctx)
 	return simulated ? HOOK_FIELD(ctx, mark) : HOOK_FIELD(ctx, ingress_ifindex);
 }
 
-/* An sk_buff has no bytes cut off its front: no program of this form wants it. */
+/* Bytes are cut off behind the Ethernet header, which stays. */
 static __always_inline int hook_resize(hook_ctx *ctx, int by)
 {
-	return by < 0 ? -EOPNOTSUPP : bpf_skb_change_head(ctx, by, 0);
+	return by < 0 ? bpf_skb_adjust_room(ctx, by, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO)
+		      : bpf_skb_change_head(ctx, by, 0);
 }
 
-/* What is left stands for itself alone. */
+/* BPF_F_ADJ_ROOM_DECAP_L3_IPV4 and _IPV6 of linux/bpf.h, which kernels before 6.3
+ * lack: the family of what is left. */
+#define HOOK_LEAVES_IPV4 (1ULL << 7)
+#define HOOK_LEAVES_IPV6 (1ULL << 8)
+
+/* The outer Ethernet header becomes the inner one's:
+ *
+ *   before      Ethernet (outer) | outer l3 and the rest, Ethernet (inner) | IP …
+ *   after       Ethernet, rewritten | IP …
+ *
+ * Addresses are written behind the cut: what it takes away is what a device may have
+ * summed up (CHECKSUM_COMPLETE). */
+static __always_inline int hook_unwrap(hook_ctx *ctx, struct ethhdr *eth, const struct mac *to,
+				       const struct mac *from, __u32 before)
+{
+	__be16 type = *(__be16 *)((void *)eth + 2 * ETH_ALEN);
+	__u64 leaves = type == __builtin_bswap16(ETH_P_IP) ? HOOK_LEAVES_IPV4 : HOOK_LEAVES_IPV6;
+
+	if (before) {
+		before -= hook_untag(ctx);
+		if (bpf_skb_adjust_room(ctx, -(int)before, BPF_ADJ_ROOM_MAC,
+					BPF_F_ADJ_ROOM_FIXED_GSO | leaves))
+			return -ENOMEM;
+		eth = hook_data(ctx);
+		if ((void *)(eth + 1) > hook_end(ctx))
+			return -EFAULT;
+		*(__be16 *)((void *)eth + 2 * ETH_ALEN) = type;
+	}
+	mac_copy(eth->h_dest, to);
+	mac_copy(eth->h_source, from);
+	return 0;
+}
+
+/* ENOTSUPP of linux/errno.h, which user space is not told. */
+#define HOOK_ENOTSUPP 524
+
+/* What is left stands for itself alone. The kernel cuts no packet that it took part
+ * in encapsulating, as one from another host of the same kernel is: that one keeps
+ * its end, which is padding behind the length that its headers say. */
 static __always_inline int hook_trim(hook_ctx *ctx, __u32 length)
 {
-	return bpf_skb_change_tail(ctx, length, 0);
+	int failed = bpf_skb_change_tail(ctx, length, 0);
+
+	return failed == -HOOK_ENOTSUPP ? 0 : failed;
 }
 
 /* The kernel makes room behind the Ethernet header and takes note of where the

@@ -12,11 +12,13 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "address.h"
 #include "config.h"
 #include "field.h"
 
 typedef struct xdp_md hook_ctx;
 
+#define HOOK_PROGRAM SEC("xdp.frags")
 #define HOOK_DROP XDP_DROP
 #define HOOK_PASS XDP_PASS
 
@@ -47,6 +49,21 @@ static __always_inline bool hook_tagged(const hook_ctx *ctx)
 {
 	(void)ctx;
 	return false;
+}
+
+/* The VLAN of such a tag; 0: there is none. */
+static __always_inline __u16 hook_vlan(const hook_ctx *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+/* Takes the tag away; bytes that the packet is shorter for it. Pointers into the
+ * packet are dead then. */
+static __always_inline __u32 hook_untag(hook_ctx *ctx)
+{
+	(void)ctx;
+	return 0;
 }
 
 /* Some of the first `bytes` of the packet lie behind its first part, and
@@ -100,6 +117,16 @@ static __always_inline __u32 hook_port(const hook_ctx *ctx)
 static __always_inline int hook_resize(hook_ctx *ctx, int by)
 {
 	return bpf_xdp_adjust_head(ctx, -by);
+}
+
+/* Cuts `before` bytes of outer headers off before an endpoint's frame, `eth`, which
+ * gets new addresses. 0 or a negative errno. */
+static __always_inline int hook_unwrap(hook_ctx *ctx, struct ethhdr *eth, const struct mac *to,
+				       const struct mac *from, __u32 before)
+{
+	mac_copy(eth->h_dest, to);
+	mac_copy(eth->h_source, from);
+	return before ? hook_resize(ctx, -(int)before) : 0;
 }
 
 /* Cuts the end of the packet off so that `length` bytes are left. 0 or a

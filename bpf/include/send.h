@@ -43,7 +43,7 @@ static __always_inline enum drop_reason send(struct pkt *p, const struct sender 
 	else
 		reason = prepare_asking(p, from, path, &out);
 	if (!reason)
-		reason = fits(p, out.host, &out.label);
+		reason = fits(p, out.host);
 	if (reason)
 		return reason;
 	if (path && out.label.flags & RETURN_ANSWER)

@@ -165,15 +165,18 @@ func decodeName(v strict.Value) string {
 }
 
 func decodeHost(meta Meta, v strict.Value) Host {
-	f := v.Fields("addresses", "mtu", "vlan", "xdp", "endpoint")
-	return Host{
+	f := v.Fields("addresses", "mtu", "vlan", "form", "xdp", "endpoint")
+	h := Host{
 		Meta:      meta,
 		Endpoint:  decodeHostEndpoint(f.Optional("endpoint")),
 		Addresses: strict.Each(f.Required("addresses", "one or two underlay addresses"), strict.Value.Addr),
 		MTU:       f.Optional("mtu").Int(MinMTU, MaxMTU),
 		VLAN:      uint16(f.Optional("vlan").Int(0, MaxVLAN)),
+		Form:      DecodeForm(f.Optional("form")),
 		XDP:       DecodeXDP(f.Optional("xdp")),
 	}
+	checkForm(h.Form, h.XDP, f)
+	return h
 }
 
 func decodeHostEndpoint(v strict.Value) *HostEndpoint {
@@ -251,7 +254,7 @@ func checkForm(form state.Form, mode state.XDP, f strict.Fields) {
 	}
 }
 
-// DecodeForm reads a form of the endpoint program.
+// DecodeForm reads a form of programs.
 func DecodeForm(v strict.Value) state.Form {
 	return state.Form(v.Enum(string(state.FormXDP), string(state.FormTCX)))
 }

@@ -57,8 +57,10 @@ type Host struct {
 	MTU int
 	// VLAN of the underlay, 0 to 4094; default 0, untagged.
 	VLAN uint16
-	// XDP is where at the uplink the program sits: native, generic, offload or auto;
-	// default: native.
+	// Form is that of the programs at the uplink, xdp or tcx; default: xdp.
+	Form state.Form
+	// XDP is where at the uplink a program of the form xdp sits: native, generic,
+	// offload or auto; default: native.
 	XDP state.XDP
 	// Endpoint makes the host itself an endpoint of the default VPC; nil: it
 	// is none.

@@ -33,7 +33,9 @@ type Host struct {
 	MTU int
 	// VLAN is the 802.1Q tag of the underlay on the uplink; 0 means untagged.
 	VLAN uint16
-	// XDP is where at the uplink its program sits.
+	// Form is the form that the programs at the uplink have.
+	Form Form
+	// XDP is where at the uplink a program of the XDP form sits.
 	XDP XDP
 	// Peers are all hosts of the underlay but this one.
 	Peers []Peer

@@ -76,8 +76,8 @@ func (w world) cell(from, to *object.Endpoint, family int, proto string) Cell {
 	}
 	c.Underlay = w.underlay(from.Host, from.Host)
 	modes := scenario.Modes{Uplinks: w.hosts[from.Host].XDP, Endpoints: from.XDP}
+	c.Form = forms(w.hosts[from.Host].Form, from.Form)
 	if from.Form == state.FormTCX {
-		c.Form = string(from.Form)
 		modes.Endpoints = modes.Uplinks // there is no other in play
 	}
 	c.XDP = modes.String()
@@ -93,6 +93,19 @@ func (w world) cell(from, to *object.Endpoint, family int, proto string) Cell {
 		c.Subnet = "same-subnet"
 	}
 	return c
+}
+
+// forms names the forms of an uplink's programs and of an endpoint's.
+func forms(uplink, endpoint state.Form) string {
+	switch {
+	case uplink == state.FormTCX && endpoint == state.FormTCX:
+		return "tcx everywhere"
+	case uplink == state.FormTCX:
+		return "tcx uplinks"
+	case endpoint == state.FormTCX:
+		return string(state.FormTCX)
+	}
+	return ""
 }
 
 // underlay is the family that one host sends to another over: that of its

@@ -38,7 +38,7 @@ func (r *runner) modes(ctx context.Context, w wire.Wire) (Check, error) {
 		})
 	}
 	for _, h := range r.world.set.Hosts {
-		compare(wire.Port{Uplink: h.Name}, "the uplink of "+h.Name, wire.Seat{Form: state.FormXDP, Mode: h.XDP})
+		compare(wire.Port{Uplink: h.Name}, "the uplink of "+h.Name, wire.Seat{Form: h.Form.Or(state.FormXDP), Mode: h.XDP})
 	}
 	for _, e := range r.world.set.Endpoints {
 		compare(wire.Port{Endpoint: e.Key()}, "the port of "+scenario.Short(e.Key()), wire.Seat{Form: e.Form.Or(state.FormXDP), Mode: e.XDP})

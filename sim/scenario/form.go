@@ -39,6 +39,20 @@ func (s *Scenario) InForm(f state.Form) *Scenario {
 	return &v
 }
 
+// WithUplinks returns the scenario with the programs of uplinks in a form, wherever
+// a host asks for neither a form nor a mode of XDP.
+func (s *Scenario) WithUplinks(f state.Form) *Scenario {
+	return s.with(func(set object.Set) object.Set {
+		set.Hosts = slices.Clone(set.Hosts)
+		for i := range set.Hosts {
+			if h := &set.Hosts[i]; h.Form == "" && h.XDP == "" {
+				h.Form = f
+			}
+		}
+		return set
+	})
+}
+
 // inEachForm returns a scenario once for each of its forms.
 func (s *Scenario) inEachForm() []*Scenario {
 	if len(s.Forms) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	objects "github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
 )
@@ -57,6 +58,22 @@ func TestVariantsHaveOneForm(t *testing.T) {
 	// A port of the form tcx has no mode of XDP, so these two are one.
 	g.Expect(told(read("  form: tcx\n  xdp: {endpoints: [native, generic]}"))).To(Equal([][]string{{"tcx/", "xdp/native", "/generic"}}))
 	g.Expect(read("  form: [tcx, xdp]").Standing().Endpoints[0].Form).To(Equal(state.FormTCX))
+}
+
+// Uplinks that ask for a mode of XDP keep their form.
+func TestUplinksGetAForm(t *testing.T) {
+	g := NewWithT(t)
+	s, err := formed("", "")
+	g.Expect(err).NotTo(HaveOccurred())
+	before := s.Objects.Hosts[0]
+	s.Objects.Hosts = append(s.Objects.Hosts, objects.Host{XDP: state.Generic}, objects.Host{Form: state.FormXDP})
+	var forms []state.Form
+	for _, h := range s.WithUplinks(state.FormTCX).Objects.Hosts {
+		forms = append(forms, h.Form)
+	}
+	g.Expect(forms[0]).To(Equal(state.FormTCX))
+	g.Expect(forms[len(forms)-2:]).To(Equal([]state.Form{"", state.FormXDP}))
+	g.Expect(s.Objects.Hosts[0]).To(Equal(before), "the scenario itself stays as it is")
 }
 
 func TestFormsThatMakeNoSenseAreRefused(t *testing.T) {

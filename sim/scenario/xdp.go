@@ -103,12 +103,12 @@ func (s *Scenario) Standing() object.Set {
 	return inModes(set, s.Modes[0])
 }
 
-// inModes returns the set in which every uplink, and every port of the form xdp,
-// has a mode.
+// inModes returns the set in which every uplink and every port of the form xdp has
+// a mode.
 func inModes(set object.Set, m Modes) object.Set {
 	set.Hosts, set.Endpoints = slices.Clone(set.Hosts), slices.Clone(set.Endpoints)
 	for i := range set.Hosts {
-		if set.Hosts[i].XDP == "" {
+		if set.Hosts[i].XDP == "" && set.Hosts[i].Form.Is(state.FormXDP) {
 			set.Hosts[i].XDP = m.Uplinks
 		}
 	}

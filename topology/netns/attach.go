@@ -22,8 +22,9 @@ type Programs struct {
 	// Uplink meets what arrives from the underlay, Endpoint what endpoints
 	// send.
 	Uplink, Endpoint Program
-	// EndpointTCX is for ports of the form tcx; nil where there are none.
-	EndpointTCX *ebpf.Program
+	// UplinkTCX is for an uplink of the form tcx, EndpointTCX for ports of it;
+	// nil where there are none.
+	UplinkTCX, EndpointTCX *ebpf.Program
 }
 
 // attachment is how a program sits at one device; the zero value: not at all.
@@ -60,7 +61,7 @@ func (n *Net) Attach(name string, p Programs) error {
 	if !ok {
 		return n.unknown("host", name)
 	}
-	if err := h.attach(h.uplink, p.Uplink, h.XDP, &h.attached); err != nil {
+	if err := h.attachUplink(p); err != nil {
 		return fmt.Errorf("attach the uplink's program of host %s: %w", name, err)
 	}
 	for _, e := range n.endpoints {

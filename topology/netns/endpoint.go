@@ -28,9 +28,10 @@ type endpoint struct {
 	// dark ports stay down until a program is there, so that what the endpoint
 	// asks first is answered. waiting: it may have asked in the dark.
 	dark, waiting bool
-	// attached is at the port, suits what offloads suit it.
-	attached attachment
-	suits    side
+	// attached is at the port; suits and portSuits are what the offloads of the
+	// device and of the port suit.
+	attached         attachment
+	suits, portSuits side
 }
 
 // newEndpoint makes an endpoint and plugs it into its host.
@@ -142,6 +143,7 @@ func (e *endpoint) switchOffloads() error {
 	e.suits = sidePeer
 	return e.host.in(func() (err error) {
 		e.portOffloads, err = switchOffloads(e.portName(), sideProgram)
+		e.portSuits = sideProgram
 		return err
 	})
 }

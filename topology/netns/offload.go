@@ -25,7 +25,22 @@ const (
 	// sideWhole is such an end whose program is of TCX: TCP may leave its
 	// checksums and its segmentation to the device.
 	sideWhole
+	// sideDelivery is a port that a program of TCX at the uplink delivers to:
+	// parts and unfinished checksums pass. Segmentation stays off, since a veth
+	// hands to GRO at its other end only what it would have cut.
+	sideDelivery
 )
+
+// leaves says that a feature may leave work on what goes by a side of a link.
+func (s side) leaves(feature string) bool {
+	switch s {
+	case sideWhole:
+		return leftToTCX(feature)
+	case sideDelivery:
+		return feature == "tx-scatter-gather" || strings.HasPrefix(feature, "tx-checksum-ip")
+	}
+	return false
+}
 
 // leftToTCX says that a program of TCX lets a packet pass on which a feature has
 // left work undone. The kernel can't put an outer header on those of others'
@@ -83,10 +98,10 @@ func switchOffloads(device string, s side) (map[string]string, error) {
 	want := map[string]bool{}
 	for f, st := range before {
 		if unfinished(f) && st.Available && !st.NeverChanged {
-			want[f] = s == sideWhole && leftToTCX(f)
+			want[f] = s.leaves(f)
 		}
 	}
-	want[polling] = s != sideProgram
+	want[polling] = s == sidePeer || s == sideWhole
 	if err := tool.Change(device, want); err != nil {
 		return nil, fmt.Errorf("switch the features of %s: %w", device, err)
 	}

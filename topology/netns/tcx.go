@@ -15,6 +15,9 @@ import (
 // attach puts the program of the endpoint's form at its port, and switches the
 // endpoint's offloads as that form can take them.
 func (e *endpoint) attach(p Programs) error {
+	if err := e.suitPort(); err != nil {
+		return err
+	}
 	form := e.Form.Or(state.FormXDP)
 	if form == state.FormXDP {
 		// Unfinished packets must not meet an XDP program.
@@ -32,6 +35,17 @@ func (e *endpoint) attach(p Programs) error {
 	return e.suit(sideWhole)
 }
 
+// attachUplink puts the program of the host's form at its uplink.
+func (h *host) attachUplink(p Programs) error {
+	if h.Form.Is(state.FormXDP) {
+		return h.attach(h.uplink, p.Uplink, h.XDP, &h.attached)
+	}
+	if p.UplinkTCX == nil {
+		return fmt.Errorf("form %s: no program of this form was handed over", h.Form)
+	}
+	return h.attachTCX(h.uplink, p.UplinkTCX, &h.attached)
+}
+
 // suit switches the offloads of the endpoint's device, unless they are so.
 func (e *endpoint) suit(s side) error {
 	if e.suits == s {
@@ -45,6 +59,27 @@ func (e *endpoint) suit(s side) error {
 		return err
 	}
 	e.suits = s
+	return nil
+}
+
+// suitPort switches the offloads of the port, which what its host's uplink delivers
+// goes out by, unless they are so.
+func (e *endpoint) suitPort() error {
+	s := sideProgram
+	if e.host.Form == state.FormTCX {
+		s = sideDelivery
+	}
+	if e.portSuits == s {
+		return nil
+	}
+	err := e.host.in(func() (err error) {
+		e.portOffloads, err = switchOffloads(e.portName(), s)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	e.portSuits = s
 	return nil
 }
 
@@ -92,7 +127,22 @@ func (n *Net) PortForm(name string) (state.Form, error) {
 	if !ok {
 		return "", n.unknown("endpoint", name)
 	}
-	mode, err := e.host.mode(e.port)
+	return e.host.form(e.port)
+}
+
+// Form is the form of the program at a host's uplink, as the kernel tells it; ""
+// without a program.
+func (n *Net) Form(name string) (state.Form, error) {
+	h, ok := n.hosts[name]
+	if !ok {
+		return "", n.unknown("host", name)
+	}
+	return h.form(h.uplink)
+}
+
+// form is that of the program at one device.
+func (h *host) form(device int) (state.Form, error) {
+	mode, err := h.mode(device)
 	if err != nil {
 		return "", err
 	}
@@ -100,15 +150,15 @@ func (n *Net) PortForm(name string) (state.Form, error) {
 		return state.FormXDP, nil
 	}
 	var there *link.QueryResult
-	err = e.host.in(func() (err error) {
-		there, err = link.QueryPrograms(link.QueryOptions{Target: e.port, Attach: ebpf.AttachTCXIngress})
+	err = h.in(func() (err error) {
+		there, err = link.QueryPrograms(link.QueryOptions{Target: device, Attach: ebpf.AttachTCXIngress})
 		return err
 	})
 	switch {
 	case errors.Is(err, ebpf.ErrNotSupported):
 		return "", nil // a kernel without TCX has no such program
 	case err != nil:
-		return "", fmt.Errorf("ask for the TCX programs at the port of %s: %w", name, err)
+		return "", fmt.Errorf("ask for the TCX programs at interface %d of host %s: %w", device, h.Name, err)
 	case len(there.Programs) == 0:
 		return "", nil
 	}

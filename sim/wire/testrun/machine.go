@@ -29,7 +29,7 @@ const (
 // Arrival is a frame that comes in by a port.
 type Arrival struct {
 	Program Program
-	// Form is that of the endpoint program.
+	// Form is that of the program.
 	Form state.Form
 	// Port is the number of the port, MTU the largest packet it takes.
 	Port  uint32
@@ -102,7 +102,7 @@ func (m *loaded) Run(a Arrival) (Result, error) {
 	}
 	r := Result{Action: ran.Action, Record: record, Frame: ran.Frame}
 	verdict := bpf.RowVerdict(record.Verdict)
-	back := verdict == bpf.RowVerdictVERDICT_ANSWER || verdict == bpf.RowVerdictVERDICT_REFUSE
+	back := a.Program == Uplink || verdict == bpf.RowVerdictVERDICT_ANSWER || verdict == bpf.RowVerdictVERDICT_REFUSE
 	if a.Form == state.FormTCX && ran.Action == kernel.Redirect && back && record.Ifindex == a.Port {
 		r.Action = kernel.Transmit // TCX has one action for all devices
 	}
@@ -112,7 +112,7 @@ func (m *loaded) Run(a Arrival) (Result, error) {
 // program is the one that a frame arrives at.
 func (m *loaded) program(a Arrival) (*ebpf.Program, error) {
 	if a.Program == Uplink {
-		return m.Uplink(), nil
+		return m.UplinkIn(a.Form)
 	}
 	return m.Port(a.Form)
 }

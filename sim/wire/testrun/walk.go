@@ -42,7 +42,7 @@ type place struct {
 
 func (p place) arrival() Arrival {
 	if p.program == Uplink {
-		return Arrival{Program: Uplink, Port: uplinkPort, MTU: p.host.state.MTU, Frame: p.frame}
+		return Arrival{Program: Uplink, Form: p.host.state.Form, Port: uplinkPort, MTU: p.host.state.MTU, Frame: p.frame}
 	}
 	a := Arrival{Program: Endpoint, Port: p.host.ports[p.port], Frame: p.frame}
 	for _, e := range p.host.state.Endpoints {
@@ -213,10 +213,14 @@ func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, erro
 		return nil, nil
 	case bpf.RowVerdictVERDICT_REFUSE:
 		t.Reason, t.Dropper = s.Reason, here.host.name
-		if here.program == Uplink {
+		if here.program == Uplink && r.Record.Ifindex == uplinkPort {
 			return w.transmit(here.host, r, s, t)
 		}
-		t.arrive(here.port, r.Frame, s)
+		name := here.port
+		if here.program == Uplink { // an endpoint's packet that came back
+			name, _ = here.host.portName(r.Record.Ifindex)
+		}
+		t.arrive(name, r.Frame, s)
 		return nil, nil
 	case bpf.RowVerdictVERDICT_DELIVER:
 		name, ok := here.host.portName(r.Record.Ifindex)

@@ -38,6 +38,9 @@ type ears struct {
 	endpoints map[string]*ear
 	// stacks are at the uplinks of hosts: what programs pass on.
 	stacks map[string]*ear
+	// early are hosts whose uplink's program is of TCX: packet sockets hear what
+	// arrives there before it does.
+	early map[string]topology.Host
 	// routed says that hosts on the underlay ask for their neighbours.
 	routed bool
 	// asking are uplinks whose hosts ask for their neighbours, which is not
@@ -63,8 +66,11 @@ func (e *ears) follow(room *netns.Net, t topology.Topology, gone, goneHosts []st
 			return err
 		}
 	}
-	e.asking = map[state.MAC]bool{}
+	e.asking, e.early = map[state.MAC]bool{}, map[string]topology.Host{}
 	for _, h := range t.Hosts {
+		if h.Form == state.FormTCX {
+			e.early[h.Name] = h
+		}
 		e.asking[h.MAC] = room.Routed()
 		port, err := room.FabricPort(h.Name)
 		if err != nil {
@@ -170,12 +176,23 @@ func (e *ears) fetch(from placedEar) ([]sighting, error) {
 			e.frames[host]++
 			s.at = wire.Port{Uplink: host}
 		}
-		if s.at.Stack != "" && e.routed && neighbourly(s.packet) {
+		if s.at.Stack != "" && (e.routed && neighbourly(s.packet) || e.taken(s.at.Stack, s.packet)) {
 			continue
 		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// taken says that a packet is the tunnel's, at a host where that is heard although
+// no program passes it on. That none does is for counters and the testrun wire.
+func (e *ears) taken(host string, p frame.Packet) bool {
+	h, early := e.early[host]
+	to := p.OuterDst
+	if !p.Tunnel {
+		to = p.Inner.Dst
+	}
+	return early && (p.Tunnel || p.Malformed != "") && p.VLAN == h.VLAN && slices.Contains(h.Addresses, to)
 }
 
 // neighbourly says that a frame is ARP or neighbour discovery.

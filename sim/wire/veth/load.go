@@ -22,6 +22,12 @@ import (
 // of its form.
 func AttachAll(room *netns.Net, h state.Host, d *dataplane.Datapath) error {
 	p := netns.Programs{Uplink: d.Uplink(), Endpoint: d.Endpoint()}
+	if h.Form == state.FormTCX {
+		var err error
+		if p.UplinkTCX, err = d.UplinkIn(h.Form); err != nil {
+			return fmt.Errorf("host %s: %w", h.Name, err)
+		}
+	}
 	if slices.ContainsFunc(h.Endpoints, func(e state.Endpoint) bool { return e.Form == state.FormTCX }) {
 		var err error
 		if p.EndpointTCX, err = d.Port(state.FormTCX); err != nil {

@@ -25,7 +25,11 @@ func (w *Wire) Modes(ctx context.Context) (map[wire.Port]wire.Seat, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[wire.Port{Uplink: h.Name}] = wire.Seat{Form: state.FormXDP, Mode: mode}
+		form, err := w.room.Form(h.Name)
+		if err != nil {
+			return nil, err
+		}
+		all[wire.Port{Uplink: h.Name}] = wire.Seat{Form: form, Mode: mode}
 	}
 	for _, e := range w.topo.Endpoints {
 		mode, err := w.room.PortMode(e.Name)
