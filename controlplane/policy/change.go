@@ -45,11 +45,21 @@ func (c *Compiler) settle() {
 			c.selectFor(s, e)
 		}
 	}
+	for name := range c.stale {
+		c.tidy(name)
+	}
 	clear(c.stale)
 	for _, was := range c.gone {
 		c.unuse(was)
 	}
 	c.gone = nil
+}
+
+// tidy forgets a namespace in which nothing is left.
+func (c *Compiler) tidy(name string) {
+	if s := c.spaces[name]; len(s.policies) == 0 && len(s.subjects) == 0 {
+		delete(c.spaces, name)
+	}
 }
 
 // replace puts one policy of a namespace in the place of another; nil is none.
@@ -111,6 +121,7 @@ func (c *Compiler) DeleteEndpoint(key string) {
 	delete(c.spaces[old.Namespace].subjects, key)
 	delete(c.hosts[old.Host], key)
 	c.leave(old)
+	c.tidy(old.Namespace)
 }
 
 // leave lets go of the sets of an endpoint that is no more; nil has none.

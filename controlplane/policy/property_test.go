@@ -197,7 +197,7 @@ func alter(t *rapid.T, d *object.Draft) {
 	default:
 		d.Endpoints = slices.Clone(d.Endpoints)
 		e := &d.Endpoints[few(t, "at", len(d.Endpoints)-1)]
-		switch few(t, "of", 4) {
+		switch few(t, "of", 5) {
 		case 0:
 			e.Labels = map[string]string{"pod": oneOf(t, "label", "a", "b", "q")}
 		case 1:
@@ -206,6 +206,8 @@ func alter(t *rapid.T, d *object.Draft) {
 			e.Ports = []object.Port{{Name: "http", Number: oneOf[uint16](t, "number", 80, 81), Protocol: "TCP"}}
 		case 3:
 			e.Host = oneOf(t, "host", "h1", "h2")
+		case 4:
+			e.Subnet = oneOf(t, "subnet", "s", "t")
 		default:
 			e.Phase = oneOf(t, "phase", object.Running, object.Succeeded)
 		}
@@ -245,6 +247,7 @@ func TestIncrementalIsFromScratch(t *testing.T) {
 			if diff := cmp.Diff(want, got, comparers); diff != "" {
 				t.Fatalf("(-from scratch +incremental)\n%s", diff)
 			}
+			g.Expect(c.Weight()).To(Equal(policy.Compile(set, &book).Weight()), "nothing is remembered for nothing")
 			changed := c.Changes()
 			for _, h := range []string{"h1", "h2"} {
 				if !cmp.Equal(before[h], got[h], comparers) {
@@ -294,6 +297,7 @@ func TestTablesAreInOrder(t *testing.T) {
 				for i, one := range s.Peers {
 					g.Expect(i == 0 || s.Peers[i-1].Identity < one.Identity).To(BeTrue())
 					named[one.Class] = true
+					g.Expect(p.Classes).NotTo(ContainElement(And(HaveField("Name", one.Class), HaveField("Ranges", BeEmpty()))), "a row that says nothing")
 				}
 				for i, one := range s.Prefixes {
 					g.Expect(one.Prefix).To(Equal(one.Prefix.Masked()))

@@ -52,11 +52,7 @@ func (p *compiled) subjectAttributes() map[identity.Attribute]bool {
 
 func (s *space) learn(key string, p *compiled) {
 	s.policies[key] = p
-	bucket := p.bucket()
-	if s.buckets[bucket] == nil {
-		s.buckets[bucket] = map[*compiled]bool{}
-	}
-	s.buckets[bucket][p] = true
+	put(s.buckets, p.bucket(), p)
 	for a := range p.subjectAttributes() {
 		s.looked[a]++
 	}
@@ -64,7 +60,7 @@ func (s *space) learn(key string, p *compiled) {
 
 func (s *space) forget(key string, p *compiled) {
 	delete(s.policies, key)
-	delete(s.buckets[p.bucket()], p)
+	drop(s.buckets, p.bucket(), p)
 	for a := range p.subjectAttributes() {
 		if s.looked[a]--; s.looked[a] == 0 {
 			delete(s.looked, a)

@@ -9,6 +9,9 @@
 //	  vpcs:      {red: {vni: 100}}
 //	  subnets:   {red-a: {vpc: red, cidrs: [10.0.0.0/24]}}
 //	  endpoints: {red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}, …}
+//	  # and, where policies are at work, labels and ports of endpoints, and
+//	  namespaces: {blue: {labels: {team: a}}}
+//	  policies:   {blue/deny: {podSelector: {}}}
 //	steps:
 //	- name: the first packet goes through the bouncer, the second directly
 //	  rows: [B1]
