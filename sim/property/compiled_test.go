@@ -84,7 +84,11 @@ func TestCompiledPolicySaysWhatTheObjectsSay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := network(t)
 		d.line("steps: [{forget: true}]")
-		keep(t, d)
+		defer func() {
+			if t.Failed() {
+				keep(t, d)
+			}
+		}()
 		set := d.decode(t).Objects
 		held := map[string]state.Host{}
 		for _, h := range compile.Hosts(set) {

@@ -18,6 +18,4 @@ func Reasons() []string {
 }
 
 // allReasons are those, and the reasons why packets are lost outside of programs.
-func allReasons() []string {
-	return append(append(Reasons(), link.Reasons()...), wire.StackMTU, "policy_egress", "policy_ingress")
-}
+func allReasons() []string { return append(append(Reasons(), link.Reasons()...), wire.StackMTU) }
