@@ -25,7 +25,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)" "HOME=$(HOME
 TEST := $(GO) test -p $(PARALLEL) $(if $(SUDO),-exec '$(SUDO)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate generate-check format lint check test run conformance bench fuzz clean root
+.PHONY: help build generate generate-check format lint check test kernel-test run conformance bench fuzz clean root
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test: root ## units, properties, scenarios on both wires and the conformance sui
 	@mkdir -p out
 	$(TEST) -count=1 -timeout 20m $(PACKAGES)
 	@cat out/conformance.txt
+
+kernel-test: root ## another kernel, a real driver, a foreign stack: virtual machines under qemu (root, Debian's packages)
+	@kernel=$$(.ci/kernel-image) && MIZAR_KERNEL=$$kernel $(GO) test $(if $(SUDO),-exec '$(SUDO) MIZAR_KERNEL=$$kernel') \
+		-tags kernel -count=1 -timeout 10m -v ./e2e/kernel
 
 conformance: build root ## the table of ACCEPTANCE rows, from the binary alone; ROWS=A1,B1 asks some (root)
 	@$(SUDO) ./mizar conformance $(if $(ROWS),--rows $(ROWS))

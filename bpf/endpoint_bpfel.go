@@ -47,6 +47,7 @@ const (
 	EndpointMapVpcs           = "vpcs"
 	EndpointProgEndpoint      = "endpoint"
 	EndpointVarFlowShare      = "flow_share"
+	EndpointVarQuestionBurst  = "question_burst"
 	EndpointVarRepeatable     = "repeatable"
 	EndpointVarSimulated      = "simulated"
 	EndpointVarTokenSecret    = "token_secret"
@@ -137,11 +138,12 @@ type EndpointMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointVariableSpecs struct {
-	FlowShare   *ebpf.VariableSpec `ebpf:"flow_share"`
-	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
-	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
-	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
-	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
+	FlowShare     *ebpf.VariableSpec `ebpf:"flow_share"`
+	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
+	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
+	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
+	TokenSecret   *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits     *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // EndpointObjects contains all objects after they have been loaded into the kernel.
@@ -233,11 +235,12 @@ func (m *EndpointMaps) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointVariables struct {
-	FlowShare   *ebpf.Variable `ebpf:"flow_share"`
-	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
-	Simulated   *ebpf.Variable `ebpf:"simulated"`
-	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
-	Transmits   *ebpf.Variable `ebpf:"transmits"`
+	FlowShare     *ebpf.Variable `ebpf:"flow_share"`
+	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
+	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
+	Simulated     *ebpf.Variable `ebpf:"simulated"`
+	TokenSecret   *ebpf.Variable `ebpf:"token_secret"`
+	Transmits     *ebpf.Variable `ebpf:"transmits"`
 }
 
 // EndpointPrograms contains all programs after they have been loaded into the kernel.

@@ -254,8 +254,10 @@ static __always_inline enum drop_reason process_retry(struct pkt *p)
 	out.label.identity = t.identity;
 	reason = t.option.type == GENEVE_SEND_BACK ? prepare_resend(p, &t, &out)
 						   : prepare_retry(p, &t, &out, &to);
+	if (!reason && !to)
+		reason = fits(p, out.host);
 	if (reason)
-		return reason;
+		return give_up(p, &t, reason);
 	if (!to)
 		return bounce(p, &t, &out);
 	reason = carry_congestion(p, t.tos);

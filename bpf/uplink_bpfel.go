@@ -51,6 +51,7 @@ const (
 	UplinkProgTurn          = "turn"
 	UplinkProgUplink        = "uplink"
 	UplinkVarFlowShare      = "flow_share"
+	UplinkVarQuestionBurst  = "question_burst"
 	UplinkVarRepeatable     = "repeatable"
 	UplinkVarSimulated      = "simulated"
 	UplinkVarTokenSecret    = "token_secret"
@@ -145,11 +146,12 @@ type UplinkMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkVariableSpecs struct {
-	FlowShare   *ebpf.VariableSpec `ebpf:"flow_share"`
-	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
-	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
-	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
-	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
+	FlowShare     *ebpf.VariableSpec `ebpf:"flow_share"`
+	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
+	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
+	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
+	TokenSecret   *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits     *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // UplinkObjects contains all objects after they have been loaded into the kernel.
@@ -241,11 +243,12 @@ func (m *UplinkMaps) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkVariables struct {
-	FlowShare   *ebpf.Variable `ebpf:"flow_share"`
-	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
-	Simulated   *ebpf.Variable `ebpf:"simulated"`
-	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
-	Transmits   *ebpf.Variable `ebpf:"transmits"`
+	FlowShare     *ebpf.Variable `ebpf:"flow_share"`
+	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
+	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
+	Simulated     *ebpf.Variable `ebpf:"simulated"`
+	TokenSecret   *ebpf.Variable `ebpf:"token_secret"`
+	Transmits     *ebpf.Variable `ebpf:"transmits"`
 }
 
 // UplinkPrograms contains all programs after they have been loaded into the kernel.

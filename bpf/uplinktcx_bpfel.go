@@ -51,6 +51,7 @@ const (
 	UplinkTCXProgTurn          = "turn"
 	UplinkTCXProgUplink        = "uplink"
 	UplinkTCXVarFlowShare      = "flow_share"
+	UplinkTCXVarQuestionBurst  = "question_burst"
 	UplinkTCXVarRepeatable     = "repeatable"
 	UplinkTCXVarSimulated      = "simulated"
 	UplinkTCXVarTokenSecret    = "token_secret"
@@ -145,11 +146,12 @@ type UplinkTCXMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkTCXVariableSpecs struct {
-	FlowShare   *ebpf.VariableSpec `ebpf:"flow_share"`
-	Repeatable  *ebpf.VariableSpec `ebpf:"repeatable"`
-	Simulated   *ebpf.VariableSpec `ebpf:"simulated"`
-	TokenSecret *ebpf.VariableSpec `ebpf:"token_secret"`
-	Transmits   *ebpf.VariableSpec `ebpf:"transmits"`
+	FlowShare     *ebpf.VariableSpec `ebpf:"flow_share"`
+	QuestionBurst *ebpf.VariableSpec `ebpf:"question_burst"`
+	Repeatable    *ebpf.VariableSpec `ebpf:"repeatable"`
+	Simulated     *ebpf.VariableSpec `ebpf:"simulated"`
+	TokenSecret   *ebpf.VariableSpec `ebpf:"token_secret"`
+	Transmits     *ebpf.VariableSpec `ebpf:"transmits"`
 }
 
 // UplinkTCXObjects contains all objects after they have been loaded into the kernel.
@@ -241,11 +243,12 @@ func (m *UplinkTCXMaps) Close() error {
 //
 // It can be passed to LoadUplinkTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkTCXVariables struct {
-	FlowShare   *ebpf.Variable `ebpf:"flow_share"`
-	Repeatable  *ebpf.Variable `ebpf:"repeatable"`
-	Simulated   *ebpf.Variable `ebpf:"simulated"`
-	TokenSecret *ebpf.Variable `ebpf:"token_secret"`
-	Transmits   *ebpf.Variable `ebpf:"transmits"`
+	FlowShare     *ebpf.Variable `ebpf:"flow_share"`
+	QuestionBurst *ebpf.Variable `ebpf:"question_burst"`
+	Repeatable    *ebpf.Variable `ebpf:"repeatable"`
+	Simulated     *ebpf.Variable `ebpf:"simulated"`
+	TokenSecret   *ebpf.Variable `ebpf:"token_secret"`
+	Transmits     *ebpf.Variable `ebpf:"transmits"`
 }
 
 // UplinkTCXPrograms contains all programs after they have been loaded into the kernel.

@@ -242,3 +242,11 @@ func TestThePathsOfTheKernelAreSwept(t *testing.T) {
 	g.Expect(d.Sweep(dataplane.PathAge + 1)).To(Equal(many))
 	g.Expect(d.Paths()).To(BeEmpty())
 }
+
+// The oracle of the simulator has this figure in its own words.
+func TestOneEndpointAsksForAQuarterOfAllPaths(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(dataplane.QuestionBurst(dataplane.SimulatedLimits()[bpf.RowMapPaths])).To(BeEquivalentTo(1024))
+	g.Expect(dataplane.QuestionBurst(65536)).To(BeEquivalentTo(16384), "what the C declares")
+	g.Expect(dataplane.QuestionBurst(2)).To(BeEquivalentTo(1))
+}

@@ -82,6 +82,10 @@ func SimulatedLimits() map[string]uint32 {
 	}
 }
 
+// QuestionBurst is how many rows of learned paths one endpoint may take at once, of
+// so many: a scan must leave room for others.
+func QuestionBurst(paths uint32) uint32 { return max(1, paths/4) }
+
 // size is the most rows of a map under the options.
 func (o Options) size(m *ebpf.MapSpec) uint32 {
 	if limit, ok := o.Limits[m.Name]; ok {
@@ -230,12 +234,18 @@ func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error)
 }
 
 func (l *loader) setConstants(program string, spec *ebpf.CollectionSpec) error {
+	burst := uint32(0)
+	if paths := spec.Maps[bpf.RowMapPaths]; paths != nil {
+		burst = QuestionBurst(l.options.size(paths))
+	}
 	constants := map[string]any{
 		"simulated":    l.options.Mode == Simulated,
 		"repeatable":   l.options.Mode == Repeated,
 		"transmits":    l.options.Uplink == Transmits && program == "uplink",
 		"token_secret": l.options.TokenSecret,
 		"flow_share":   max(l.maps[bpf.RowMapFlows].MaxEntries()/4, 1),
+
+		"question_burst": burst,
 	}
 	for name, value := range constants {
 		v := spec.Variables[name]

@@ -3,18 +3,18 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/e2e/build"
 )
 
 // TestMain removes the program that tests have built.
@@ -35,28 +35,11 @@ var mizar = sync.OnceValue(func() string {
 	if folder, err = os.MkdirTemp("", "mizar-e2e-"); err != nil {
 		panic(err)
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(folder, "mizar"), ".")
-	build.Dir = ".."
-	if err := asUser(build); err != nil {
+	if err := build.Program(context.Background(), "..", ".", filepath.Join(folder, "mizar")); err != nil {
 		panic(err)
-	}
-	if said, err := build.CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("build mizar: %v\n%s", err, said))
 	}
 	return filepath.Join(folder, "mizar")
 })
-
-// asUser lets a command run as the user who called sudo, whose build cache must
-// stay his own.
-func asUser(command *exec.Cmd) error {
-	uid, errUID := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32)
-	gid, errGID := strconv.ParseUint(os.Getenv("SUDO_GID"), 10, 32)
-	if os.Geteuid() != 0 || errUID != nil || errGID != nil {
-		return nil
-	}
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	return os.Chown(folder, int(uid), int(gid))
-}
 
 // exitCode runs the program and returns its exit code and what it said.
 func exitCode(g Gomega, arguments ...string) (int, string) {

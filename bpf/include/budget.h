@@ -9,13 +9,13 @@
  * Two CPUs may both spend the last of it; nothing else depends on it. */
 
 #include "clock.h"
+#include "config.h"
 #include "table.h"
 
 #define MILLISECOND 1000000ULL
 #define ICMP_INTERVAL (10 * MILLISECOND)
 #define ICMP_BURST (32 * ICMP_INTERVAL)
 #define QUESTION_INTERVAL MILLISECOND
-#define QUESTION_BURST (16384 * QUESTION_INTERVAL) /* a quarter of paths */
 #define OPENING_INTERVAL (MILLISECOND / 20)
 #define OPENING_BURST (16384 * OPENING_INTERVAL) /* half of openings */
 
@@ -42,7 +42,8 @@ static __always_inline bool spend_question(struct pkt *p, __u32 endpoint, __u64 
 {
 	struct budget *b = budgets_row(p, endpoint);
 
-	return b && spend(&b->question, time, QUESTION_INTERVAL, QUESTION_BURST);
+	return b &&
+	       spend(&b->question, time, QUESTION_INTERVAL, question_burst * QUESTION_INTERVAL);
 }
 
 #endif

@@ -23,6 +23,10 @@ volatile const bool transmits = false;
 /* Flows that one endpoint may have: a quarter of the table. */
 volatile const __u32 flow_share = 32768;
 
+/* How many rows for questions an endpoint may have its host make at once; a quarter
+ * of those that the map paths has room for. */
+volatile const __u32 question_burst = 16384;
+
 /* Secret that tokens are derived from; random in production. */
 volatile const __u64 token_secret = 0;
 

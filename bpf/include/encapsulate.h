@@ -202,18 +202,18 @@ static __always_inline __u32 outer_length(const struct host *h)
 	       sizeof(struct ethhdr);
 }
 
-/* The packet gets to the host whole; else what would have fit with any option is
- * noted. */
-static __always_inline enum drop_reason fits(struct pkt *p, struct host *h, const struct label *l)
+/* The packet gets to the host whole, with any option: whoever refuses it turns it
+ * round with one. Else what would have fit is noted. */
+static __always_inline enum drop_reason fits(struct pkt *p, struct host *h)
 {
 	__u32 most = largest(p);
-	__u32 before = outer_length(h) + (l->option ? sizeof(struct option_return) : 0);
+	__u32 before = outer_length(h) + sizeof(struct option_return);
 
 	if (most && before + most <= h->mtu)
 		return DROP_NONE;
 	if (most && restore_mtu(p, h) && before + most <= h->mtu)
 		return DROP_NONE;
-	p->fits = h->mtu - outer_length(h) - sizeof(struct option_return);
+	p->fits = h->mtu - before;
 	return DROP_MTU;
 }
 

@@ -150,7 +150,7 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 	if (c->out.host) {
 		c->out.label.generation = far->generation;
 		c->out.verdict = VERDICT_SEND;
-		*reason = fits(p, c->out.host, &c->out.label);
+		*reason = fits(p, c->out.host);
 	} else {
 		c->to = end_here(p, f, other_end(side));
 		if (!c->to)

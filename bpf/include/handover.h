@@ -82,6 +82,7 @@ static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
 	p->fragment = h->fragment;
 	p->tos = h->tos;
 	p->ttl = h->ttl;
+	p->fits = 0;
 	t->length = bounded(h->length - untagged, 0x1ff);
 	t->identity = h->identity;
 	t->peer = h->peer;

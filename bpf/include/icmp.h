@@ -132,9 +132,13 @@ __noinline __u32 sum_packet(hook_ctx *ctx, __u32 offset, __u32 bytes)
 	return sum_fold(sum);
 }
 
-static __always_inline void write_complaint4(struct iphdr *ip, struct pkt *p,
+static __always_inline bool write_complaint4(struct cursor *c, struct pkt *p,
 					     const struct subnet *s, __u16 length)
 {
+	struct iphdr *ip = take(c, sizeof(*ip));
+
+	if (!ip)
+		return false;
 	*(__u8 *)ip = 0x45;
 	ip->tos = ICMP_TOS;
 	ip->tot_len = bpf_htons(length);
@@ -146,41 +150,51 @@ static __always_inline void write_complaint4(struct iphdr *ip, struct pkt *p,
 	ip->saddr = load32(s->gateway4);
 	ip->daddr = load32(p->source.addr + 12);
 	ip->check = ~sum_fold(sum_words(ip, sizeof(*ip)));
+	return true;
 }
 
-static __always_inline __u32 write_complaint6(struct ipv6hdr *ip, struct pkt *p,
-					      const struct subnet *s, __u16 length)
+/* Adds what ICMPv6's checksum covers of the header to `sum`. */
+static __always_inline bool write_complaint6(struct cursor *c, struct pkt *p,
+					     const struct subnet *s, __u16 length, __u32 *sum)
 {
+	struct ipv6hdr *ip = take(c, sizeof(*ip));
+
+	if (!ip)
+		return false;
 	*(__be32 *)ip = bpf_htonl(0x60000000);
 	ip->payload_len = bpf_htons(length);
 	ip->nexthdr = IPPROTO_ICMPV6;
 	ip->hop_limit = ICMP_TTL;
 	addr_copy(&ip->saddr, s->gateway6);
 	addr_copy(&ip->daddr, p->source.addr);
-	return sum_words(&ip->saddr, 32) + bpf_htons(length) + bpf_htons(IPPROTO_ICMPV6);
+	*sum += sum_words(&ip->saddr, 32) + bpf_htons(length) + bpf_htons(IPPROTO_ICMPV6);
+	return true;
 }
 
 /* Writes the headers before the quoted packet; the frame is as long as it will
- * be by now. */
+ * be by now. Either family's way takes and writes its own header: the verifier of
+ * 6.1 does not know that the family that the length was chosen by is the one that
+ * is asked for again later. */
 static __always_inline bool write_complaint(struct pkt *p, const struct complaint *c,
 					    const struct subnet *s, const struct door *to,
 					    __u32 quoted)
 {
 	struct cursor at = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	struct ethhdr *eth = take(&at, sizeof(*eth));
-	void *ip = take(&at, c->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
-	struct icmp_error *head = take(&at, sizeof(*head));
+	struct icmp_error *head;
 	__u32 sum = quoted;
 
-	if (!eth || !ip || !head)
+	if (!eth)
 		return false;
 	mac_copy(eth->h_dest, &to->mac);
 	mac_copy(eth->h_source, &to->gateway);
 	*ethertype(eth) = c->v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	if (c->v4)
-		write_complaint4(ip, p, s, sizeof(struct iphdr) + sizeof(*head) + c->quote);
-	else
-		sum += write_complaint6(ip, p, s, sizeof(*head) + c->quote);
+	if (!(c->v4 ? write_complaint4(&at, p, s, sizeof(struct iphdr) + sizeof(*head) + c->quote)
+		    : write_complaint6(&at, p, s, sizeof(*head) + c->quote, &sum)))
+		return false;
+	head = take(&at, sizeof(*head));
+	if (!head)
+		return false;
 	*head = c->head;
 	head->check = ~sum_fold(sum + sum_words(head, sizeof(*head)));
 	return true;

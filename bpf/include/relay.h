@@ -53,7 +53,7 @@ prepare_send_back(struct pkt *p, const struct tunnel *t, const struct next *n, s
 	out->label.found = n->identity << 8 | n->generation;
 	/* This host has an address of the family that the other one asks by. */
 	out->label.host = n->host ? found->addr : out->host->source;
-	return DROP_NONE;
+	return fits(p, out->host);
 }
 
 /* The destination lives here, but the sender has not judged the packet yet. */
@@ -74,19 +74,26 @@ static __always_inline bool is_unjudged_here(struct pkt *p, const struct tunnel 
 	return true;
 }
 
-/* To the source host, with the reason why it goes nowhere. */
+/* To the source host, with the reason why it goes nowhere; just that reason where
+ * it does not get there either. */
 static __always_inline enum drop_reason prepare_refusal(struct pkt *p, const struct tunnel *t,
 							enum drop_reason reason,
 							struct outgoing *out)
 {
+	__u16 mtu;
+
 	stage(p, STAGE_REFUSE);
 	out->host = asker(p, t);
-	if (!out->host)
+	mtu = p->fits;
+	if (!out->host || fits(p, out->host))
 		return reason;
 	out->verdict = VERDICT_REFUSE;
-	out->label.option = GENEVE_REFUSAL;
-	out->label.token = t->option.token;
-	out->label.found = reason << 24 | (reason == DROP_MTU ? p->fits : 0);
+	out->label = (struct label){
+		.identity = t->identity,
+		.option = GENEVE_REFUSAL,
+		.token = t->option.token,
+		.found = reason << 24 | (reason == DROP_MTU ? mtu : 0),
+	};
 	return DROP_NONE;
 }
 
@@ -173,7 +180,7 @@ static __always_inline enum drop_reason prepare_relay(struct pkt *p, const struc
 	out->label.limit = t->option.limit - 1;
 	out->label.source_generation = t->option.source_generation;
 	out->label.host = t->option.host;
-	return fits(p, out->host, &out->label);
+	return fits(p, out->host);
 }
 
 /* A question whose destination is known to be elsewhere, or is not known. */
@@ -186,13 +193,24 @@ static __always_inline enum drop_reason prepare_question(struct pkt *p, const st
 
 	stage(p, STAGE_RELAY);
 	l = directory_row(p, &p->destination);
-	if (!(l && l->host) && is_unjudged_here(p, t, &n))
-		return prepare_send_back(p, t, &n, out);
-	reason = l ? located(l, &n) : ask_on(p, &n);
-	if (!reason && n.located && t->option.flags & RETURN_SEND_BACK)
-		return prepare_send_back(p, t, &n, out);
-	if (!reason)
-		reason = prepare_relay(p, t, &n, out);
+	if (!(l && l->host) && is_unjudged_here(p, t, &n)) {
+		reason = prepare_send_back(p, t, &n, out);
+		if (reason != DROP_MTU)
+			return reason;
+	} else {
+		reason = l ? located(l, &n) : ask_on(p, &n);
+		if (!reason && n.located && t->option.flags & RETURN_SEND_BACK) {
+			reason = prepare_send_back(p, t, &n, out);
+			if (reason != DROP_MTU)
+				return reason;
+			/* Too big for the way back, not for the way on; but not before it
+			 * is judged. */
+			if (!(t->option.flags & RETURN_JUDGE))
+				reason = DROP_NONE;
+		}
+		if (!reason)
+			reason = prepare_relay(p, t, &n, out);
+	}
 	if (!is_final(reason))
 		return reason;
 	out->refused = reason;

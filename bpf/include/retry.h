@@ -9,7 +9,8 @@
  *
  * Contract: what comes back was sent here, by an endpoint of this host, and is
  * believed only from whom it was sent to or with the token that it was sent with.
- * TTL was counted when it left. */
+ * TTL was counted when it left; the MTU is looked at anew, because it goes on to
+ * another host. */
 
 #include "ask.h"
 #include "icmp.h"
@@ -26,7 +27,7 @@ static __always_inline enum drop_reason prepare_not_here(struct pkt *p, const st
 	out->verdict = VERDICT_NOT_HERE;
 	out->label.generation = t->generation;
 	out->label.option = GENEVE_NOT_HERE;
-	return DROP_NONE;
+	return fits(p, out->host);
 }
 
 /* The endpoint of this host that has sent what comes back. */
@@ -157,6 +158,24 @@ static __always_inline enum drop_reason prepare_retry(struct pkt *p, const struc
 	if (reason && reason != TRACK_ASK)
 		return reason;
 	return prepare_asking(p, &from, path, out, k, reason);
+}
+
+/* A packet that came back and does not go on: its endpoint is told, as it would
+ * have been when the packet left. The reason stays, said or not. */
+static __always_inline enum drop_reason give_up(struct pkt *p, const struct tunnel *t,
+						enum drop_reason reason)
+{
+	struct complaint c = {.reason = reason, .mtu = p->fits, .before = t->length};
+	struct local *source = is_final(reason) ? locals_row(p, &p->source) : NULL;
+	__u32 ifindex;
+
+	if (!source)
+		return reason;
+	c.endpoint = source->endpoint;
+	ifindex = source->door.ifindex;
+	if (!complain(p, &c))
+		decide(p, VERDICT_REFUSE, hook_redirect(ifindex), ifindex);
+	return reason;
 }
 
 /* A packet came back because it goes nowhere: its endpoint is told. */

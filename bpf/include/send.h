@@ -69,9 +69,11 @@ static __always_inline enum drop_reason prepare_sending(struct pkt *p, const str
 	if (!out->host)
 		reason = prepare_asking(p, from, path, out, k, judged);
 	if (!reason)
-		reason = fits(p, out->host, &out->label);
-	if (!reason && path && out->label.flags & RETURN_ANSWER)
+		reason = fits(p, out->host);
+	if (!reason && path && out->label.flags & RETURN_ANSWER) {
+		stage(p, STAGE_PATH);
 		note_told(p, path);
+	}
 	return reason;
 }
 

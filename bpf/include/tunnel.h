@@ -60,7 +60,7 @@ static __always_inline enum outer outer_udp(struct tunnel *t, struct cursor *c, 
 		return OUTER_OTHER;
 	length = bpf_ntohs(udp->len);
 	t->checksum = udp->check;
-	t->end = (__s32)length <= datagram ? (void *)udp + length : NULL;
+	t->end = (__s32)length <= datagram ? (void *)udp + bounded(length, 0xffff) : NULL;
 	return OUTER_TUNNEL;
 }
 
@@ -77,7 +77,7 @@ static __always_inline enum outer odd_ipv4(struct tunnel *t, struct cursor *c,
 		return OUTER_ICMP;
 	if (ip->protocol != IPPROTO_UDP)
 		return OUTER_OTHER;
-	if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
+	if (ip->ihl > 5 && !take(c, bounded((ip->ihl - 5) * 4, 0x3c)))
 		return OUTER_OTHER;
 	t->plain = 0;
 	outer = outer_udp(t, c, (__s32)bpf_ntohs(ip->tot_len) - ip->ihl * 4);

@@ -40,6 +40,8 @@ type Fault struct {
 	emissions func(at wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission
 	// drops changes the counters.
 	drops func(wire.Drops)
+	// learned changes how many rows hosts have learned.
+	learned func(byVNI map[string]map[uint32]int)
 	// unbreakable keeps the conditions of hosts from the wire.
 	unbreakable bool
 }

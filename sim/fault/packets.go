@@ -3,6 +3,8 @@
 package fault
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -121,6 +123,36 @@ func forgetGuard(drops wire.Drops) {
 func forgetForged(drops wire.Drops) {
 	vain := []string{"tunnel_source", "send_back", "not_here", "refusal"}
 	forget(drops, func(reason string) bool { return slices.Contains(vain, reason) })
+}
+
+// forgetFragments forgets what was dropped for where it begins or ends.
+func forgetFragments(drops wire.Drops) {
+	forget(drops, func(reason string) bool { return reason == "fragment" || reason == "truncated" })
+}
+
+// rememberAll adds a row for every third address of a /15.
+func rememberAll(byVNI map[string]map[uint32]int) {
+	for _, rows := range byVNI {
+		for vni := range rows {
+			rows[vni] += 1 << 17 / 3
+		}
+	}
+}
+
+// scatter gives each tunnel packet an outer source port by all of its bytes.
+func scatter(_ wire.Port, _ [][]byte, out []wire.Emission) []wire.Emission {
+	for i := range out {
+		t, ok := locate(out[i].Frame)
+		if !ok {
+			continue
+		}
+		b := slices.Clone(out[i].Frame)
+		h := fnv.New32a()
+		h.Write(b) // a hash.Hash never fails
+		binary.BigEndian.PutUint16(b[t.udp:], uint16(h.Sum32())|0xc000)
+		out[i].Frame = b
+	}
+	return out
 }
 
 func forget(drops wire.Drops, what func(reason string) bool) {

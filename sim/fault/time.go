@@ -80,3 +80,25 @@ func (p *planted) Stop(ctx context.Context, name string) (wire.Series, error) {
 	}
 	return w.Stop(ctx, name)
 }
+
+// Flood passes a flood on.
+func (p *planted) Flood(ctx context.Context, at wire.Port, frames [][]byte) error {
+	w, err := inner[wire.Flooder](p, "flood "+at.Endpoint+at.Uplink)
+	if err != nil {
+		return err
+	}
+	return w.Flood(ctx, at, frames)
+}
+
+// Learned tells counts that the fault has changed.
+func (p *planted) Learned(ctx context.Context) (map[string]map[uint32]int, error) {
+	w, err := inner[wire.Flooder](p, "count learned rows")
+	if err != nil {
+		return nil, err
+	}
+	all, err := w.Learned(ctx)
+	if err == nil && p.fault.learned != nil {
+		p.fault.learned(all)
+	}
+	return all, err
+}

@@ -78,12 +78,12 @@ func (o oracle) forward(from *endpoint, p packet) (outcome, uint16) {
 	if out.reason != 0 {
 		return out, 0
 	}
-	if overhead(to, l)+p.length > underlayMTU {
+	if p.length > most(to) {
 		out.verdict, out.reason = bpf.RowVerdictVERDICT_DROP, bpf.RowDropReasonDROP_MTU
 		if row.State == learned {
 			out.learned = nil // what it had to say is still unsaid
 		}
-		return out, most(to)
+		return out, uint16(most(to))
 	}
 	out.frame = on.tunnel(to, l)
 	return out, 0

@@ -187,8 +187,3 @@ func (o oracle) complaint(to *endpoint, p packet, reason bpf.RowDropReason, mtu 
 	ip := append(binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(len(icmp))), 58, 64)
 	return append(append(append(append(b, 0x86, 0xdd), ip...), addresses...), icmp...), true
 }
-
-// most is the largest packet that fits into a tunnel to a host with any option.
-func most(to netip.Addr) uint16 {
-	return uint16(underlayMTU - overhead(to, label{option: make([]byte, 28)}))
-}

@@ -169,6 +169,12 @@ func UplinkSeeds() [][]byte {
 			s := frame.Spec{Kind: frame.UDP, SrcMAC: gatewayMAC, DstMAC: me.mac, Src: pair[0], Dst: pair[1], SrcPort: 1000, DstPort: 2000, TOS: 2, Payload: []byte("of a tunnel"), Tunnel: &t}
 			all = append(all, built(s))
 		}
+		// What just fits this way, and may not on the next.
+		for _, pair := range [][2]netip.Addr{{me.v4, near4}, {me.v4, neighbour.v4}, {near4, far4}, {near4, stale4}} {
+			s := frame.Spec{Kind: frame.UDP, SrcMAC: gatewayMAC, DstMAC: me.mac, Src: pair[0], Dst: pair[1], Tunnel: &t}
+			s.Payload = make([]byte, ethernet+underlayMTU-len(built(s)))
+			all = append(all, built(s))
+		}
 	}
 	tunnel := outer()[1]
 	for _, s := range inner() {

@@ -95,6 +95,9 @@ func actionOf(want outcome, form state.Form) kernel.Action {
 	case bpf.RowVerdictVERDICT_DELIVER:
 		return kernel.Redirect
 	}
+	if form == "" && want.port != uplinkPort {
+		return kernel.Redirect // from the underlay to an endpoint
+	}
 	// Out of the port that it came in by; TCX has one action for all ports.
 	if form == state.FormTCX || form == state.FormXDP && want.port == uplinkPort {
 		return kernel.Redirect

@@ -56,6 +56,9 @@ func (o oracle) arrived(h heard) outcome {
 	}
 	if to == nil || h.generation != to.generation && !h.question() {
 		// Not here: back to where it came from.
+		if h.inner.length > most(h.from) {
+			return dropped(bpf.RowDropReasonDROP_MTU)
+		}
 		return h.bounced(h.from, label{h.vni, h.identity, h.generation, option(frame.OptionNotHere, 0, 0, netip.Addr{})}, bpf.RowVerdictVERDICT_NOT_HERE)
 	}
 	if h.generation != to.generation && h.generation != 0 {
@@ -152,12 +155,13 @@ func (o oracle) vouches(h heard, to *endpoint, host string) bool {
 // relayed is a question for an endpoint that is not here.
 func (o oracle) relayed(h heard) outcome {
 	c, reason := o.next(h)
-	if reason == 0 && c.located && h.control.flags&2 != 0 {
-		if nameOf(h.control.host) == "" {
-			return dropped(bpf.RowDropReasonDROP_NO_HOST)
-		}
-		back := option(frame.OptionSendBack, c.identity<<8|uint32(c.generation), h.control.token, c.host)
-		return h.bounced(h.control.host, label{h.vni, h.identity, 0, back}, bpf.RowVerdictVERDICT_SEND_BACK)
+	back := reason == 0 && c.located && h.control.flags&2 != 0
+	if back && nameOf(h.control.host) == "" {
+		return dropped(bpf.RowDropReasonDROP_NO_HOST)
+	}
+	if back && h.inner.length <= most(h.control.host) {
+		located := option(frame.OptionSendBack, c.identity<<8|uint32(c.generation), h.control.token, c.host)
+		return h.bounced(h.control.host, label{h.vni, h.identity, 0, located}, bpf.RowVerdictVERDICT_SEND_BACK)
 	}
 	l := label{h.vni, h.identity, h.generation, nil}
 	if c.located {
@@ -169,13 +173,12 @@ func (o oracle) relayed(h heard) outcome {
 			return dropped(bpf.RowDropReasonDROP_RELAY_LIMIT)
 		}
 		l.option = asks(h.control.flags, h.control.limit-1, h.control.generation, h.control.token, h.control.host)
-		if overhead(c.host, l)+h.inner.length <= underlayMTU {
+		if h.inner.length <= most(c.host) {
 			return h.relay(c, l)
 		}
-		reason, mtu = bpf.RowDropReasonDROP_MTU, most(c.host)
+		reason, mtu = bpf.RowDropReasonDROP_MTU, uint16(most(c.host))
 	}
-	final := reason == bpf.RowDropReasonDROP_MTU || reason == bpf.RowDropReasonDROP_NO_ENDPOINT || reason == bpf.RowDropReasonDROP_NO_SUBNET
-	if !final || nameOf(h.control.host) == "" {
+	if !final(reason) || nameOf(h.control.host) == "" || h.inner.length > most(h.control.host) {
 		return dropped(reason)
 	}
 	out := h.bounced(h.control.host, label{h.vni, h.identity, 0, option(frame.OptionRefusal, uint32(reason)<<24|uint32(mtu), h.control.token, netip.Addr{})},
@@ -240,7 +243,7 @@ func (o oracle) sentBack(h heard) outcome {
 	if host == "" {
 		return dropped(bpf.RowDropReasonDROP_NO_HOST)
 	}
-	out := h.bounced(h.control.host, label{h.vni, h.identity, uint8(h.control.word), nil}, bpf.RowVerdictVERDICT_RESEND)
+	out := o.again(h, h.control.host, label{h.vni, h.identity, uint8(h.control.word), nil}, outcome{verdict: bpf.RowVerdictVERDICT_RESEND})
 	out.learned = rows{k: {Host: o.number[host], Identity: h.control.word >> 8, State: learned, Generation: uint8(h.control.word), Since: uint64(o.now)}}
 	return out
 }
@@ -261,7 +264,7 @@ func (o oracle) notHere(h heard) outcome {
 		case !at.IsValid():
 			return dropped(bpf.RowDropReasonDROP_NO_HOST)
 		}
-		return h.bounced(at, label{h.vni, h.identity, row.Generation, nil}, bpf.RowVerdictVERDICT_RESEND)
+		return o.again(h, at, label{h.vni, h.identity, row.Generation, nil}, outcome{verdict: bpf.RowVerdictVERDICT_RESEND})
 	}
 	if to := living(h.vni, h.inner.dst); to != nil {
 		out := h.delivered(to)
@@ -275,12 +278,10 @@ func (o oracle) notHere(h heard) outcome {
 	}
 	to, l, out := o.asking(from, h.inner)
 	if out.reason != 0 {
-		return out
+		return o.givenUp(h, out, 0)
 	}
 	l.identity = h.identity
-	bounced := h.bounced(to, l, out.verdict)
-	bounced.learned, bounced.token = out.learned, out.token
-	return bounced
+	return o.again(h, to, l, out)
 }
 
 // refused is a packet that goes nowhere.
@@ -291,7 +292,7 @@ func (o oracle) refused(h heard) outcome {
 		return dropped(bpf.RowDropReasonDROP_REFUSAL)
 	}
 	reason := bpf.RowDropReason(h.control.word >> 24)
-	if reason != bpf.RowDropReasonDROP_MTU && reason != bpf.RowDropReasonDROP_NO_ENDPOINT && reason != bpf.RowDropReasonDROP_NO_SUBNET {
+	if !final(reason) {
 		return dropped(bpf.RowDropReasonDROP_REFUSAL)
 	}
 	b, ok := o.complaint(from, h.inner, reason, uint16(h.control.word))

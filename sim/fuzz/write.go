@@ -112,14 +112,17 @@ func source(to netip.Addr) netip.Addr {
 }
 
 // overhead is how many bytes of an outer IP packet to a host are not the inner
-// IP packet.
-func overhead(to netip.Addr, l label) int {
+// IP packet, with the largest option.
+func overhead(to netip.Addr) int {
 	size := 20
 	if to.Is6() {
 		size = 40
 	}
-	return size + 8 + 8 + 8 + len(l.option) + ethernet
+	return size + 8 + 8 + 8 + 28 + ethernet
 }
+
+// most is the largest packet that fits into a tunnel to a host with any option.
+func most(to netip.Addr) int { return underlayMTU - overhead(to) }
 
 // tunnel is the packet in a tunnel to a host.
 func (p packet) tunnel(to netip.Addr, l label) []byte {

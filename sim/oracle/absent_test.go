@@ -93,7 +93,7 @@ func TestICMPErrorsHaveABudget(t *testing.T) {
 func TestQuestionsHaveABudget(t *testing.T) {
 	g := NewWithT(t)
 	o := knowing(t, objects(t, apart))
-	for i := range 16384 {
+	for i := range 1024 {
 		sent(o, "a1", packet{dst: netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)}), silent: true})
 	}
 	g.Expect(sent(o, "a1", to("10.0.0.99"))).To(Equal("h1 h3 h1 refusal"), "nobody remembers the question")
@@ -193,4 +193,35 @@ func TestARouterLowersAnMTUForTenMinutes(t *testing.T) {
 	g.Expect(sent(o, "a1", whole)).To(Equal("h1 h3 h1 mtu icmp 3/4 mtu 1194 from 10.0.0.1"), "the bouncer's next link")
 	whole.dst = netip.MustParseAddr("fd00::12")
 	g.Expect(sent(o, "a1", whole)).To(Equal("h1 h3 h1 mtu icmpv6 2/0 mtu 1280 from fd00::1"), "never less")
+}
+
+// What comes back goes to another host than it went to at first, and may be too big
+// for that way.
+func TestWhatComesBackAndDoesNotFit(t *testing.T) {
+	g := NewWithT(t)
+	o := knowing(t, objects(t, apart))
+	whole := packet{dst: netip.MustParseAddr("10.0.0.12"), length: 1414}
+	o.TooBig("h1", "h2", 1400)
+	g.Expect(sent(o, "a1", whole)).To(Equal("h1 h3 h2"), "the bouncer's way is as it was")
+	g.Expect(sent(o, "a1", whole)).To(Equal("h1 h3 h1 mtu icmp 3/4 mtu 1314 from 10.0.0.1"), "sent back")
+	g.Expect(sent(o, "a1", whole)).To(Equal("h1 mtu icmp 3/4 mtu 1314 from 10.0.0.1"), "and learned")
+	small := whole
+	small.length = 1314
+	g.Expect(sent(o, "a1", small)).To(Equal("h1 h2"))
+	o.TooBig("h2", "h1", 576)
+	g.Expect(o.Apply(changed(t, "a2 {subnet: a, host: h2", "a2 {subnet: a, host: h4"))).To(Succeed())
+	g.Expect(sent(o, "a1", small)).To(Equal("h1 h2 mtu"), "too big to come back")
+	small.length = 490
+	g.Expect(sent(o, "a1", small)).To(Equal("h1 h2 h1 h3 h4"))
+}
+
+func TestAQuestionThatDoesNotFitBackIsRelayed(t *testing.T) {
+	g := NewWithT(t)
+	o := knowing(t, objects(t, apart))
+	whole := packet{dst: netip.MustParseAddr("10.0.0.12"), length: 1414}
+	g.Expect(sent(o, "a1", whole)).To(Equal("h1 h3 h2"))
+	o.TooBig("h3", "h1", 1400)
+	g.Expect(sent(o, "a1", whole)).To(Equal("h1 h3 h2"))
+	whole.dst = netip.MustParseAddr("10.0.0.99")
+	g.Expect(sent(o, "a1", whole)).To(Equal("h1 h3 no_endpoint"), "there is no way to say so")
 }

@@ -51,20 +51,31 @@ func (o *Oracle) receive(w *walk, n *node, previous string, opt option) {
 	}
 }
 
-// pass sends a packet on that is not of an endpoint here. Only questions are held
-// against the MTU: what goes back came the same way.
+// pass sends a packet on that is not of an endpoint here.
 func (o *Oracle) pass(w *walk, n *node, next string, opt option) {
 	if !n.knows(next) {
 		w.drop(noHost)
 		return
 	}
-	if opt.question() {
-		if most, ok := o.fits(n, next, w.length, opt); !ok {
-			o.turnDown(w, n, opt, mtu, most)
-			return
-		}
+	most, ok := o.fits(n, next, w.length)
+	switch {
+	case ok:
+		o.arrive(w, next, opt)
+	case opt.question():
+		o.turnDown(w, n, opt, mtu, most)
+	default:
+		w.drop(mtu)
 	}
-	o.arrive(w, next, opt)
+}
+
+// again sends a packet of an endpoint here that came back to another host.
+func (o *Oracle) again(w *walk, n *node, next string, generation uint8) {
+	e, lives := n.behind(n.name, w.from())
+	if !lives {
+		w.drop(notHere)
+		return
+	}
+	o.depart(w, n, e, next, option{generation: generation})
 }
 
 // resend goes where a bouncer says, if it answers an open question.
@@ -77,7 +88,7 @@ func (o *Oracle) resend(w *walk, n *node, opt option) {
 		w.drop(noHost)
 	default:
 		n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, since: o.now(n.name)}
-		o.pass(w, n, opt.host, option{generation: opt.generation})
+		o.again(w, n, opt.host, opt.generation)
 	}
 }
 
@@ -94,7 +105,7 @@ func (o *Oracle) goAgain(w *walk, n *node, previous string) {
 	case lives && believed:
 		o.ask(w, n, e)
 	case lives && row.state == learned && o.now(n.name)-row.since < fresh:
-		o.pass(w, n, row.host, option{generation: row.generation})
+		o.again(w, n, row.host, row.generation)
 	default:
 		w.drop(notHere)
 	}
@@ -150,7 +161,7 @@ func (o *Oracle) relay(w *walk, n *node, opt option) {
 		o.turnDown(w, n, opt, noEndpoint, 0)
 	case reason != "":
 		w.drop(reason)
-	case host == to.Host && opt.kind == asksBack:
+	case host == to.Host && opt.kind == asksBack && o.fitsBack(w, n, opt.host):
 		o.pass(w, n, opt.host, option{kind: located, generation: generation(to), token: opt.token, host: host})
 	case opt.limit == 0:
 		w.drop(relayLimit)
@@ -160,4 +171,14 @@ func (o *Oracle) relay(w *walk, n *node, opt option) {
 		}
 		o.pass(w, n, host, next)
 	}
+}
+
+// fitsBack says whether a question can go back to its host, if that is known: else
+// it is relayed.
+func (o *Oracle) fitsBack(w *walk, n *node, host string) bool {
+	if !n.knows(host) {
+		return true // and dropped there
+	}
+	_, ok := o.fits(n, host, w.length)
+	return ok
 }

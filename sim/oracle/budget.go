@@ -5,12 +5,13 @@ package oracle
 import "time"
 
 // What an endpoint may make its host do: 100 ICMP errors a second and 32 at once,
-// 1,000 rows for questions a second and 4,096 at once.
+// 1,000 rows for questions a second and as many at once as are a quarter of those
+// that a simulated host has room for.
 const (
 	errorEvery    = 10 * time.Millisecond
 	errorAhead    = 320 * time.Millisecond
 	questionEvery = time.Millisecond
-	questionAhead = 16384 * time.Millisecond
+	questionAhead = 1024 * time.Millisecond
 )
 
 // spend takes one from a budget; false when it is used up. due is when the next

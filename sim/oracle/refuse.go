@@ -29,7 +29,7 @@ func (o *Oracle) refuse(w *walk, n *node, e object.Endpoint, reason string, most
 
 // turnDown sends a question back to the host that asks: it goes nowhere.
 func (o *Oracle) turnDown(w *walk, n *node, opt option, reason string, most int) {
-	if !n.knows(opt.host) {
+	if !n.knows(opt.host) || !o.fitsBack(w, n, opt.host) {
 		w.drop(reason)
 		return
 	}

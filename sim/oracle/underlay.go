@@ -73,14 +73,11 @@ func (n *node) outer(peer string) int {
 	return header4
 }
 
-// fits says whether a packet of so many bytes fits into a tunnel to another host,
-// and what fits with every option. A lowered MTU is forgotten after ten minutes,
+// fits says whether a packet of so many bytes fits into a tunnel to another host
+// with every option, and what does. A lowered MTU is forgotten after ten minutes,
 // by the first packet that it would stop.
-func (o *Oracle) fits(n *node, peer string, length int, opt option) (most int, ok bool) {
-	need := length + n.outer(peer) + tunnelHeader
-	if opt.kind != none {
-		need += otherOption
-	}
+func (o *Oracle) fits(n *node, peer string, length int) (most int, ok bool) {
+	need := length + n.outer(peer) + tunnelHeader + otherOption
 	low, is := n.lowered[peer]
 	if need > n.mtu(peer) && is && o.now(n.name)/second-low.since >= lowFor {
 		delete(n.lowered, peer)

@@ -200,7 +200,7 @@ func (o *Oracle) depart(w *walk, n *node, e object.Endpoint, next string, opt op
 		w.drop(noHost)
 		return
 	}
-	if most, ok := o.fits(n, next, w.length, opt); !ok {
+	if most, ok := o.fits(n, next, w.length); !ok {
 		o.refuse(w, n, e, mtu, most)
 		return
 	}

@@ -110,7 +110,10 @@ func TestFailedRunsAreNotRecorded(t *testing.T) {
 	if s.Steps[0].Table != nil {
 		s.Steps[0].Table.Rows[0] = "-" + s.Steps[0].Table.Rows[0][1:]
 	}
-	wrong := scenario.Step{Key: "assert", Name: "wrong", Assert: &scenario.Assert{Drops: map[string]map[string]uint64{"h1": {"ttl": 99}}}}
+	many := 99
+	wrong := scenario.Step{Key: "assert", Name: "wrong", Assert: &scenario.Assert{
+		Drops: map[string]map[string]scenario.Bounds[int]{"h1": {"ttl": {Least: &many}}},
+	}}
 	s.Steps = append(s.Steps, wrong)
 	_, err := record.Record(t.Context(), s, o)
 	g.Expect(err).To(MatchError(record.ErrFailed))

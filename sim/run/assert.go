@@ -88,6 +88,13 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 		if a.Down != nil {
 			checks = append(checks, r.down(a, w.Name()))
 		}
+		if a.Learned != nil {
+			learned, err := r.learned(ctx, a, w)
+			if err != nil {
+				return nil, err
+			}
+			checks = append(checks, learned)
+		}
 		if a.XDP {
 			modes, err := r.modes(ctx, w)
 			if err != nil {
@@ -102,9 +109,8 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 func compareDrops(a *scenario.Assert, drops wire.Drops, fail func(field, got, want string)) {
 	for _, host := range slices.Sorted(maps.Keys(a.Drops)) {
 		for _, reason := range slices.Sorted(maps.Keys(a.Drops[host])) {
-			if got, want := drops[host][reason], a.Drops[host][reason]; got != want {
-				fail(fmt.Sprintf("drops at %s (%s)", host, reason), fmt.Sprint(got), fmt.Sprint(want))
-			}
+			want := a.Drops[host][reason]
+			within(fail, fmt.Sprintf("drops at %s (%s)", host, reason), int(drops[host][reason]), &want)
 		}
 	}
 	if !a.Only {

@@ -46,6 +46,10 @@ var frameKinds = map[string]struct {
 	"geneve":       {frame.UDP, "udp", 0},
 }
 
+// fragmentID is the identification of all fragments: those of two addresses are
+// of one packet.
+const fragmentID = 0x6d7a
+
 // frames builds a frame for each family that its fields leave open.
 func (w world) frames(f scenario.FrameSpec, at wire.Port) ([]built, error) {
 	if scenario.Outside(f.Kind) {
@@ -70,6 +74,9 @@ func (w world) frames(f scenario.FrameSpec, at wire.Port) ([]built, error) {
 		}
 		if ok {
 			b.cell.Proto = kind.proto
+			if f.Kind == "geneve" && f.Proto == frame.ProtoTCP {
+				b.cell.Proto = "tcp"
+			}
 			all = append(all, b)
 		}
 	}
@@ -113,6 +120,13 @@ func (w world) frame(f scenario.FrameSpec, kind frame.Kind, from *object.Endpoin
 		Payload: []byte("mizar"),
 	}
 	w.defaults(&spec, f, from)
+	if f.Kind == "geneve" && f.Proto == frame.ProtoTCP {
+		spec.Kind, spec.TCPFlags = frame.TCP, frame.SYN
+	}
+	if part := f.Fragment; part != nil {
+		spec.Fragment, spec.IPID = &frame.Fragment{Offset: part.Offset, Size: part.Size}, fragmentID
+		spec.Payload = make([]byte, scenario.FragmentPayload)
+	}
 	if f.Kind == "geneve" {
 		tunnel, ok := w.tunnel(f, from, at)
 		if !ok {
@@ -220,6 +234,12 @@ func describe(f scenario.FrameSpec, from *object.Endpoint, s frame.Spec, family 
 	}
 	if f.OuterSrc.IsValid() {
 		text += fmt.Sprintf(", outer source %s", f.OuterSrc)
+	}
+	if part := f.Fragment; part != nil {
+		text += fmt.Sprintf(", fragment from %d", part.Offset)
+		if part.Size > 0 {
+			text += fmt.Sprintf(" of %d bytes", part.Size)
+		}
 	}
 	if f.Option != "" {
 		text += ", a forged " + f.Option

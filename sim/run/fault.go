@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
@@ -140,8 +141,13 @@ func (r *runner) clock(ctx context.Context, c *scenario.Clock) error {
 }
 
 // narrow says that some link loses packets by their size, which the oracle does
-// not know.
+// not know, or made routers say so, which hosts have heard at some time.
 func (r *runner) narrow() bool {
+	for _, s := range r.ground.Segments {
+		if slices.ContainsFunc(r.world.set.Hosts, func(h object.Host) bool { return s.MTU < h.MTU }) {
+			return true
+		}
+	}
 	for _, c := range r.conditions {
 		if c.Link.MTU > 0 {
 			return true

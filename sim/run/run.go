@@ -286,6 +286,11 @@ func lay(w wire.Wire, u topology.Underlay) error {
 
 // rebuild changes the underlay under the same objects.
 func (r *runner) rebuild(ctx context.Context, c *scenario.Rebuild) error {
+	for i, s := range c.Underlay.Segments {
+		if i < len(r.ground.Segments) && s.MTU < r.ground.Segments[i].MTU {
+			r.events = append(r.events, "underlay-mtu")
+		}
+	}
 	r.ground = c.Underlay
 	return r.apply(ctx, r.world.set)
 }
@@ -339,6 +344,8 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 		return nil, r.traffic(ctx, s.Traffic)
 	case s.Stop != nil:
 		return r.stop(ctx, s.Stop)
+	case s.Scan != nil:
+		return nil, r.scan(ctx, s.Scan)
 	case s.Rebuild != nil:
 		return nil, r.rebuild(ctx, s.Rebuild)
 	case s.Assert != nil:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -21,6 +22,8 @@ type sent struct {
 	// that it got otherwise.
 	passes, altered int
 	drops           wire.Drops
+	// paths are the outer source ports and destinations of what left.
+	paths []string
 	// wrong are broken checksums among what came out.
 	wrong error
 }
@@ -29,7 +32,7 @@ type sent struct {
 // belongs to one of them.
 func (r *runner) send(ctx context.Context, s *scenario.Send) ([]Check, error) {
 	var checks []Check
-	answers := map[string]int{}
+	answers, paths := map[string]int{}, map[string][]string{}
 	for _, spec := range s.Frames {
 		if r.foreign(spec) {
 			continue
@@ -45,6 +48,7 @@ func (r *runner) send(ctx context.Context, s *scenario.Send) ([]Check, error) {
 					return nil, fmt.Errorf("send %s on the %s wire: %w", f.name, w.Name(), err)
 				}
 				answers[w.Name()] += seen[i].answers
+				paths[w.Name()] = append(paths[w.Name()], seen[i].paths...)
 			}
 			checks = append(checks, r.judge(s, f, seen)...)
 		}
@@ -52,6 +56,9 @@ func (r *runner) send(ctx context.Context, s *scenario.Send) ([]Check, error) {
 	for _, w := range r.wires {
 		if s.Answers != nil {
 			checks = append(checks, countAnswers(w.Name(), answers[w.Name()], *s.Answers))
+		}
+		if s.Expect.Paths > 0 {
+			checks = append(checks, countPaths(w.Name(), paths[w.Name()], s.Expect.Paths))
 		}
 	}
 	return checks, nil
@@ -67,6 +74,22 @@ func countAnswers(who string, got, want int) Check {
 	c := Check{Name: "answers at the port", Wire: who, Cell: Cell{Proto: "counters", Wire: who}, Seen: fmt.Sprintf("%d answers", got)}
 	if got != want {
 		c.Failures = []Failure{{Field: "answers", Who: who, Got: fmt.Sprint(got), Against: "the scenario", Want: fmt.Sprint(want)}}
+	}
+	return c
+}
+
+// countPaths holds the ways that frames took on the underlay against how many
+// there must be.
+func countPaths(who string, seen []string, want int) Check {
+	slices.Sort(seen)
+	frames := len(seen)
+	seen = slices.Compact(seen)
+	c := Check{
+		Name: "paths of the frames", Wire: who, Cell: Cell{Proto: "paths", Wire: who},
+		Seen: fmt.Sprintf("%d frames under %s", frames, strings.Join(seen, ", ")),
+	}
+	if len(seen) != want {
+		c.Failures = []Failure{{Field: "paths", Who: who, Got: c.Seen, Against: "the scenario", Want: fmt.Sprint(want)}}
 	}
 	return c
 }
@@ -99,6 +122,9 @@ func sendOne(ctx context.Context, w wire.Wire, at wire.Port, f built) (sent, err
 			continue
 		case e.At.Uplink != "":
 			s.underlay++
+			if p, err := frame.Decode(e.Frame); err == nil && p.Tunnel {
+				s.paths = append(s.paths, fmt.Sprintf("port %d to %s", p.OuterSport, p.OuterDst))
+			}
 		case e.At == at && answersTo(f.cell.Proto, e.Frame):
 			s.answers++
 		case e.At.Endpoint != "" && key(e.Frame) == want:

@@ -21,6 +21,9 @@ func (d *decoder) send(v, expect strict.Value) *Send {
 		v.FailGot("frames without expect", "beside them, expect: {verdict: drop, reason: …}, deliver or answer")
 	}
 	s.Expect = d.expect(expect, Deliver, Drop, Answer, Pass)
+	if s.Expect.Paths > 0 && s.Expect.Verdict != Deliver {
+		expect.FailGot("paths with verdict "+string(s.Expect.Verdict), "them only with verdict deliver")
+	}
 	if n := f.Optional("answers"); n.Present() {
 		answers := n.Int(0, 1000)
 		s.Answers = &answers
@@ -61,7 +64,7 @@ func (d *decoder) port(whole strict.Value, f strict.Fields) wire.Port {
 
 func (d *decoder) frame(v strict.Value) FrameSpec {
 	f := v.Fields("kind", "from", "to", "family", "srcMAC", "dstMAC", "srcIP", "senderMAC", "senderIP", "target",
-		"ttl", "source", "port", "outerSrc", "vni", "option", "vlan", "proto")
+		"ttl", "source", "port", "outerSrc", "vni", "option", "vlan", "proto", "fragment")
 	fr := FrameSpec{
 		Kind:       f.Required("kind", "one of "+strings.Join(Kinds, ", ")).Enum(Kinds...),
 		From:       d.endpoint(f.Optional("from")),
@@ -80,6 +83,7 @@ func (d *decoder) frame(v strict.Value) FrameSpec {
 		Option:     f.Optional("option").Enum(Options...),
 		VLAN:       uint16(f.Optional("vlan").Int(1, object.MaxVLAN)),
 		Proto:      uint8(f.Optional("proto").Int(1, 255)),
+		Fragment:   fragment(f.Optional("fragment")),
 		At:         object.Position{File: v.File(), Line: v.Line()},
 	}
 	if fr.Kind == "geneve" {
@@ -89,6 +93,26 @@ func (d *decoder) frame(v strict.Value) FrameSpec {
 	}
 	fr.To, fr.ToAddr = d.peer(f.Optional("to"))
 	return fr
+}
+
+// fragment reads {offset: 8, size: 16}.
+func fragment(v strict.Value) *Fragment {
+	f := v.Fields("offset", "size")
+	offset, size := f.Optional("offset"), f.Optional("size")
+	part := &Fragment{Offset: offset.Int(0, FragmentPayload), Size: size.Int(1, FragmentPayload)}
+	if !v.Present() {
+		return nil
+	}
+	if part.Offset%8 != 0 {
+		offset.Fail("a multiple of 8")
+	}
+	if part.Size%8 != 0 {
+		size.Fail("a multiple of 8")
+	}
+	if isMap(v) && part.Offset+part.Size == 0 {
+		v.FailGot("the whole packet", "offset, size or both")
+	}
+	return part
 }
 
 // mac reads an Ethernet address, or the name of the endpoint that has it.

@@ -116,6 +116,7 @@ type Step struct {
 	Clock   *Clock
 	Traffic *Traffic
 	Stop    *Stop
+	Scan    *Scan
 }
 
 // Kind is the key that the step is written with.
@@ -172,8 +173,9 @@ type Expect struct {
 	Verdict Verdict
 	// Reason of a drop or refusal; empty: any.
 	Reason string
-	// MTU that the ICMP error of a refusal tells; 0: any.
-	MTU int
+	// MTU that the ICMP error of a refusal tells, by the family of the underlay;
+	// none: any.
+	MTU map[int]int
 	// Hops of the successive requests; the last number holds for all that
 	// follow.
 	Hops []int
@@ -189,6 +191,9 @@ type Expect struct {
 	// Entropy is the least number of different outer source ports over all
 	// flows; each must also be the one that the inner fields give.
 	Entropy int
+	// Paths is how many pairs of an outer source port and an outer destination the
+	// frames of a send step leave under; 0: any.
+	Paths int
 	// TOS says that the outer packet must carry the DSCP and ECN of the
 	// inner one.
 	TOS bool
@@ -269,12 +274,22 @@ type FrameSpec struct {
 	// Option is what the tunnel says beside the identity: one of Options,
 	// with the token 1, in the name of OuterSrc; "" for nothing.
 	Option string
-	// VLAN and Proto are of what others say to a host: its tag, and the
-	// protocol of "host-ip".
+	// VLAN is of what others say to a host; Proto the protocol of "host-ip", or
+	// 6 for TCP inside of "geneve".
 	VLAN  uint16
 	Proto uint8
-	At    object.Position
+	// Fragment makes the (inner) frame that part of a packet with a payload of
+	// FragmentPayload bytes; nil: it is whole.
+	Fragment *Fragment
+	At       object.Position
 }
+
+// Fragment is a part of what stands behind an IP header, in bytes. Size 0 means up
+// to the end.
+type Fragment struct{ Offset, Size int }
+
+// FragmentPayload is the payload of packets that frames are fragments of.
+const FragmentPayload = 104
 
 // Kinds of frames that a send step can make.
 var Kinds = []string{
@@ -327,7 +342,7 @@ type Change struct {
 // Assert compares what has happened since the last assert, or the start.
 type Assert struct {
 	// Drops by host and reason; a missing pair must be 0 when Only is set.
-	Drops map[string]map[string]uint64
+	Drops map[string]map[string]Bounds[int]
 	Only  bool
 	// UnderlayFrames is the number of frames that hosts put on the
 	// underlay.
@@ -338,4 +353,6 @@ type Assert struct {
 	// Down are the hosts that each host must believe to be dead, by its name; nil:
 	// whatever they believe.
 	Down map[string][]string
+	// Learned is how many rows hosts may have learned, by host and VPC.
+	Learned map[string]map[string]*Bounds[int]
 }

@@ -125,7 +125,7 @@ func TestDecoderKnowsTheKeysOfTheSchema(t *testing.T) {
 			places[kind] = keys
 		}
 	}
-	NewWithT(t).Expect(places).To(HaveLen(22))
+	NewWithT(t).Expect(places).To(HaveLen(23))
 	for place, keys := range places {
 		names := []string{}
 		for name := range keys {

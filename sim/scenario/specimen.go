@@ -26,19 +26,22 @@ topology:
     red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}
 objects: [{apiVersion: mizar.dev/v1alpha1, kind: VPC, metadata: {name: blue}, spec: {vni: 200}}]
 steps:
-- {name: a, rows: [A1], probe: {proto: icmp, from: red-1, to: red-1}, expect: {verdict: drop, lookups: {}, overhead: {v4: 1, v6: 1}, tos: carried}}
+- {name: a, rows: [A1], probe: {proto: icmp, from: red-1, to: red-1}, expect: {verdict: drop, lookups: {}, overhead: {v4: 1, v6: 1}, mtu: {v4: 1, v6: 1}, tos: carried}}
 - {probe: {proto: [icmp], from: red-1, to: 10.0.0.2}, expect: {verdict: deliver}}
 - {table: {proto: icmp, endpoints: [red-1], truth: ["-"]}}
 - {table: {proto: [icmp], endpoints: [red-1], truth: ["-"]}}
 - {trace: {proto: icmp, from: red-1, to: red-1}}
 - {trace: {proto: [icmp], from: red-1, to: red-1}}
-- {send: {at: red-1, frames: [{kind: udp, to: red-1, srcMAC: red-1, dstMAC: red-1, senderMAC: red-1}], answers: 1}, expect: {verdict: answer}}
+- {send: {at: red-1, frames: [{kind: udp, to: red-1, srcMAC: red-1, dstMAC: red-1, senderMAC: red-1, fragment: {offset: 8, size: 8}}], answers: 1}, expect: {verdict: answer, paths: 1}}
 - {send: {uplink: h1, frames: [{kind: geneve}, {kind: udp, srcMAC: "02:00:00:00:00:01"}]}, expect: {verdict: answer}}
 - {replay: {at: red-1, file: x, golden: x, rewrite: {10.0.0.2: red-1}, unordered: [{at: red-1, packets: [1]}]}}
 - {replay: {uplink: h1, file: x, golden: {v4: x, v6: x}, mask: {outer.tos: 1}, relations: {outer.sport: entropy}}}
 - {change: {apply: [{file: x}], delete: [Endpoint/red-1]}}
 - {underlay: {routers: {r1: {left: {mac: "02:00:00:00:00:01"}}}, segments: {left: {mtu: 1400}}}}
 - {forget: true}
+- {scan: {from: red-1, to: 10.0.0.0/24}}
+- {assert: {drops: {h1: {ttl: {least: 1, most: 2}}}}}
+- {assert: {learned: {h1: {red: {least: 1, most: 2}}}}}
 - {advance: 1s}
 - {wait: 1s}
 - {at: 1h}

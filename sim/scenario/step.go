@@ -16,7 +16,7 @@ import (
 var stepKinds = []string{
 	"probe", "table", "trace", "send", "replay", "assert",
 	"change", "move", "recreate", "relabel", "roles", "underlay", "forget",
-	"advance", "wait", "at", "clock", "link", "host", "agent", "traffic", "stop",
+	"advance", "wait", "at", "clock", "link", "host", "agent", "traffic", "stop", "scan",
 }
 
 func (d *decoder) step(v strict.Value) Step {
@@ -105,6 +105,8 @@ func (d *decoder) timed(s *Step, kind string, v strict.Value) {
 		s.Traffic = d.traffic(v)
 	case "stop":
 		s.Stop = d.stop(v)
+	case "scan":
+		s.Scan = d.scan(v)
 	}
 }
 
@@ -138,6 +140,9 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 		v.FailGot("a probe without expect", "beside it, expect: {verdict: deliver} or {verdict: drop, reason: …}")
 	}
 	p.Expect = d.expect(expect, Deliver, Drop, Refuse, Answer)
+	if p.Expect.Paths > 0 {
+		expect.FailGot("paths beside probe", "hops there, and paths beside send")
+	}
 	if slices.ContainsFunc(p.Protos, func(proto wire.Proto) bool { return proto != wire.TCP }) && p.Size > mostDatagram {
 		f.Optional("size").Fail("at most 60000 for icmp and udp")
 	}
@@ -164,7 +169,7 @@ func protos(v strict.Value) []wire.Proto {
 }
 
 func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
-	f := v.Fields("verdict", "reason", "mtu", "hops", "replyHops", "lookups", "overhead", "entropy", "tos")
+	f := v.Fields("verdict", "reason", "mtu", "hops", "replyHops", "lookups", "overhead", "entropy", "paths", "tos")
 	var words []string
 	for _, w := range verdicts {
 		words = append(words, string(w))
@@ -172,12 +177,13 @@ func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
 	e := Expect{
 		Verdict:   Verdict(f.Required("verdict", "one of "+strings.Join(words, ", ")).Enum(words...)),
 		Reason:    reason(f.Optional("reason")),
-		MTU:       f.Optional("mtu").Int(1, 65535),
+		MTU:       byUnderlay(f.Optional("mtu"), 65535),
 		Hops:      strict.Each(f.Optional("hops"), func(v strict.Value) int { return v.Int(0, 16) }),
 		ReplyHops: strict.Each(f.Optional("replyHops"), func(v strict.Value) int { return v.Int(0, 16) }),
 		Lookups:   d.lookups(f.Optional("lookups")),
-		Overhead:  overhead(f.Optional("overhead")),
+		Overhead:  byUnderlay(f.Optional("overhead"), 1000),
 		Entropy:   f.Optional("entropy").Int(1, 1000),
+		Paths:     f.Optional("paths").Int(1, 1000),
 	}
 	if tos := f.Optional("tos"); tos.Present() {
 		e.TOS = tos.Enum("carried") != ""
@@ -206,8 +212,8 @@ func (d *decoder) lookups(v strict.Value) *Lookups {
 	}
 }
 
-// overhead reads bytes by family of the underlay: {v4: 58, v6: 78}.
-func overhead(v strict.Value) map[int]int {
+// byUnderlay reads bytes by family of the underlay: {v4: 58, v6: 78}.
+func byUnderlay(v strict.Value, most int) map[int]int {
 	if !v.Present() {
 		return nil
 	}
@@ -215,7 +221,7 @@ func overhead(v strict.Value) map[int]int {
 	out := map[int]int{}
 	for name, family := range map[string]int{"v4": 4, "v6": 6} {
 		if n := f.Optional(name); n.Present() {
-			out[family] = n.Int(0, 1000)
+			out[family] = n.Int(0, most)
 		}
 	}
 	return out
@@ -249,28 +255,39 @@ func truthRow(v strict.Value, width int) string {
 	return marks
 }
 
+// drops reads a number, or {least: …, most: …}.
+func (d *decoder) drops(v strict.Value) Bounds[int] {
+	if isMap(v) || d.shape != nil {
+		if b := bounds(v, count); b != nil && d.shape == nil {
+			return *b
+		}
+	}
+	n := count(v)
+	return Bounds[int]{Least: &n, Most: &n}
+}
+
 func (d *decoder) assert(v strict.Value) *Assert {
-	f := v.Fields("drops", "underlayFrames", "only", "xdp", "down")
-	a := &Assert{Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp")), Down: d.down(f.Optional("down"))}
+	f := v.Fields("drops", "underlayFrames", "only", "xdp", "down", "learned")
+	a := &Assert{Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp")), Down: d.down(f.Optional("down")), Learned: d.learned(f.Optional("learned"))}
 	if n := f.Optional("underlayFrames"); n.Present() {
 		frames := n.Int(0, 1<<30)
 		a.UnderlayFrames = &frames
 	}
 	drops := f.Optional("drops")
-	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() && a.Down == nil {
-		v.FailGot("nothing to compare", "drops, underlayFrames, xdp or down")
+	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() && a.Down == nil && a.Learned == nil {
+		v.FailGot("nothing to compare", "drops, underlayFrames, xdp, down or learned")
 	}
 	for _, host := range drops.Entries() {
 		d.hostKey(host)
 		if a.Drops == nil {
-			a.Drops = map[string]map[string]uint64{}
+			a.Drops = map[string]map[string]Bounds[int]{}
 		}
-		a.Drops[host.Key] = map[string]uint64{}
+		a.Drops[host.Key] = map[string]Bounds[int]{}
 		for _, r := range host.Value.Entries() {
 			if !slices.Contains(allReasons(), r.Key) {
 				unknown(r.Value, "drop reason", r.Key, allReasons())
 			}
-			a.Drops[host.Key][r.Key] = uint64(r.Value.Int(0, 1<<30))
+			a.Drops[host.Key][r.Key] = d.drops(r.Value)
 		}
 	}
 	return a

@@ -3,6 +3,7 @@
 package scenario
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -43,6 +44,9 @@ type Bounds[T int | time.Duration] struct {
 	Least, Most *T
 }
 
+// mostWhole is the largest payload of icmp and udp in the background.
+const mostWhole = 1000
+
 // DefaultEvery is the time between two requests of traffic.
 const DefaultEvery = 10 * time.Millisecond
 
@@ -54,8 +58,11 @@ func (d *decoder) traffic(v strict.Value) *Traffic {
 		From:   d.endpoint(f.Required("from", "the name of an endpoint")),
 		Family: family(f.Optional("family")),
 		Port:   uint16(f.Optional("port").Int(1, 65535)),
-		Size:   f.Optional("size").Int(4, 1000),
+		Size:   f.Optional("size").Int(4, mostDatagram),
 		Every:  d.positive(f.Optional("every")),
+	}
+	if size := f.Optional("size"); t.Proto != wire.TCP && t.Size > mostWhole {
+		size.FailGot(size.Node().Value, fmt.Sprintf("at most %d: only tcp goes in parts", mostWhole))
 	}
 	t.To, t.ToAddr = d.peer(f.Required("to", "the name of an endpoint, or an address"))
 	if t.Port == 0 {

@@ -24,6 +24,8 @@ type host struct {
 	*space
 	topology.Host
 	fabric *fabric
+	// device is the one that is the uplink; nil: a veth to the fabric.
+	device *device
 	// uplink is the uplink's index here, fabricPort its other end's there.
 	uplink, fabricPort       int
 	offloads, fabricOffloads map[string]string
@@ -35,13 +37,13 @@ type host struct {
 	dead bool
 }
 
-// newHost makes a host and plugs it into the fabric.
-func newHost(t topology.Host, f *fabric, file string) (*host, error) {
+// newHost makes a host and plugs it into the fabric, or takes a device in its place.
+func newHost(t topology.Host, f *fabric, from *device, file string) (*host, error) {
 	s, err := newSpace(file)
 	if err != nil {
 		return nil, err
 	}
-	h := &host{space: s, Host: t, fabric: f, met: map[netip.Addr]state.MAC{}}
+	h := &host{space: s, Host: t, fabric: f, device: from, met: map[netip.Addr]state.MAC{}}
 	for _, step := range []func() error{h.settle, h.plugIn, h.switchOffloads, h.address} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -76,6 +78,9 @@ func loopbackUp(s *space) error {
 
 // plugIn makes the link between uplink and bridge.
 func (h *host) plugIn() error {
+	if h.device != nil {
+		return h.take()
+	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = UplinkDevice
 	attrs.MTU = h.MTU
@@ -99,7 +104,7 @@ func (h *host) switchOffloads() error {
 		h.offloads, err = switchOffloads(UplinkDevice, sideProgram)
 		return err
 	})
-	if err != nil {
+	if err != nil || h.device != nil {
 		return err
 	}
 	return h.fabric.in(func() (err error) {
@@ -114,8 +119,10 @@ func (h *host) address() error {
 	if err := h.in(func() error { return set(h.linkLocal(), h.wants6()) }); err != nil {
 		return err
 	}
-	if err := h.fabric.links.LinkSetUp(index(h.fabricPort)); err != nil {
-		return fmt.Errorf("set the uplink's other end up: %w", err)
+	if h.device == nil {
+		if err := h.fabric.links.LinkSetUp(index(h.fabricPort)); err != nil {
+			return fmt.Errorf("set the uplink's other end up: %w", err)
+		}
 	}
 	if err := h.links.LinkSetUp(index(h.uplink)); err != nil {
 		return fmt.Errorf("set the uplink up: %w", err)
@@ -217,6 +224,9 @@ func (h *host) nextHops() map[netip.Addr]state.MAC {
 
 // close unplugs the host and ends its namespace.
 func (h *host) close() error {
+	if h.device != nil {
+		return errors.Join(h.giveBack(), h.space.close())
+	}
 	// The link's end in the fabric would linger until the kernel gets to it.
 	if err := h.links.LinkDel(index(h.uplink)); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("remove the uplink: %w", err)

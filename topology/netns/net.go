@@ -19,15 +19,22 @@ type Options struct {
 	// Name keeps the machine room under /run/netns from [Net.Release] until
 	// [Down]. Empty: anonymous namespaces.
 	Name string
+	// Uplinks are devices of the calling thread's namespace, by the names of the
+	// hosts whose uplinks they are to be: what they are plugged into is the
+	// underlay then, which must have segments with addresses. They come back
+	// when their host is removed. Any other host has a veth to the fabric.
+	Uplinks map[string]string
 }
 
 // Net is a machine room that exists. Its methods are not for use by several
 // goroutines at once.
 type Net struct {
-	opts      Options
-	claim     *claim
-	topo      topology.Topology
-	fabric    *fabric
+	opts   Options
+	claim  *claim
+	topo   topology.Topology
+	fabric *fabric
+	// home is where the devices of Options.Uplinks come from; nil without any.
+	home      *space
 	segments  []topology.Segment
 	routers   map[string]*router
 	hosts     map[string]*host
@@ -52,7 +59,13 @@ func New(opts Options) (*Net, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("build the fabric: %w", err), unpin(pinsOf(opts.Name)), c.end())
 	}
-	return &Net{opts: opts, claim: c, fabric: f, routers: map[string]*router{}, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}, nil
+	n := &Net{opts: opts, claim: c, fabric: f, routers: map[string]*router{}, hosts: map[string]*host{}, endpoints: map[string]*endpoint{}}
+	if len(opts.Uplinks) > 0 {
+		if n.home, err = thisSpace(); err != nil {
+			return nil, errors.Join(fmt.Errorf("hold the namespace of the uplinks' devices: %w", err), n.Close())
+		}
+	}
+	return n, nil
 }
 
 // Build makes a machine room with a topology, or nothing at all.
@@ -135,7 +148,11 @@ func (n *Net) addHosts(ctx context.Context, c topology.Change) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		made, err := newHost(h, n.fabric, fileOf(n.opts.Name, "host", h.Name))
+		from, err := n.deviceOf(h)
+		if err != nil {
+			return fmt.Errorf("build host %s: %w", h.Name, err)
+		}
+		made, err := newHost(h, n.fabric, from, fileOf(n.opts.Name, "host", h.Name))
 		if err != nil {
 			return fmt.Errorf("build host %s: %w", h.Name, err)
 		}
@@ -216,6 +233,9 @@ func (n *Net) FabricPort(name string) (int, error) {
 	if !ok {
 		return 0, n.unknown("host", name)
 	}
+	if h.device != nil {
+		return 0, fmt.Errorf("host %s: its uplink is device %s, which has no other end in the fabric", name, h.device.name)
+	}
 	return h.fabricPort, nil
 }
 
@@ -261,8 +281,10 @@ func (n *Net) unknown(kind, name string) error {
 func (n *Net) Offloads() []Offload {
 	var all []Offload
 	for _, h := range n.hosts {
-		all = append(all, Offload{h.Name, UplinkDevice, h.attached.String(), h.offloads},
-			Offload{"fabric", topology.Device(topology.FabricPrefix, h.Name), "-", h.fabricOffloads})
+		all = append(all, Offload{h.Name, UplinkDevice, h.attached.String(), h.offloads})
+		if h.device == nil {
+			all = append(all, Offload{"fabric", topology.Device(topology.FabricPrefix, h.Name), "-", h.fabricOffloads})
+		}
 	}
 	for _, e := range n.endpoints {
 		all = append(all, Offload{e.Host, e.portName(), e.attached.String(), e.portOffloads},
@@ -277,7 +299,13 @@ func (n *Net) Close() error {
 	if n.fabric.closed != nil {
 		return nil
 	}
-	return errors.Join(n.end((*space).close), unpin(pinsOf(n.opts.Name)), n.claim.end())
+	var errs []error
+	for _, h := range n.hosts {
+		if h.device != nil {
+			errs = append(errs, h.giveBack())
+		}
+	}
+	return errors.Join(append(errs, n.end((*space).close), unpin(pinsOf(n.opts.Name)), n.claim.end())...)
 }
 
 // Release lets go of a machine room with a name, which is complete by that and
@@ -305,6 +333,9 @@ func (n *Net) end(how func(*space) error) error {
 	}
 	for _, r := range n.routers {
 		errs = append(errs, how(r.space))
+	}
+	if n.home != nil {
+		errs = append(errs, n.home.release())
 	}
 	n.endpoints, n.hosts, n.routers = map[string]*endpoint{}, map[string]*host{}, map[string]*router{}
 	return errors.Join(append(errs, how(n.fabric.space))...)

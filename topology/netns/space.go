@@ -91,6 +91,19 @@ func newSpace(file string) (*space, error) {
 	return s, nil
 }
 
+// thisSpace is the namespace of the calling thread, which is nobody's to end.
+func thisSpace() (*space, error) {
+	ns, err := netns.Get()
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSpaceOf(ns, "")
+	if err != nil {
+		return nil, errors.Join(err, ns.Close())
+	}
+	return s, nil
+}
+
 // newSpaceOf wraps an open namespace.
 func newSpaceOf(ns netns.NsHandle, file string) (*space, error) {
 	links, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)

@@ -14,19 +14,23 @@ const (
 	// segment; each time in vain doubles it (RFC 6298, and Linux' least).
 	firstPatience = time.Second
 	usualPatience = 200 * time.Millisecond
-	// segmentSize is how many bytes at most go in one segment, where requests had
-	// to wait.
-	segmentSize = 1000
+	// headers are TCP's and IPv4's; IPv6's is 20 bytes longer.
+	headers = 40
 )
 
 // segments is a TCP stream, reduced to what survives or does not: one segment at
 // a time, sent again until it is answered by its echo.
 type segments struct {
 	*stream
-	// written is when each request was written; echoed of them have come back.
+	// written is when each request was written; echoed of them have come back,
+	// and carried bytes.
 	written []time.Duration
 	echoed  int
-	server  string // who answered the SYN; "" before
+	carried int
+	// most is how many bytes go in one segment: what fits into the sender's MTU,
+	// and less once either side is told so (RFC 1191, 6.4).
+	most   int
+	server string // who answered the SYN; "" before
 	// waiting: a segment is out; turn tells it from those before.
 	waiting  bool
 	turn     int
@@ -46,9 +50,8 @@ func (t *segments) pump() error {
 		return nil
 	case t.server == "":
 		return t.try(t.connect)
-	case t.echoed < len(t.written):
-		low, high := t.echoed, min(len(t.written), t.echoed+max(1, segmentSize/len(t.payload)))
-		return t.try(func() error { return t.segment(low, high) })
+	case t.carried < len(t.written)*len(t.payload):
+		return t.try(t.segment)
 	}
 	return nil
 }
@@ -97,29 +100,48 @@ func (t *segments) connect() error {
 	})
 }
 
-// segment carries some requests, and its echo their answers.
-func (t *segments) segment(low, high int) error {
+// tooBig is told to who sent a segment: it goes again at once, in smaller parts.
+func (t *segments) tooBig(mtu int) error {
+	most := mtu - headers
+	if t.source.Is6() {
+		most -= 20
+	}
+	if t.over || most <= 0 || most >= t.most {
+		return nil
+	}
+	t.most = most
+	t.tally.Series.Resent++
+	return t.try(t.segment)
+}
+
+// segment carries the next bytes, and its echo the answers to the requests that
+// end in them.
+func (t *segments) segment() error {
+	low, size := t.carried, len(t.payload)
+	high := min(low+t.most, len(t.written)*size)
 	data := t.request()
-	data.Kind, data.TCPFlags = frame.TCP, frame.PSH|frame.ACK
-	data.Payload = bytes.Repeat(t.payload, high-low)
-	before := uint32(low * len(t.payload))
-	data.Seq, data.Ack = clientISN+1+before, serverISN+1+before
+	data.Kind, data.TCPFlags, data.DF = frame.TCP, frame.PSH|frame.ACK, true
+	data.Payload = bytes.Repeat(t.payload, high/size+1)[low:high]
+	data.Seq, data.Ack = clientISN+1+uint32(low), serverISN+1+uint32(low)
 	return t.send(t.probe.From, data, func(to string) error {
 		if to != t.server {
 			t.tally.Series.Wrong = "the stream reached " + to + ", which has no such connection"
 			return nil
 		}
 		echo := opposite(data)
-		echo.Seq, echo.Ack = data.Ack, data.Seq+uint32(len(data.Payload))
-		return t.send(to, echo, func(string) error {
-			if t.over || t.echoed >= high {
-				return nil // the echo of a segment that was sent again
-			}
-			for _, at := range t.written[t.echoed:high] {
-				t.tally.Answer(at, t.wire.now())
-			}
-			t.echoed = high
-			return t.answered()
-		})
+		echo.Seq, echo.Ack, echo.DF = data.Ack, data.Seq+uint32(len(data.Payload)), true
+		return t.send(to, echo, func(string) error { return t.returned(high) })
 	})
+}
+
+// returned takes the echo of the bytes up to an offset.
+func (t *segments) returned(high int) error {
+	if t.over || t.carried >= high {
+		return nil // of a segment that was sent again
+	}
+	t.carried = high
+	for ; (t.echoed+1)*len(t.payload) <= high; t.echoed++ {
+		t.tally.Answer(t.written[t.echoed], t.wire.now())
+	}
+	return t.answered()
 }

@@ -4,6 +4,7 @@ package testrun
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,7 +45,7 @@ func (w *Wire) Start(_ context.Context, t wire.Traffic) error {
 	}
 	s := &stream{conversation: c, traffic: t}
 	if t.Probe.Proto == wire.TCP {
-		s.tcp = &segments{stream: s, patience: firstPatience}
+		s.tcp = &segments{stream: s, patience: firstPatience, most: c.from.mss(t.Probe.To)}
 	}
 	s.tally.Began(w.now())
 	w.traffic[t.Name] = s
@@ -127,7 +128,7 @@ func (s *stream) send(from string, spec frame.Spec, arrived func(to string) erro
 	_, err = s.wire.launch(wire.Port{Endpoint: from}, sent, func(f *flight) error {
 		s.flying--
 		if f.err != nil || !f.Delivered {
-			return f.err
+			return errors.Join(f.err, s.told(e, f.trip, sent))
 		}
 		to := s.wire.endpoints[f.To]
 		if to == nil || !slices.Contains(to.Addresses, spec.Dst) {
@@ -140,4 +141,16 @@ func (s *stream) send(from string, spec frame.Spec, arrived func(to string) erro
 		return arrived(f.To)
 	})
 	return err
+}
+
+// told lets a stream hear that a packet was too big.
+func (s *stream) told(e *endpoint, t trip, sent []byte) error {
+	if s.tcp == nil || t.frame == nil || t.To != e.Name {
+		return nil
+	}
+	r, err := wire.ReadRefusal(t.frame, sent, e.subnet.Gateways)
+	if err != nil || r.MTU == 0 {
+		return err
+	}
+	return s.tcp.tooBig(r.MTU)
 }

@@ -213,10 +213,14 @@ func (w *Wire) follow(here place, r Result, s *wire.Step, t *trip) (*place, erro
 		return nil, nil
 	case bpf.RowVerdictVERDICT_REFUSE:
 		t.Reason, t.Dropper = s.Reason, here.host.name
-		if here.program == Uplink {
+		if here.program == Uplink && r.Record.Ifindex == uplinkPort {
 			return w.transmit(here.host, r, s, t)
 		}
-		t.arrive(here.port, r.Frame, s)
+		name := here.port
+		if here.program == Uplink { // an endpoint's packet that came back
+			name, _ = here.host.portName(r.Record.Ifindex)
+		}
+		t.arrive(name, r.Frame, s)
 		return nil, nil
 	case bpf.RowVerdictVERDICT_DELIVER:
 		name, ok := here.host.portName(r.Record.Ifindex)

@@ -29,6 +29,8 @@ type stream struct {
 	// conn is nil before the connection stands; asked are the requests so far.
 	conn  *net.TCPConn
 	asked int
+	// stuck: nothing is taken any more.
+	stuck bool
 }
 
 const (
@@ -144,10 +146,15 @@ func (s *stream) ask(i int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
-	if s.conn == nil {
+	if s.conn == nil || s.stuck {
 		return nil
 	}
+	// Who stops the stream must not wait for one that carries nothing any more.
+	if err := s.conn.SetWriteDeadline(time.Now().Add(streamGrace)); err != nil {
+		return err
+	}
 	_, err := s.conn.Write(s.payload(i))
+	s.stuck = err != nil
 	return err
 }
 

@@ -1,0 +1,59 @@
+//go:build kernel
+
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/dataplane/feature"
+	"github.com/mizar-net/mizar/e2e/kernel/order"
+)
+
+// features holds what the machines' kernel can do against what the programs need,
+// and prints it beside the kernel that this process runs on.
+func (m *machines) features(ctx context.Context, t *testing.T) {
+	g := NewWithT(t)
+	here, err := feature.Running(ctx)
+	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+	var there feature.Report
+	m.call(ctx, g, "ours", "Features", ports["ours"].mac(), &there)
+	var table strings.Builder
+	g.Expect(feature.Write(&table, there, here)).To(Succeed())
+	t.Logf("what kernels can do:\n%s", table.String())
+
+	g.Expect(there.Kernel).To(HavePrefix("6.1."), "the oldest kernel that is promised")
+	g.Expect(there.Lacks()).To(BeEmpty())
+	for name, missing := range map[string]string{
+		feature.TCX:                          "TCX needs kernel 6.6 or later",
+		feature.Jumbo:                        "",
+		"program uplink, live":               "",
+		"program endpoint, live":             "",
+		"program endpoint, simulated":        "",
+		"native XDP on virtio_net":           "",
+		"native XDP on virtio_net, MTU 9000": "native hook: failed to attach link: create link: invalid argument",
+		"helper KtimeGetCoarseNs of XDP":     "",
+		"running a program over a frame":     "",
+		"map LRUHash":                        "",
+	} {
+		f, err := there.Find(name)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(f.Missing).To(ContainSubstring(missing), name)
+		g.Expect(f.Missing == "").To(Equal(missing == ""), "%s: %q", name, f.Missing)
+	}
+}
+
+// tour runs the tour inside one machine, as its operator would.
+func (m *machines) tour(ctx context.Context, t *testing.T, host, wire string) {
+	g := NewWithT(t)
+	var done order.Done
+	m.call(ctx, g, host, "Run", order.Command{Arguments: []string{"sim", "run", "tour", "--wire", wire}}, &done)
+	g.Expect(done.Code).To(BeZero(), done.Output)
+	g.Expect(done.Output).To(ContainSubstring("pass: tour: "))
+	t.Logf("the tour on the %s wire of one machine: pass, in %s", wire, done.Took.Round(1e7))
+}
