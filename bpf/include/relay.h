@@ -203,7 +203,10 @@ static __always_inline enum drop_reason prepare_question(struct pkt *p, const st
 			reason = prepare_send_back(p, t, &n, out);
 			if (reason != DROP_MTU)
 				return reason;
-			reason = DROP_NONE; /* too big for the way back, not for the way on */
+			/* Too big for the way back, not for the way on; but not before it
+			 * is judged. */
+			if (!(t->option.flags & RETURN_JUDGE))
+				reason = DROP_NONE;
 		}
 		if (!reason)
 			reason = prepare_relay(p, t, &n, out);

@@ -86,8 +86,10 @@ static __always_inline enum drop_reason prepare_sending(struct pkt *p, const str
 	}
 	if (!reason)
 		reason = fits(p, out->host);
-	if (!reason && path && out->label.flags & RETURN_ANSWER)
+	if (!reason && path && out->label.flags & RETURN_ANSWER) {
+		stage(p, STAGE_PATH);
 		note_told(p, path);
+	}
 	return reason;
 }
 

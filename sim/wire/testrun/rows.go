@@ -12,6 +12,8 @@ import (
 type Glass interface {
 	// Row returns the bytes of a map's row, nil when there is none.
 	Row(table string, key []byte) ([]byte, error)
+	// Paths returns all that the programs have learned.
+	Paths() (map[bpf.RowAddrKey]bpf.RowPath, error)
 	// Rows returns all rows of a map, as bytes.
 	Rows(table string) (map[string][]byte, error)
 	// Paths returns all that the programs have learned.
