@@ -16,8 +16,6 @@ type Glass interface {
 	Paths() (map[bpf.RowAddrKey]bpf.RowPath, error)
 	// Rows returns all rows of a map, as bytes.
 	Rows(table string) (map[string][]byte, error)
-	// Paths returns all that the programs have learned.
-	Paths() (map[bpf.RowAddrKey]bpf.RowPath, error)
 	// Index has the numbers that stand in rows.
 	Index() encode.Index
 }
