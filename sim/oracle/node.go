@@ -4,6 +4,7 @@ package oracle
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -65,8 +66,31 @@ type node struct {
 	paths   map[place]path
 	lowered map[string]lowered // by peer
 	flows   map[flowKey]*flow
+	// former are who endpoints were: their numbers keep their rows for a while.
+	former []former
 	// errors, questions and openings are the budgets of its endpoints.
 	errors, questions, openings map[string]time.Duration
+}
+
+// former is who an endpoint of a VPC was, until when.
+type former struct {
+	vpc   string
+	party judge.Party
+	until time.Duration
+}
+
+// linger is how long a host keeps the rows of who nobody is any more.
+const linger = 10 * time.Minute
+
+// leave notes who is not there any more in a world that is about to be held.
+func (n *node) leave(next world, now time.Duration) {
+	n.former = slices.DeleteFunc(n.former, func(g former) bool { return now-g.until > linger })
+	for _, e := range n.set.Endpoints {
+		same, ok := next.set.Endpoint(e.Key())
+		if was := n.party(e); !ok || !reflect.DeepEqual(next.party(same), was) {
+			n.former = append(n.former, former{n.vpcOf(e), was, now})
+		}
+	}
 }
 
 func newNode(name string) *node {

@@ -76,6 +76,7 @@ func (o *Oracle) Apply(set object.Set) error {
 // update gives a host all that is known of the network.
 func (o *Oracle) update(host string) {
 	if n := o.nodes[host]; n != nil {
+		n.leave(o.real, o.time)
 		n.hold(view{world: o.real, down: o.believes[host], filling: o.filling[host]})
 	}
 }

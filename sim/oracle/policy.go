@@ -5,6 +5,7 @@ package oracle
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 
 	core "k8s.io/api/core/v1"
 
@@ -56,14 +57,14 @@ func (n *node) setOf(e object.Endpoint, d state.Direction) set {
 func (s set) equal(other set) bool { return reflect.DeepEqual(s, other) }
 
 // names says whether what a set says can depend on who the other end is: it means
-// some endpoint of the VPC for what it is, and not for its address.
+// some endpoint of the VPC for what it is, or was until lately, and not for its address.
 func (n *node) names(s set, d state.Direction, vpc string) bool {
 	for _, e := range n.set.Endpoints {
 		if n.vpcOf(e) == vpc && judge.Names(s.policies, d, n.party(e)) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(n.former, func(g former) bool { return g.vpc == vpc && judge.Names(s.policies, d, g.party) })
 }
 
 // end is one end of a packet, as a host knows it.
