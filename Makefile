@@ -38,7 +38,7 @@ run: build root ## see it work: the tour, on both wires (root)
 
 test: root ## units, properties, scenarios on both wires and the conformance suite (root)
 	@mkdir -p out
-	$(TEST) -count=1 -timeout 20m $(PACKAGES)
+	$(TEST) -count=1 -timeout 45m $(PACKAGES)
 	@cat out/conformance.txt
 
 kernel-test: root ## another kernel, a real driver, a foreign stack: virtual machines under qemu (root, Debian's packages)

@@ -90,8 +90,8 @@ static __always_inline bool receive_quickly(struct pkt *p, const struct tunnel *
 	if (!is_quick(p, &key, &side))
 		return false;
 	f = quick_flow(p, &key, side);
-	if (!f || f->end[side].identity != t->identity ||
-	    f->end[other_end(side)].generation != t->generation)
+	if (!f || end_of(f, side)->identity != t->identity ||
+	    end_of(f, other_end(side))->generation != t->generation)
 		return false;
 	to = end_here(p, f, other_end(side));
 	if (!to)

@@ -21,12 +21,16 @@ var (
 	again = suite.Plan{Loads: 3, Rounds: 12, Sample: 20 * time.Millisecond}
 )
 
-// regressed compares a short run with the recorded one. What looks grossly
-// worse is measured once more, and longer.
-func (o *options) regressed(ctx context.Context, w io.Writer, figures []report.Figure) error {
-	recorded, err := report.Recorded()
+// regressed compares a short run with the recorded one, if that is of the same kind of
+// machine. What looks grossly worse is measured once more, and longer.
+func (o *options) regressed(ctx context.Context, w io.Writer, here report.Machine, figures []report.Figure) error {
+	on, recorded, err := report.Recorded()
 	if err != nil {
 		return err
+	}
+	if on.CPU != here.CPU {
+		fmt.Fprintf(w, "\nnot compared: the recorded ratios are of %s, this is %s; what a packet executes is compared by `mizar bench steps`\n", on.CPU, here.CPU)
+		return nil
 	}
 	worse := report.Regressions(report.Compare(recorded, figures))
 	if len(worse) == 0 {

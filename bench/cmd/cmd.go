@@ -250,7 +250,7 @@ func (o *options) show(ctx context.Context, w out, d report.Document, old []repo
 		}
 	}
 	if o.brief {
-		return o.regressed(ctx, w.aside, d.Figures)
+		return o.regressed(ctx, w.aside, d.Machine, d.Figures)
 	}
 	return nil
 }

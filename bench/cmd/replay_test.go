@@ -131,7 +131,7 @@ func TestForeignCaptures(t *testing.T) {
 // with the recorded figures, and know how to measure it once more.
 func TestRegressionsOfRecordedTrafficAreMeasuredAgain(t *testing.T) {
 	g := NewWithT(t)
-	recorded, err := report.Recorded()
+	_, recorded, err := report.Recorded()
 	g.Expect(err).NotTo(HaveOccurred())
 	var o options
 	var names []string

@@ -9,7 +9,10 @@ var recorded []byte
 
 // Recorded are the figures that short runs are compared with:
 // `mizar bench --brief -o json > bench/report/recorded.json`.
-func Recorded() ([]Figure, error) {
+//
+// They say something on the kind of machine that they are of: another CPU has other
+// ratios, not only other times.
+func Recorded() (Machine, []Figure, error) {
 	d, err := Parse(recorded)
-	return d.Figures, err
+	return d.Machine, d.Figures, err
 }

@@ -134,7 +134,8 @@ func TestOtherFormats(t *testing.T) {
 // TestRecordedRatiosAreThere holds the committed file of short runs readable.
 func TestRecordedRatiosAreThere(t *testing.T) {
 	g := NewWithT(t)
-	all, err := report.Recorded()
+	on, all, err := report.Recorded()
 	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(on.CPU).NotTo(BeEmpty())
 	g.Expect(all).NotTo(BeEmpty())
 }

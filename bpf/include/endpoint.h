@@ -143,9 +143,9 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 	if (!is_quick(p, &key, &side))
 		return false;
 	f = quick_flow(p, &key, side);
-	if (!f || f->end[side].endpoint != from->index || !still(f, side, from->row))
+	if (!f || end_of(f, side)->endpoint != from->index || !still(f, side, from->row))
 		return false;
-	far = &f->end[other_end(side)];
+	far = end_of(f, other_end(side));
 	c->out.host = end_away(p, far);
 	if (c->out.host) {
 		c->out.label.generation = far->generation;

@@ -28,4 +28,12 @@ static __always_inline __u32 distance(const void *from, const void *to)
 	return bytes;
 }
 
+/* A number that the verifier can follow: the compiler may not see through this,
+ * and so may not leave the mask out. */
+static __always_inline __u32 bounded(__u32 length, __u32 mask)
+{
+	asm volatile("" : "+r"(length));
+	return length & mask;
+}
+
 #endif

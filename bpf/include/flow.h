@@ -36,7 +36,13 @@ struct echo {
 
 static __always_inline __u32 other_end(__u32 end)
 {
-	return (end ^ 1) & 1;
+	return bounded(end ^ 1, 1);
+}
+
+/* An end of a flow; kernel 6.1 wants to see the bound of the index right here. */
+static __always_inline struct flow_end *end_of(const struct flow *f, __u32 end)
+{
+	return (struct flow_end *)&f->end[bounded(end, 1)];
 }
 
 /* Whether a is above b in the order of flow_key, which is any. */
@@ -162,19 +168,19 @@ static __always_inline struct flow *quick_flow(struct pkt *p, const struct flow_
 
 /* The endpoint still is who it was when the flow was judged, and is still judged by
  * the same set. */
-static __always_inline bool still(const struct flow *f, __u32 side, const struct endpoint *e)
+static __always_inline bool still(struct flow *f, __u32 side, const struct endpoint *e)
 {
-	__u32 direction = (side ^ f->opener) & 1;
+	__u32 direction = bounded(side ^ f->opener, 1);
 
-	return f->end[side & 1].generation == e->generation &&
+	return end_of(f, side)->generation == e->generation &&
 	       f->set[direction] == e->set[direction];
 }
 
 /* The endpoint of an end of the flow, if that is behind this host and still who it
  * was. Whoever changes the address or the VPC of an endpoint removes its flows. */
-static __always_inline struct endpoint *end_here(struct pkt *p, const struct flow *f, __u32 side)
+static __always_inline struct endpoint *end_here(struct pkt *p, struct flow *f, __u32 side)
 {
-	const struct flow_end *end = &f->end[side & 1];
+	const struct flow_end *end = end_of(f, side);
 	struct endpoint *e = end->endpoint ? endpoints_row(p, end->endpoint) : NULL;
 
 	return e && still(f, side, e) ? e : NULL;

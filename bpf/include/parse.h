@@ -72,14 +72,6 @@ static __always_inline void *take(struct cursor *c, __u32 bytes)
 	return at;
 }
 
-/* A length that the verifier can follow: the compiler may not see through this,
- * and so may not leave the mask out. */
-static __always_inline __u32 bounded(__u32 length, __u32 mask)
-{
-	asm volatile("" : "+r"(length));
-	return length & mask;
-}
-
 /* The same length, but the verifier forgets which one it is: it then takes all
  * ways that lead here for one and follows what comes next only once. `noise` is
  * a value that it does not know, such as any field of a packet. */

@@ -104,7 +104,7 @@ static __always_inline bool flow_named(struct pkt *p, const struct tracked *k, _
 
 	if (!f)
 		f = openings_row_of(p->record, p->stage, &k->key);
-	return f && f->end[other_end(k->side)].host == host;
+	return f && end_of(f, other_end(k->side))->host == host;
 }
 
 /* The endpoint is here by now. */

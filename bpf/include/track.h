@@ -41,9 +41,13 @@ static __always_inline struct endpoint *endpoint_of(struct record *record, const
 	return index ? endpoints_row_of(record, STAGE_JUDGE, index) : NULL;
 }
 
+/* What is verified on its own takes this CPU's row by itself: an argument is no key that
+ * kernel 6.1 would let it look rows up by. */
+
 /* Which sets have to judge a flow that the packet opens. */
-__noinline int plan_new(struct record *record, struct tracked *k)
+__noinline int plan_new(struct record *record)
 {
+	struct tracked *k = tracked_row();
 	struct endpoint *e[2];
 	bool exempt;
 
@@ -69,7 +73,7 @@ __noinline int plan_new(struct record *record, struct tracked *k)
  * one by now. */
 static __always_inline void recall(struct tracked *k, const struct flow *f)
 {
-	const struct flow_end *end = &f->end[other_end(k->side)];
+	const struct flow_end *end = end_of(f, other_end(k->side));
 
 	if (k->known && k->side != f->opener && !k->endpoint[ROLE_DESTINATION])
 		k->identity[ROLE_DESTINATION] = end->identity;
@@ -97,8 +101,9 @@ static __always_inline bool is_changed(const struct tracked *k, const struct flo
 }
 
 /* Which sets have to judge a flow again. */
-__noinline int plan_again(struct record *record, struct tracked *k, const struct flow *f)
+__noinline int plan_again(struct record *record, struct flow *f)
 {
+	struct tracked *k = tracked_row();
 	struct endpoint *source, *destination;
 	__u32 turned;
 	bool exempt;
@@ -106,8 +111,8 @@ __noinline int plan_again(struct record *record, struct tracked *k, const struct
 	if (!k || !f)
 		return DROP_NO_PROGRAM;
 	recall(k, f);
-	k->changed = f->state == FLOW_CUT || is_changed(k, &f->end[k->side & 1], ROLE_SOURCE) ||
-		     is_changed(k, &f->end[other_end(k->side)], ROLE_DESTINATION);
+	k->changed = f->state == FLOW_CUT || is_changed(k, end_of(f, k->side), ROLE_SOURCE) ||
+		     is_changed(k, end_of(f, other_end(k->side)), ROLE_DESTINATION);
 	source = endpoint_of(record, k, ROLE_SOURCE);
 	destination = endpoint_of(record, k, ROLE_DESTINATION);
 	exempt = is_exempt(k, source, destination);
@@ -146,8 +151,9 @@ static __always_inline void record_judgement(struct record *record, __u32 direct
 }
 
 /* Judges the flow in one direction, as it was planned. */
-__noinline int judge(struct record *record, struct tracked *k, __u32 direction)
+__noinline int judge(struct record *record, __u32 direction)
 {
+	struct tracked *k = tracked_row();
 	__u32 peer, side, subject, number;
 	struct judgement best = {};
 	enum judged judged;
@@ -202,8 +208,8 @@ static __always_inline void write_end(const struct tracked *k, struct flow_end *
 
 static __always_inline void write_ends_of(const struct tracked *k, struct flow *f)
 {
-	write_end(k, &f->end[k->side & 1], ROLE_SOURCE);
-	write_end(k, &f->end[other_end(k->side)], ROLE_DESTINATION);
+	write_end(k, end_of(f, k->side), ROLE_SOURCE);
+	write_end(k, end_of(f, other_end(k->side)), ROLE_DESTINATION);
 }
 
 /* Until the other side has spoken, all that the opener sends is alike, but for TCP's
@@ -224,8 +230,9 @@ static __always_inline void uncharge(struct record *record, const struct flow *f
 
 /* Makes the row of a new flow. `ended` is the row in flows that it takes the place
  * of, if there is one. */
-__noinline int open_flow(struct record *record, struct tracked *k, const struct flow *ended)
+__noinline int open_flow(struct record *record, const struct flow *ended)
 {
+	struct tracked *k = tracked_row();
 	struct flow *f;
 
 	if (!k)
@@ -263,9 +270,9 @@ static __always_inline enum drop_reason settle(struct record *record, struct tra
 	struct share *s;
 
 	*f = *opening;
-	charged = f->end[f->opener & 1].endpoint;
+	charged = end_of(f, f->opener)->endpoint;
 	if (!charged)
-		charged = f->end[other_end(f->opener)].endpoint;
+		charged = end_of(f, other_end(f->opener))->endpoint;
 	s = shares_row_of(record, STAGE_FLOW, charged);
 	if (!s || s->flows >= flow_share)
 		return DROP_FLOW_QUOTA;
@@ -290,8 +297,8 @@ static __always_inline __u8 next_state(const struct tracked *k, struct flow *f)
 	if (k->flags & TCP_RST)
 		return FLOW_CLOSED;
 	if (k->flags & TCP_FIN) {
-		f->end[side].closed = 1;
-		return f->end[other_end(side)].closed ? FLOW_CLOSED : FLOW_CLOSING;
+		end_of(f, side)->closed = 1;
+		return end_of(f, other_end(side))->closed ? FLOW_CLOSED : FLOW_CLOSING;
 	}
 	if (f->state == FLOW_OPENING && reply)
 		return k->flags & TCP_SYN ? FLOW_REPLIED : FLOW_ESTABLISHED;
@@ -311,9 +318,9 @@ static __always_inline void note_time(const struct tracked *k, struct flow *f, b
 }
 
 /* Enters into the row of its flow what becomes of a packet. */
-__noinline int go_on(struct record *record, struct tracked *k, struct flow *f, __u32 opening,
-		     __u32 refused)
+__noinline int go_on(struct record *record, struct flow *f, __u32 opening, __u32 refused)
 {
+	struct tracked *k = tracked_row();
 	enum drop_reason reason;
 	__u8 was;
 
@@ -351,11 +358,11 @@ __noinline int go_on(struct record *record, struct tracked *k, struct flow *f, _
 }
 
 /* Egress first. */
-static __always_inline enum drop_reason judge_planned(struct record *record, struct tracked *k)
+static __always_inline enum drop_reason judge_planned(struct record *record)
 {
-	enum drop_reason reason = judge(record, k, DIRECTION_EGRESS);
+	enum drop_reason reason = judge(record, DIRECTION_EGRESS);
 
-	return reason ? reason : judge(record, k, DIRECTION_INGRESS);
+	return reason ? reason : judge(record, DIRECTION_INGRESS);
 }
 
 /* The packet begins a flow anew that has a row: a SYN of the other side, or on a
@@ -380,13 +387,13 @@ static __always_inline enum drop_reason track_flow(struct record *record, struct
 		opening = true;
 	}
 	if (f && !begins_anew(f, k)) {
-		plan_again(record, k, f);
-		reason = judge_planned(record, k);
-		return reason == TRACK_ASK ? reason : go_on(record, k, f, opening, reason);
+		plan_again(record, f);
+		reason = judge_planned(record);
+		return reason == TRACK_ASK ? reason : go_on(record, f, opening, reason);
 	}
-	plan_new(record, k);
-	reason = judge_planned(record, k);
-	return reason ? reason : open_flow(record, k, opening ? NULL : f);
+	plan_new(record);
+	reason = judge_planned(record);
+	return reason ? reason : open_flow(record, opening ? NULL : f);
 }
 
 /* A packet that belongs to no flow, or to one that it quotes. */
@@ -402,8 +409,8 @@ static __always_inline enum drop_reason track_alone(struct record *record, struc
 	}
 	if (f && f->state != FLOW_CUT)
 		return DROP_NONE;
-	plan_new(record, k);
-	reason = judge_planned(record, k);
+	plan_new(record);
+	reason = judge_planned(record);
 	if (!reason)
 		count_rules(record, k->row.rule, k->bytes);
 	return reason;

@@ -19,7 +19,9 @@ func TestAnotherKernel(t *testing.T) {
 	defer m.end(t)
 	t.Run("each by itself", func(t *testing.T) {
 		for name, show := range map[string]func(t *testing.T){
-			"features and the tour in memory": func(t *testing.T) { m.features(ctx, t); m.tour(ctx, t, "h1", "testrun") },
+			// Programs for the tour in memory record what they do; they may be more
+			// than the verifier of an old kernel takes, and the table says so.
+			"features": func(t *testing.T) { m.features(ctx, t) },
 			"the tour between namespaces":     func(t *testing.T) { m.tour(ctx, t, "h2", "veth") },
 		} {
 			t.Run(name, func(t *testing.T) { t.Parallel(); show(t) })
