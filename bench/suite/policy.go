@@ -17,6 +17,10 @@ import (
 // somePolicy judges a peer by identity and by address, and in both by ports.
 var somePolicy = crowd.Guard{Peers: 10, Prefixes: 10, Rules: 4}
 
+// byAddress judges a peer by address alone: who is denied for a learned identity asks
+// who that is by now, for an address nobody has to.
+var byAddress = crowd.Guard{Prefixes: 10, Rules: 4}
+
 // closedPort is one that no rule of a guard opens.
 const closedPort = crowd.FirstPort - 1
 
@@ -51,8 +55,8 @@ func policyCases() []Case {
 			Form: probe.XDP, Flows: cold, Floor: "send", program: endpoint, memory: unopened, guard: somePolicy, frames: leaves, want: sends,
 		},
 		{
-			Name: "endpoint/denied", What: "the same, and no rule opens the port",
-			Form: probe.XDP, Flows: hotAndCold, Floor: "send", program: endpoint, guard: somePolicy,
+			Name: "endpoint/denied", What: "the same by address and ports, and no rule opens the port",
+			Form: probe.XDP, Flows: hotAndCold, Floor: "send", program: endpoint, guard: byAddress,
 			frames: func(family, n int) frame.Spec { return to(closedPort, leaves(family, n)) },
 			want:   want{action: kernel.Drop, verdict: "drop", drop: "policy_egress"},
 		},
@@ -113,21 +117,22 @@ func policyAxes() []axis {
 				want: w,
 			}
 		}
+		all := []Series{policed("a policed endpoint sends, one way", "policed", crowd.FirstPort, encapsulated)}
+		if guard(base).Peers == 0 {
+			all = append(all, policed("the first packet of a flow: denied", "denied", closedPort, want{action: kernel.Drop, verdict: "drop", drop: "policy_egress"}))
+		}
 		return axis{
 			name: name, sizes: sizes, base: base,
 			crowd: func(family, size int) (crowd.Crowd, error) {
 				return crowd.Crowd{Family: family, VPCs: 1, Hosts: someHosts, Endpoints: someEndpoints, Guard: guard(size)}, nil
 			},
 			learned: func(int) int { return 1 },
-			series: []Series{
-				policed("a policed endpoint sends, one way", "policed", crowd.FirstPort, encapsulated),
-				policed("the first packet of a flow: denied", "denied", closedPort, want{action: kernel.Drop, verdict: "drop", drop: "policy_egress"}),
-			},
+			series:  all,
 		}
 	}
 	return []axis{
 		guarded("policies by identity", "policies", []int{1, 100, 10_000}, 1, func(n int) crowd.Guard { return crowd.Guard{Peers: n, Rules: 1} }),
 		guarded("prefixes of policies", "prefixes", []int{10, 1000, 100_000}, 10, func(n int) crowd.Guard { return crowd.Guard{Prefixes: n, Rules: 1} }),
-		guarded("rules of policies", "rules", []int{1, 50, 500}, 1, func(n int) crowd.Guard { return crowd.Guard{Peers: 1, Rules: n} }),
+		guarded("rules of policies", "rules", []int{1, 50, 500}, 1, func(n int) crowd.Guard { return crowd.Guard{Prefixes: 1, Rules: n} }),
 	}
 }

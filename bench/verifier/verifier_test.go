@@ -30,7 +30,7 @@ func TestReportIsTheGoldenOne(t *testing.T) {
 	lines, err := verifier.Report()
 	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 	for _, l := range lines {
-		g.Expect(l.Processed).To(BeNumerically("<", limit*7/10), "%s %s", l.Program, l.Configuration)
+		g.Expect(l.Processed).To(BeNumerically("<", limit*8/10), "%s %s", l.Program, l.Configuration)
 		g.Expect(l.Took).To(BeNumerically(">", 0))
 	}
 
