@@ -21,8 +21,8 @@ func TestAnotherKernel(t *testing.T) {
 		for name, show := range map[string]func(t *testing.T){
 			// Programs for the tour in memory record what they do; they may be more
 			// than the verifier of an old kernel takes, and the table says so.
-			"features": func(t *testing.T) { m.features(ctx, t) },
-			"the tour between namespaces":     func(t *testing.T) { m.tour(ctx, t, "h2", "veth") },
+			"features":                    func(t *testing.T) { m.features(ctx, t) },
+			"the tour between namespaces": func(t *testing.T) { m.tour(ctx, t, "h2", "veth") },
 		} {
 			t.Run(name, func(t *testing.T) { t.Parallel(); show(t) })
 		}
