@@ -41,13 +41,14 @@ static __always_inline void prefer(struct judgement *best, const struct judgemen
 	best->of = other->of;
 }
 
-/* What a row of a peer says of the packet; false: it depends on ports. */
+/* What a row of a peer says of the packet, which may be nothing; false: it depends on
+ * ports. */
 static __always_inline bool judge_ports(struct record *record, struct tracked *k,
 					const struct judgement *row, struct judgement *best)
 {
 	struct judgement *found = (struct judgement *)row;
 
-	if (!row)
+	if (!row || (!row->word && !row->of))
 		return true;
 	if (!verdict_of(row->word)) {
 		if (k->belongs == BELONGS_FRAGMENT)

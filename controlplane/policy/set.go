@@ -171,7 +171,7 @@ func (s *set) opened() (state.Judgement, bool) {
 // addPeer gives an identity the row that the rules of these orders make. Rules may
 // match it and grant nothing, such as by the name of a port that it has not.
 func (c *Compiler) addPeer(s *set, k *known, orders []int) {
-	if _, open := s.opened(); open {
+	if _, open := s.opened(); open || !s.means(orders, k) {
 		return
 	}
 	class := c.classOf(s, orders, k)
@@ -183,6 +183,17 @@ func (c *Compiler) addPeer(s *set, k *known, orders []int) {
 	s.peers = slices.Insert(s.peers, at, state.PolicyPeer{Identity: k.Number, Class: class})
 	c.changes.Peers++
 	c.touch(s)
+}
+
+// means says whether some rule of these orders has more for an identity than for an
+// address: a rule of anyone has, for who has a port that it names.
+func (s *set) means(orders []int, k *known) bool {
+	return slices.ContainsFunc(orders, func(o int) bool {
+		r := s.rules[o]
+		return !r.anyone || slices.ContainsFunc(r.ports, func(p ports) bool {
+			return p.name != "" && s.named(k)(p.name, p.protocol) != 0
+		})
+	})
 }
 
 func (c *Compiler) removePeer(s *set, number uint32) {

@@ -75,17 +75,37 @@ func (e *encoder) set(s state.PolicySet, classes map[string]state.PortClass) err
 		}
 		e.rows.PolicyPrefixes[key] = row
 	}
+	e.separate(number, s.Prefixes)
 	return nil
 }
 
-// peerRow is the row of a peer that has a class: what the class says of all alike, or
-// the class.
+// separate keeps prefixes of IPv6 that are as wide as to have the place of IPv4 in
+// them, as ::/0 has, from saying anything of IPv4.
+func (e *encoder) separate(set uint32, prefixes []state.PolicyPrefix) {
+	v4 := PolicyPrefix(set, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+	if _, ok := e.rows.PolicyPrefixes[v4]; ok {
+		return
+	}
+	mapped := netip.AddrFrom16(netip.IPv4Unspecified().As16())
+	for _, p := range prefixes {
+		if p.Prefix.Contains(mapped) {
+			e.rows.PolicyPrefixes[v4] = bpf.RowJudgement{}
+			return
+		}
+	}
+}
+
+// peerRow is the row of a peer that has a class: nothing, what the class says of all
+// alike, or the class.
 func (e *encoder) peerRow(class string, classes map[string]state.PortClass) (bpf.RowJudgement, error) {
 	c, ok := classes[class]
 	if !ok {
 		return bpf.RowJudgement{}, fmt.Errorf("the state has no port class %s", class)
 	}
-	if isInline(c) {
+	switch {
+	case len(c.Ranges) == 0:
+		return bpf.RowJudgement{}, nil
+	case isInline(c):
 		return e.judgement(c.Ranges[0].Judgement)
 	}
 	return bpf.RowJudgement{Of: e.index.Classes[class]}, nil

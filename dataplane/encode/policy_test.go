@@ -68,6 +68,31 @@ func TestPolicyBecomesRows(t *testing.T) {
 	g.Expect(e.Keep).To(BeEquivalentTo(1))
 }
 
+// IPv4 addresses have a place among those of IPv6, where ::/0 must not find them.
+func TestPrefixesOfIPv6SayNothingOfIPv4(t *testing.T) {
+	for _, c := range []struct {
+		prefixes []string
+		silent   bool
+	}{
+		{[]string{"::/0"}, true},
+		{[]string{"::/80"}, true},
+		{[]string{"::/0", "10.0.0.0/8"}, true},
+		{[]string{"::/0", "0.0.0.0/0"}, false},
+		{[]string{"fd00::/8", "::/96"}, false},
+	} {
+		g := NewWithT(t)
+		rows, index, err := encode.Encode(policedPair(func(s *state.Host) {
+			s.Policy.Sets[0].Prefixes = nil
+			for _, p := range c.prefixes {
+				s.Policy.Sets[0].Prefixes = append(s.Policy.Sets[0].Prefixes, state.PolicyPrefix{Prefix: netip.MustParsePrefix(p), Class: "web"})
+			}
+		}))
+		g.Expect(err).NotTo(HaveOccurred())
+		row, ok := rows.PolicyPrefixes[encode.PolicyPrefix(index.Sets["in\x001"], netip.MustParsePrefix("0.0.0.0/0"))]
+		g.Expect(ok && row == bpf.RowJudgement{}).To(Equal(c.silent), "%v", c.prefixes)
+	}
+}
+
 // policedPair are the arguments of Encode.
 func policedPair(change func(*state.Host)) (state.Host, state.Local, encode.Index) {
 	s, l := policed(change)

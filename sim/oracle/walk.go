@@ -156,10 +156,13 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		return
 	}
 	dst := end{addr: w.dst, party: known.party, known: true, hearsay: o.now(n.name)-known.since >= hearsay}
-	if v := o.track(n, w, dst); v.ask {
+	v := o.track(n, w, dst)
+	w.out.Aged = v.ask || v.reason == policyEgress
+	switch {
+	case v.ask:
 		o.ask(w, n, e)
 		return
-	} else if v != pass {
+	case v != pass:
 		w.drop(v.reason)
 		return
 	}

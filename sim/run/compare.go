@@ -13,6 +13,10 @@ import (
 // differences holds what one party says against another: what became of each
 // packet, and its way.
 func differences(a, b answer) []Failure {
+	way := way
+	if a.timed || b.timed {
+		way = roughly
+	}
 	var all []Failure
 	for _, of := range []struct {
 		field string
@@ -57,6 +61,30 @@ func way(p wire.Packet) string {
 		s += fmt.Sprintf(" (but %d hops)", p.Hops)
 	}
 	return s
+}
+
+// roughly is way, where one packet may take another than its like did a moment ago.
+func roughly(p wire.Packet) string {
+	if p.Aged {
+		return "as old as what was learned"
+	}
+	return way(p)
+}
+
+// age marks the packets of a wire's answer that the oracle says are [wire.Packet.Aged].
+func (a answer) age(oracle answer) {
+	for _, of := range []struct{ got, want []wire.Packet }{{a.requests, oracle.requests}, {a.replies, oracle.replies}} {
+		for i := range min(len(of.got), len(of.want)) {
+			of.got[i].Aged = of.want[i].Aged
+		}
+	}
+}
+
+// isTimed says whether real time passes on a wire: then nobody can tell what its
+// programs would do with a packet a moment later.
+func isTimed(w wire.Wire) bool {
+	_, ok := w.(wire.RowReader)
+	return !ok
 }
 
 // say puts packets in words; equal neighbours are counted.

@@ -39,7 +39,9 @@ const oracleSays = "the oracle"
 
 // answer is what one party says became of a conversation.
 type answer struct {
-	who               string
+	who string
+	// timed says that real time passes between the packets.
+	timed             bool
 	requests, replies []wire.Packet
 }
 
@@ -142,13 +144,16 @@ func (r *runner) converse(ctx context.Context, talk conversation) (answers, erro
 		}
 		all.oracle.add(outcome)
 		for i, w := range r.wires {
-			all.wires[i].who = w.Name()
+			all.wires[i].who, all.wires[i].timed = w.Name(), isTimed(w)
 			outcome, err := w.Probe(ctx, flow)
 			if err != nil {
 				return all, fmt.Errorf("probe on the %s wire: %s: %w", w.Name(), talk.name, err)
 			}
 			all.wires[i].add(outcome)
 		}
+	}
+	for _, a := range all.wires {
+		a.age(all.oracle)
 	}
 	return all, nil
 }

@@ -183,6 +183,10 @@ type Packet struct {
 	// Rules are those that may be named for what became of the packet, where policy
 	// said so: "default/web ingress[0]" (the oracle alone; a wire's are in Steps).
 	Rules []string
+	// Aged says that policy refuses it for who its destination was learned to be:
+	// at once, or only where the destination is, if that was learned a while ago.
+	// Where time is real, it may take either way (the oracle alone).
+	Aged bool
 	// Answered says that the sender's own port answered it, as the gateway
 	// answers an echo. There is no reply of an endpoint then.
 	Answered bool
