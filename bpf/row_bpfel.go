@@ -210,6 +210,8 @@ type RowHanded struct {
 	Fragment         uint8
 	Tos              uint8
 	Ttl              uint8
+	Endpoint         uint32
+	FragmentId       uint32
 	Identity         uint32
 	Peer             uint32
 	Generation       uint8
@@ -221,7 +223,6 @@ type RowHanded struct {
 	Pad              [2]uint8
 	Found            uint32
 	Token            uint32
-	FragmentId       uint32
 	Host             [16]uint8
 }
 
@@ -371,11 +372,12 @@ type RowPrefixKey struct {
 type RowProgram uint32
 
 const (
-	RowProgramPROGRAM_TURN  RowProgram = 0
-	RowProgramPROGRAM_RETRY RowProgram = 1
-	RowProgramPROGRAM_TELL  RowProgram = 2
-	RowProgramPROGRAM_ADMIT RowProgram = 3
-	RowProgramPROGRAM_MAX   RowProgram = 4
+	RowProgramPROGRAM_TURN   RowProgram = 0
+	RowProgramPROGRAM_RETRY  RowProgram = 1
+	RowProgramPROGRAM_TELL   RowProgram = 2
+	RowProgramPROGRAM_ADMIT  RowProgram = 3
+	RowProgramPROGRAM_COURSE RowProgram = 4
+	RowProgramPROGRAM_MAX    RowProgram = 5
 )
 
 type RowRecord struct {

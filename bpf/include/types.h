@@ -376,12 +376,13 @@ enum program {
 	PROGRAM_RETRY,
 	PROGRAM_TELL,
 	PROGRAM_ADMIT,
+	PROGRAM_COURSE,
 	PROGRAM_MAX,
 };
 
-/* handed[0], per CPU: what uplink has found out about a packet of the tunnel when
- * it hands it over. Addresses and ports are in network order, `l3` and `l4` bytes
- * from the packet's beginning. */
+/* handed[0], per CPU: what uplink or endpoint has found out about a packet when it
+ * hands it over. Addresses and ports are in network order, `l4` is bytes from the
+ * packet's beginning. What stands after fragment_id is of packets of the tunnel. */
 struct handed {
 	struct addr_key source;
 	struct addr_key destination;
@@ -395,6 +396,8 @@ struct handed {
 	__u8 fragment;
 	__u8 tos;
 	__u8 ttl;
+	__u32 endpoint; /* who sent it, index in endpoints; of no packet of the tunnel */
+	__be32 fragment_id;
 	__u32 identity;
 	__u32 peer;
 	__u8 generation;
@@ -406,7 +409,6 @@ struct handed {
 	__u8 pad[2];
 	__u32 found;
 	__u32 token;
-	__be32 fragment_id;
 	__u8 host[16];
 };
 
