@@ -212,6 +212,8 @@ type RowHanded struct {
 	Ttl              uint8
 	Endpoint         uint32
 	FragmentId       uint32
+	Unopened         uint8
+	Pad              [3]uint8
 	Identity         uint32
 	Peer             uint32
 	Generation       uint8
@@ -220,7 +222,7 @@ type RowHanded struct {
 	Flags            uint8
 	Limit            uint8
 	SourceGeneration uint8
-	Pad              [2]uint8
+	Pad2             [2]uint8
 	Found            uint32
 	Token            uint32
 	Host             [16]uint8
@@ -497,7 +499,8 @@ type RowTracked struct {
 	Changed    uint8
 	Doubt      uint8
 	Hearsay    uint8
-	Pad        [3]uint8
+	Unopened   uint8
+	Pad        [2]uint8
 	_          [2]byte
 	Bytes      uint32
 	Judge      [2]uint32

@@ -26,6 +26,7 @@ static __always_inline void put_down(const struct pkt *p, struct handed *h, __u3
 	h->tos = p->tos;
 	h->ttl = p->ttl;
 	h->fragment_id = p->fragment_id;
+	h->unopened = p->unopened;
 }
 
 /* What an endpoint of this host has sent. */
@@ -99,6 +100,7 @@ static __always_inline bool take_up(struct pkt *p, const struct handed *h, __u32
 	p->ttl = h->ttl;
 	p->fits = 0;
 	p->fragment_id = h->fragment_id;
+	p->unopened = h->unopened;
 	return find_again(p, h, untagged);
 }
 

@@ -356,7 +356,8 @@ struct tracked {
 	__u8 changed; /* 1: an end is not who it was */
 	__u8 doubt; /* 1: who the destination is will be found out by asking */
 	__u8 hearsay; /* 1: it was learned a while ago, and may be another one by now */
-	__u8 pad[3];
+	__u8 unopened; /* 1: no flow of the key is known */
+	__u8 pad[2];
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
 	__u64 now; /* coarse ns */
@@ -398,6 +399,8 @@ struct handed {
 	__u8 ttl;
 	__u32 endpoint; /* who sent it, index in endpoints; of no packet of the tunnel */
 	__be32 fragment_id;
+	__u8 unopened; /* 1: no flow of its own key is known */
+	__u8 pad[3];
 	__u32 identity;
 	__u32 peer;
 	__u8 generation;
@@ -406,7 +409,7 @@ struct handed {
 	__u8 flags;
 	__u8 limit;
 	__u8 source_generation;
-	__u8 pad[2];
+	__u8 pad2[2];
 	__u32 found;
 	__u32 token;
 	__u8 host[16];
