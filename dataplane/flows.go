@@ -78,7 +78,7 @@ func (d *Datapath) ForgetFlows() error {
 	return nil
 }
 
-func noFragment(bpf.RowFragmentKey, bpf.RowFragmentPorts) bool { return false }
+func noFragment(bpf.RowFragmentKey, bpf.RowFragmented) bool { return false }
 
 func compareFragments(a, b bpf.RowFragmentKey) int { return cmp.Compare(a.Id, b.Id) }
 
