@@ -43,6 +43,7 @@ func TestKeysAreTheSameInBothDirections(t *testing.T) {
 		back, b := flow.Key(7, udp, ends[1], ends[0])
 		g.Expect(back).To(Equal(there))
 		g.Expect(a + b).To(BeEquivalentTo(1))
+		g.Expect(flow.Ends(there)).To(Equal([2]flow.End{ends[a], ends[b]}), "and may be read back")
 		other, _ := flow.Key(8, udp, ends[0], ends[1])
 		g.Expect(other).NotTo(Equal(there), "another VPC")
 	}

@@ -227,6 +227,9 @@ func (w *Wire) hold(h state.Host) error {
 	} else {
 		_, err = w.paths[h.Name].Apply(h, local)
 	}
+	if err == nil {
+		err = tell(w.room, h.Name, w.paths[h.Name])
+	}
 	if err != nil {
 		return err
 	}
@@ -297,7 +300,7 @@ func (w *Wire) Close() error {
 	for name := range w.reach {
 		errs = append(errs, w.unreach(name))
 	}
-	errs = append(errs, w.room.Close())
+	errs = append(errs, w.room.Close(), untell(w.room))
 	for _, d := range w.paths {
 		errs = append(errs, d.Close())
 	}
