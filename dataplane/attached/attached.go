@@ -10,10 +10,12 @@
 package attached
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -45,6 +47,15 @@ func (d *Datapath) Close() error {
 		failed = append(failed, m.Close())
 	}
 	return errors.Join(failed...)
+}
+
+// Collect removes the flows whose time is up at now; see [flow.Collect].
+func (d *Datapath) Collect(ctx context.Context, now time.Duration) (flow.Collected, error) {
+	c, err := flow.Collect(ctx, d.Tables, now)
+	if err != nil {
+		return c, fmt.Errorf("collect flows: %w", err)
+	}
+	return c, nil
 }
 
 // Find returns all datapaths, by their namespaces. It needs root. A namespace or a

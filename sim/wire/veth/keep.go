@@ -57,7 +57,7 @@ func (w *Wire) Keep() error {
 			return errors.Join(err, w.Close())
 		}
 	}
-	errs := []error{w.endTraffic(), w.closeRelays(), w.hush.listen(), w.hush.close(), w.ears.close()}
+	errs := []error{w.endTraffic(), w.closeRelays(), w.dismissAll(), w.hush.listen(), w.hush.close(), w.ears.close()}
 	for name := range w.reach {
 		errs = append(errs, w.unreach(name))
 	}
