@@ -74,7 +74,7 @@ func TestTendEndsFlows(t *testing.T) {
 	none := HaveField("Collected.Openings", flow.Count{Left: 1})
 	g.Expect(tend(nil)).To(And(HaveKeyWithValue("h1", none), HaveKeyWithValue("h2", none)))
 	gone := HaveField("Collected.Openings", flow.Count{Removed: 1})
-	g.Expect(tend(ahead(flow.Opening+time.Second))).To(And(HaveKeyWithValue("h1", gone), HaveKeyWithValue("h2", gone)))
+	g.Expect(tend(ahead(flow.Opening + time.Second))).To(And(HaveKeyWithValue("h1", gone), HaveKeyWithValue("h2", gone)))
 	g.Expect(openings(g, name)).To(Equal(map[string]int{"h1": 0, "h2": 0}))
 }
 
