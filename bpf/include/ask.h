@@ -116,9 +116,10 @@ static __always_inline enum drop_reason go_along(struct pkt *p, struct tracked *
 }
 
 /* The packet will be judged when it comes back. */
-static __always_inline bool is_judged_later(const struct tracked *k)
+static __always_inline bool is_judged_later(const struct pkt *p, const struct tracked *k)
 {
-	return k->follows && k->parts.state == PATH_ASKED && k->parts.flags & RETURN_JUDGE;
+	return is_fragment(p) && k->follows && k->parts.state == PATH_ASKED &&
+	       k->parts.flags & RETURN_JUDGE;
 }
 
 /* Who is to be asked, or where the destination is. */

@@ -130,11 +130,15 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 		reason = begin_sending(p, from, path, &c->out, k);
 	if (reason)
 		return reason;
-	reason = is_judged_later(k) ? DROP_NONE : track(p, k);
-	if (!c->to && (!reason || reason == TRACK_ASK))
+	reason = is_judged_later(p, k) ? DROP_NONE : track(p, k);
+	if (reason && (c->to || reason != TRACK_ASK))
+		return reason;
+	if (!c->to)
 		reason = prepare_sending(p, from, path, &c->out, k, reason);
+	if (reason)
+		return reason;
 	keep_fragments(p);
-	return reason;
+	return DROP_NONE;
 }
 
 /* A packet of a flow in which nothing has changed; false: it is not, or does not go
