@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -30,6 +31,8 @@ func (q *quiet) Apply(_ context.Context, hosts []state.Host) error {
 	q.applied = hosts
 	return nil
 }
+
+func (q *quiet) Advance(context.Context, time.Duration) error { return nil }
 
 func (q *quiet) Probe(context.Context, wire.Probe) (wire.Outcome, error) {
 	packet := wire.Packet{Delivered: true, To: "default/b", Hosts: []string{"h1", "h2"}, Hops: 1,
