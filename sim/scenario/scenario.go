@@ -263,7 +263,12 @@ type FrameSpec struct {
 	// Fragment makes the (inner) frame that part of a packet with a payload of
 	// FragmentPayload bytes; nil: it is whole.
 	Fragment *Fragment
-	At       object.Position
+	// Extensions are the IPv6 extension headers in front of the transport, by
+	// type, six bytes of zeros in each. Options, of IPv4, are as many bytes that
+	// mean nothing.
+	Extensions []uint8
+	Options    int
+	At         object.Position
 }
 
 // Fragment is a part of what stands behind an IP header, in bytes. Size 0 means up
@@ -275,7 +280,7 @@ const FragmentPayload = 104
 
 // Kinds of frames that a send step can make.
 var Kinds = []string{
-	"udp", "tcp-syn", "icmp",
+	"udp", "tcp-syn", "tcp-ack", "sctp", "icmp",
 	"arp-request", "arp-reply", "arp-announce", "arp-probe",
 	"ns", "na", "dad", "rs", "geneve",
 	"host-udp", "host-tcp", "host-icmp", "host-ip", "host-fragment", "host-arp", "host-ns", "host-ra", "host-lldp", "host-stp",
