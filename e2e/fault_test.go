@@ -53,7 +53,6 @@ var _ = Describe("planted faults", func() {
 		}
 		if id == fuzz.RowID {
 			It("a divider that bounces nothing, where the oracle knows a bouncer, turns K3 red", Label(id, "fault"), otherRole)
-			continue
 		}
 		if id == footprint.Row {
 			It("a large map that is allocated beforehand turns I6 red", Label(id, "fault"), func() { heavyHost(ask) })

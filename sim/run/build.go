@@ -99,7 +99,7 @@ func fits(f scenario.FrameSpec, kind, family int) bool {
 			return false
 		}
 	}
-	if len(f.Extensions) > 0 && family == 4 || f.Options > 0 && family == 6 {
+	if (len(f.Extensions) > 0 || f.Mapped != "") && family == 4 || f.Options > 0 && family == 6 {
 		return false
 	}
 	for _, a := range []netip.Addr{f.ToAddr, f.SrcIP, f.SenderIP, f.Target} {
@@ -129,6 +129,12 @@ func (w world) frame(f scenario.FrameSpec, kind frame.Kind, from *object.Endpoin
 		Payload: []byte("mizar"),
 	}
 	w.defaults(&spec, f, from)
+	if a, ok := mapped(from); ok && f.Mapped == "from" {
+		spec.Src = a
+	}
+	if a, ok := mapped(to); ok && f.Mapped == "to" {
+		spec.Dst = a
+	}
 	if f.Kind == "geneve" && f.Proto == frame.ProtoTCP {
 		spec.Kind, spec.TCPFlags = frame.TCP, frame.SYN
 	}
@@ -157,6 +163,15 @@ func (w world) frame(f scenario.FrameSpec, kind frame.Kind, from *object.Endpoin
 	}
 	b.name = describe(f, from, spec, family)
 	return b, true, err
+}
+
+// mapped is the IPv4 address of an endpoint in the form of IPv6.
+func mapped(e *object.Endpoint) (netip.Addr, bool) {
+	if e == nil {
+		return netip.Addr{}, false
+	}
+	a, ok := address(e, 4)
+	return netip.AddrFrom16(a.As16()), ok
 }
 
 // defaults makes what is left open honest.
@@ -259,6 +274,9 @@ func describe(f scenario.FrameSpec, from *object.Endpoint, s frame.Spec, family 
 	}
 	if len(f.Extensions) > 0 {
 		text += fmt.Sprintf(", extensions %v", f.Extensions)
+	}
+	if f.Mapped != "" {
+		text += ", " + f.Mapped + " an IPv4 address in the form of IPv6"
 	}
 	if f.Options > 0 {
 		text += fmt.Sprintf(", %d bytes of options", f.Options)

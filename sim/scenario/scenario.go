@@ -268,7 +268,10 @@ type FrameSpec struct {
 	// mean nothing.
 	Extensions []uint8
 	Options    int
-	At         object.Position
+	// Mapped makes the IPv6 address of "from" or "to" the IPv4 one that the
+	// endpoint has, in the form of IPv6; "": neither.
+	Mapped string
+	At     object.Position
 }
 
 // Fragment is a part of what stands behind an IP header, in bytes. Size 0 means up
