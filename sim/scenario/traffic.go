@@ -85,7 +85,7 @@ func (d *decoder) stop(v strict.Value) *Stop {
 	f := v.Fields("traffic", "survived", "lost", "resent", "gap", "delay", "reason")
 	s := &Stop{
 		Reason: reason(f.Optional("reason")),
-		Lost: bounds(f.Optional("lost"), count), Resent: bounds(f.Optional("resent"), count),
+		Lost:   bounds(f.Optional("lost"), count), Resent: bounds(f.Optional("resent"), count),
 		Gap: bounds(f.Optional("gap"), strict.Value.Duration), Delay: bounds(f.Optional("delay"), strict.Value.Duration),
 	}
 	if survived := f.Optional("survived"); survived.Present() || d.shape != nil {
