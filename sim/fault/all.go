@@ -91,6 +91,8 @@ func All() []Fault {
 			Rows: []string{"E22", "L5"}, states: eachJudgement(nameless)},
 		{Name: "no-audit", Says: "what is only to be counted is denied",
 			Rows: []string{"L5"}, states: eachJudgement(enforceAudit)},
+		{Name: "flows-for-good", Says: "what once belonged to a flow is let in for good",
+			Rows: []string{"F1", "F3"}, emissions: deliverForged},
 		{Name: "robbed", Says: "a flood of new flows drives out those that are established",
 			Rows: []string{"F2", "K5"}, robbed: true},
 		{Name: "no-quota", Says: "hosts remember whatever one endpoint asks for",

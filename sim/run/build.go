@@ -35,7 +35,10 @@ var frameKinds = map[string]struct {
 }{
 	"udp":          {frame.UDP, "udp", 0},
 	"tcp-syn":      {frame.TCP, "tcp", 0},
+	"tcp-syn-ack":  {frame.TCP, "tcp", 0},
 	"tcp-ack":      {frame.TCP, "tcp", 0},
+	"tcp-fin":      {frame.TCP, "tcp", 0},
+	"tcp-rst":      {frame.TCP, "tcp", 0},
 	"sctp":         {frame.SCTP, "sctp", 0},
 	"icmp":         {frame.Echo, "icmp", 0},
 	"arp-request":  {frame.ARPRequest, "arp", 4},
@@ -47,6 +50,14 @@ var frameKinds = map[string]struct {
 	"dad":          {frame.DAD, "nd", 6},
 	"rs":           {frame.RS, "nd", 6},
 	"geneve":       {frame.UDP, "udp", 0},
+}
+
+// segments are the flags of those that do not open a connection.
+var segments = map[string]frame.TCPFlags{
+	"tcp-syn-ack": frame.SYN | frame.ACK,
+	"tcp-ack":     frame.ACK,
+	"tcp-fin":     frame.FIN | frame.ACK,
+	"tcp-rst":     frame.RST,
 }
 
 // fragmentID is the identification of all fragments: those of two addresses are
@@ -138,8 +149,8 @@ func (w world) frame(f scenario.FrameSpec, kind frame.Kind, from *object.Endpoin
 	if f.Kind == "geneve" && f.Proto == frame.ProtoTCP {
 		spec.Kind, spec.TCPFlags = frame.TCP, frame.SYN
 	}
-	if f.Kind == "tcp-ack" {
-		spec.TCPFlags = frame.ACK
+	if flags, later := segments[f.Kind]; later {
+		spec.TCPFlags = flags
 	}
 	for _, kind := range f.Extensions {
 		spec.Extensions = append(spec.Extensions, frame.Extension{Type: kind, Data: make([]byte, 6)})

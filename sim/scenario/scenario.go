@@ -283,7 +283,7 @@ const FragmentPayload = 104
 
 // Kinds of frames that a send step can make.
 var Kinds = []string{
-	"udp", "tcp-syn", "tcp-ack", "sctp", "icmp",
+	"udp", "tcp-syn", "tcp-syn-ack", "tcp-ack", "tcp-fin", "tcp-rst", "sctp", "icmp",
 	"arp-request", "arp-reply", "arp-announce", "arp-probe",
 	"ns", "na", "dad", "rs", "geneve",
 	"host-udp", "host-tcp", "host-icmp", "host-ip", "host-fragment", "host-arp", "host-ns", "host-ra", "host-lldp", "host-stp",
