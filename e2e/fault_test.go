@@ -33,8 +33,13 @@ import (
 
 // A suite that cannot fail proves nothing: each fault must turn its rows red.
 var _ = Describe("planted faults", func() {
+	seen := map[string]bool{}
 	for _, ask := range claims {
 		id := rowOf(ask)
+		if seen[id] {
+			continue // another part of the row: its evidence is the same
+		}
+		seen[id] = true
 		if id == "J11" {
 			It("a good file among the bad turns J11 red", Label(id, "fault"), acceptedInput)
 			continue
