@@ -117,33 +117,60 @@ func whole(n, of int, err error) int {
 // All returns every row. Rows that programs add or remove meanwhile may or may
 // not be among them.
 func (t *Map[K, V]) All() (map[K]V, error) {
+	rows := map[K]V{}
+	err := t.Scan(func(keys []K, values []V) error {
+		for i, k := range keys {
+			rows[k] = values[i]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// Scan hands over every row in batches. Rows that programs add or remove meanwhile
+// may or may not be among them.
+func (t *Map[K, V]) Scan(f func(keys []K, values []V) error) error {
 	var (
 		cursor ebpf.MapBatchCursor
-		rows   = map[K]V{}
 		size   = min(batch, int(t.m.MaxEntries()))
 		keys   = make([]K, size)
 		values = make([]V, size)
 	)
 	for {
 		n, err := t.m.BatchLookup(&cursor, keys, values, nil)
-		t.collect(rows, keys[:n], values[:n])
-		switch {
-		case errors.Is(err, ebpf.ErrKeyNotExist):
-			return rows, nil
-		case err != nil:
-			return nil, err
+		last := errors.Is(err, ebpf.ErrKeyNotExist)
+		if err != nil && !last {
+			return err
+		}
+		if n = t.squeeze(keys[:n], values[:n]); n > 0 {
+			if err := f(keys[:n], values[:n]); err != nil {
+				return err
+			}
+		}
+		if last {
+			return nil
 		}
 	}
 }
 
-func (t *Map[K, V]) collect(rows map[K]V, keys []K, values []V) {
-	var zero V
-	for i, k := range keys {
-		if t.array() && values[i] == zero {
-			continue
-		}
-		rows[k] = values[i]
+// squeeze moves the rows that are there to the front and returns how many those are:
+// an array has rows of zeros.
+func (t *Map[K, V]) squeeze(keys []K, values []V) int {
+	if !t.array() {
+		return len(keys)
 	}
+	var zero V
+	n := 0
+	for i := range keys {
+		if values[i] != zero {
+			keys[n], values[n] = keys[i], values[i]
+			n++
+		}
+	}
+	return n
 }
 
 // Room is the map's size.

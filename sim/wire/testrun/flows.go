@@ -3,6 +3,7 @@
 package testrun
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ import (
 // Flows is a machine that keeps flows. Those of [Load] and [Pool] are.
 type Flows interface {
 	// Collect removes flows whose time is up.
-	Collect(now time.Duration) (int, error)
+	Collect(ctx context.Context, now time.Duration) (flow.Collected, error)
 	// ExportFlows and ImportFlows carry the flows of endpoints to their new host.
 	ExportFlows(endpoints []string) ([]flow.Row, error)
 	ImportFlows(rows []flow.Row) (int, error)
@@ -23,13 +24,13 @@ type Flows interface {
 var _ Flows = (*loaded)(nil)
 
 // collect is what agents do every few seconds.
-func (w *Wire) collect() error {
+func (w *Wire) collect(ctx context.Context) error {
 	for _, h := range w.hosts {
 		f, ok := h.machine.(Flows)
 		if !ok || h.condition.Behind() {
 			continue
 		}
-		if _, err := f.Collect(w.now() + h.ahead); err != nil {
+		if _, err := f.Collect(ctx, w.now()+h.ahead); err != nil {
 			return fmt.Errorf("host %s: %w", h.name, err)
 		}
 	}

@@ -278,7 +278,7 @@ func (w *Wire) Forget(context.Context) error {
 }
 
 // Advance steps the clock of all hosts, and lets happen what happens meanwhile.
-func (w *Wire) Advance(_ context.Context, d time.Duration) error {
+func (w *Wire) Advance(ctx context.Context, d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if d <= 0 {
@@ -287,7 +287,7 @@ func (w *Wire) Advance(_ context.Context, d time.Duration) error {
 	if err := w.elapse(d); err != nil {
 		return err
 	}
-	return w.collect()
+	return w.collect(ctx)
 }
 
 func (w *Wire) tell(now time.Duration) error {
