@@ -29,8 +29,8 @@ var rowsYAML []byte
 type Row struct {
 	ID         string
 	Capability string
-	// Claims is what this version promises of the row: All, the name of a
-	// part, or nothing.
+	// Claims is what this version promises of the row: All, the names of
+	// parts with spaces between them, or nothing.
 	Claims string
 	// Required is empty when the row has never been claimed.
 	Required []Required
@@ -81,7 +81,9 @@ func Claims(rows []Row) []string {
 		case All:
 			asks = append(asks, row.ID)
 		default:
-			asks = append(asks, row.ID+"/"+row.Claims)
+			for _, part := range strings.Fields(row.Claims) {
+				asks = append(asks, row.ID+"/"+part)
+			}
 		}
 	}
 	return asks

@@ -12,6 +12,7 @@ package fault
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -32,6 +33,15 @@ type Fault struct {
 	// states changes what hosts are given; it owns hosts, but not what
 	// their slices hold.
 	states func(hosts []state.Host)
+	// remembered makes a change of states that depends on earlier ones.
+	remembered func() func(hosts []state.Host)
+	// outcome makes a change of what became of a probe that may depend on
+	// earlier ones.
+	outcome func(*planted) func(wire.Probe, *wire.Outcome)
+	// halves gives hosts half of their policy first, and all of it later.
+	halves bool
+	// robbed breaks all that runs while somebody sends a flood.
+	robbed bool
 	// ground changes the underlay.
 	ground func(topology.Underlay) topology.Underlay
 	// packet changes what became of one packet of a probe.
@@ -71,7 +81,14 @@ func (f Fault) Plant(w wire.Wire) wire.Wire {
 	if f.Wire != "" && f.Wire != w.Name() {
 		return w
 	}
-	return &planted{Wire: w, fault: f, said: map[string]wire.Condition{}}
+	p := &planted{Wire: w, fault: f, said: map[string]wire.Condition{}, names: map[netip.Addr]string{}}
+	if f.remembered != nil {
+		p.states = f.remembered()
+	}
+	if f.outcome != nil {
+		p.outcome = f.outcome(p)
+	}
+	return p
 }
 
 // planted is a wire with a fault in it.
@@ -80,13 +97,34 @@ type planted struct {
 	fault Fault
 	// said are the conditions that the wire was not told of.
 	said map[string]wire.Condition
+	// names are those of endpoints by address.
+	names map[netip.Addr]string
+	// states and outcome are what the fault remembers by.
+	states  func([]state.Host)
+	outcome func(wire.Probe, *wire.Outcome)
+	// flooded: there was a flood.
+	flooded bool
 }
 
 // Apply gives the hosts states that the fault has changed.
 func (p *planted) Apply(ctx context.Context, hosts []state.Host) error {
-	if p.fault.states != nil {
-		hosts = slices.Clone(hosts)
-		p.fault.states(hosts)
+	for _, h := range hosts {
+		for _, e := range h.Endpoints {
+			for _, a := range e.Addresses {
+				p.names[a] = e.Name
+			}
+		}
+	}
+	hosts = slices.Clone(hosts)
+	for _, change := range []func([]state.Host){p.fault.states, p.states} {
+		if change != nil {
+			change(hosts)
+		}
+	}
+	if p.fault.halves {
+		if err := p.half(ctx, hosts); err != nil {
+			return err
+		}
 	}
 	return p.Wire.Apply(ctx, hosts)
 }
@@ -104,7 +142,7 @@ func (p *planted) Ground(u topology.Underlay) {
 // Probe tells an outcome that the fault has changed.
 func (p *planted) Probe(ctx context.Context, probe wire.Probe) (wire.Outcome, error) {
 	outcome, err := p.Wire.Probe(ctx, probe)
-	if err != nil || p.fault.packet == nil {
+	if err != nil || p.fault.packet == nil && p.outcome == nil {
 		return outcome, err
 	}
 	for _, packets := range []*[]wire.Packet{&outcome.Requests, &outcome.Replies} {
@@ -113,8 +151,13 @@ func (p *planted) Probe(ctx context.Context, probe wire.Probe) (wire.Outcome, er
 			packet := &(*packets)[i]
 			packet.Steps, packet.Hosts = slices.Clone(packet.Steps), slices.Clone(packet.Hosts)
 			packet.Frames = slices.Clone(packet.Frames)
-			p.fault.packet(packet)
+			if p.fault.packet != nil {
+				p.fault.packet(packet)
+			}
 		}
+	}
+	if p.outcome != nil {
+		p.outcome(probe, &outcome)
 	}
 	return outcome, nil
 }

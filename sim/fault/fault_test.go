@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -30,6 +31,8 @@ func (q *quiet) Apply(_ context.Context, hosts []state.Host) error {
 	q.applied = hosts
 	return nil
 }
+
+func (q *quiet) Advance(context.Context, time.Duration) error { return nil }
 
 func (q *quiet) Probe(context.Context, wire.Probe) (wire.Outcome, error) {
 	packet := wire.Packet{Delivered: true, To: "default/b", Hosts: []string{"h1", "h2"}, Hops: 1,
@@ -60,8 +63,8 @@ func TestEveryClaimedRowHasAFault(t *testing.T) {
 	rows, err := conformance.Rows()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	// Theirs are a heavy map, a program that loses frames, a report that lies, a
-	// good file among the bad, a host that applies half, and one in another role.
-	elsewhere := []string{"I6", "J3", "J10", "J11", "K3", "K6"}
+	// good file among the bad, a host that applies half, and a command that flatters.
+	elsewhere := []string{"F4", "I6", "J3", "J10", "J11", "K6"}
 	for _, row := range rows {
 		if len(row.Required) > 0 && !slices.Contains(elsewhere, row.ID) {
 			NewWithT(t).Expect(fault.Of(row.ID)).NotTo(BeEmpty(), row.ID)
@@ -160,4 +163,63 @@ func tunnelled(t *testing.T, outer [2]string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// What a fault remembers is of one wire: endpoints are late, or go on with what they
+// were, by the states that this wire was given before.
+func TestFaultsThatRemember(t *testing.T) {
+	isolated := func(names ...string) []state.Host {
+		h := state.Host{Name: "h1"}
+		for i, name := range names {
+			h.Endpoints = append(h.Endpoints, state.Endpoint{
+				Name: name, VNI: 7, Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}, Ingress: "in", Identity: uint32(20 + len(names)),
+			})
+		}
+		return []state.Host{h}
+	}
+	given := func(fault string, steps ...[]state.Host) []state.Endpoint {
+		q := &quiet{}
+		w := find(t, fault).Plant(q)
+		for _, hosts := range steps {
+			NewWithT(t).Expect(w.Apply(t.Context(), hosts)).To(Succeed())
+		}
+		return q.applied[0].Endpoints
+	}
+	g := NewWithT(t)
+	late := given("late-policy", isolated("a"), isolated("a", "b"))
+	g.Expect([]string{late[0].Ingress, late[1].Ingress}).To(Equal([]string{"in", ""}))
+	g.Expect(given("late-policy", isolated("a"), isolated("a", "b"), isolated("a", "b"))[1].Ingress).To(Equal("in"))
+	g.Expect(given("first-identities", isolated("a"), isolated("a", "b"))[0].Identity).To(Equal(uint32(21)))
+	g.Expect(given("freed-siblings", isolated("a", "b"), isolated("a"))[0].Ingress).To(BeEmpty())
+	g.Expect(given("freed-siblings", isolated("a", "b"))[0].Ingress).To(Equal("in"))
+}
+
+// Rules lose their names, their ports, or what they accept, and sets who is meant.
+func TestFaultsOfPolicy(t *testing.T) {
+	accepts := func(rule string) state.PortRange {
+		return state.PortRange{Protocol: 6, First: 80, Last: 80, Judgement: state.Judgement{Verdict: state.Accept, Rule: rule}}
+	}
+	hosts := []state.Host{{Name: "h1", Policy: state.Policy{
+		Sets: []state.PolicySet{{Name: "in", Default: state.Judgement{Verdict: state.Audit, Rule: "x/a isolate ingress"},
+			Peers: []state.PolicyPeer{{Identity: 20, Class: "c"}}}},
+		Classes: []state.PortClass{{Name: "c", Ranges: []state.PortRange{accepts("x/a ingress[31]"), accepts("x/a ingress[32]"), accepts("x/b ingress[0]")}}},
+	}}}
+	policy := func(fault string) state.Policy {
+		q := &quiet{}
+		NewWithT(t).Expect(find(t, fault).Plant(q).Apply(t.Context(), hosts)).To(Succeed())
+		return q.applied[0].Policy
+	}
+	verdicts := func(fault string) (all []state.Verdict) {
+		for _, r := range policy(fault).Classes[0].Ranges {
+			all = append(all, r.Verdict)
+		}
+		return all
+	}
+	g := NewWithT(t)
+	g.Expect(verdicts("few-rules")).To(Equal([]state.Verdict{state.Accept, state.Deny, state.Accept}))
+	g.Expect(verdicts("lone-policy")).To(Equal([]state.Verdict{state.Accept, state.Accept, state.Deny}))
+	g.Expect(policy("any-port").Classes[0].Ranges).To(ConsistOf(And(HaveField("Protocol", BeZero()), HaveField("Last", BeEquivalentTo(65535)))))
+	g.Expect(policy("by-address-only").Sets[0].Peers).To(BeEmpty())
+	g.Expect(policy("no-audit").Sets[0].Default.Verdict).To(Equal(state.Deny))
+	g.Expect(policy("nameless-rules").Classes[0].Ranges).To(HaveEach(HaveField("Rule", "somebody")))
 }

@@ -78,7 +78,11 @@ func (p *planted) Stop(ctx context.Context, name string) (wire.Series, error) {
 	if err != nil {
 		return wire.Series{}, err
 	}
-	return w.Stop(ctx, name)
+	series, err := w.Stop(ctx, name)
+	if err == nil && p.fault.robbed && p.flooded {
+		series.Answered, series.Wrong = 0, "its flow went in a flood"
+	}
+	return series, err
 }
 
 // Flood passes a flood on.
@@ -87,6 +91,7 @@ func (p *planted) Flood(ctx context.Context, at wire.Port, frames [][]byte) erro
 	if err != nil {
 		return err
 	}
+	p.flooded = true
 	return w.Flood(ctx, at, frames)
 }
 

@@ -66,6 +66,7 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 		drops, frames := now.since(r.since[w.Name()])
 		r.since[w.Name()] = now
 		c := Check{Name: "counters", Wire: w.Name(), Cell: Cell{Proto: "counters", Wire: w.Name()}}
+		c.Cell.Reason = onlyReason(a)
 		c.Seen = "drops: " + dropsText(drops)
 		if a.UnderlayFrames != nil {
 			c.Seen += fmt.Sprintf("; %d frames on the underlay", frames)
@@ -104,6 +105,19 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 		}
 	}
 	return checks, nil
+}
+
+// onlyReason is the drop reason that is asserted, if there is one alone.
+func onlyReason(a *scenario.Assert) string {
+	var all []string
+	for _, reasons := range a.Drops {
+		all = slices.AppendSeq(all, maps.Keys(reasons))
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) != 1 {
+		return ""
+	}
+	return all[0]
 }
 
 func compareDrops(a *scenario.Assert, drops wire.Drops, fail func(field, got, want string)) {

@@ -3,6 +3,7 @@
 package run
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -34,6 +35,11 @@ var frameKinds = map[string]struct {
 }{
 	"udp":          {frame.UDP, "udp", 0},
 	"tcp-syn":      {frame.TCP, "tcp", 0},
+	"tcp-syn-ack":  {frame.TCP, "tcp", 0},
+	"tcp-ack":      {frame.TCP, "tcp", 0},
+	"tcp-fin":      {frame.TCP, "tcp", 0},
+	"tcp-rst":      {frame.TCP, "tcp", 0},
+	"sctp":         {frame.SCTP, "sctp", 0},
 	"icmp":         {frame.Echo, "icmp", 0},
 	"arp-request":  {frame.ARPRequest, "arp", 4},
 	"arp-reply":    {frame.ARPReply, "arp", 4},
@@ -46,9 +52,20 @@ var frameKinds = map[string]struct {
 	"geneve":       {frame.UDP, "udp", 0},
 }
 
+// segments are the flags of those that do not open a connection.
+var segments = map[string]frame.TCPFlags{
+	"tcp-syn-ack": frame.SYN | frame.ACK,
+	"tcp-ack":     frame.ACK,
+	"tcp-fin":     frame.FIN | frame.ACK,
+	"tcp-rst":     frame.RST,
+}
+
 // fragmentID is the identification of all fragments: those of two addresses are
 // of one packet.
 const fragmentID = 0x6d7a
+
+// noOperation is the IPv4 option that means nothing (RFC 791).
+const noOperation = 1
 
 // frames builds a frame for each family that its fields leave open.
 func (w world) frames(f scenario.FrameSpec, at wire.Port) ([]built, error) {
@@ -93,6 +110,9 @@ func fits(f scenario.FrameSpec, kind, family int) bool {
 			return false
 		}
 	}
+	if (len(f.Extensions) > 0 || f.Mapped != "") && family == 4 || f.Options > 0 && family == 6 {
+		return false
+	}
 	for _, a := range []netip.Addr{f.ToAddr, f.SrcIP, f.SenderIP, f.Target} {
 		if a.IsValid() && familyOf(a) != family {
 			return false
@@ -120,9 +140,22 @@ func (w world) frame(f scenario.FrameSpec, kind frame.Kind, from *object.Endpoin
 		Payload: []byte("mizar"),
 	}
 	w.defaults(&spec, f, from)
+	if a, ok := mapped(from); ok && f.Mapped == "from" {
+		spec.Src = a
+	}
+	if a, ok := mapped(to); ok && f.Mapped == "to" {
+		spec.Dst = a
+	}
 	if f.Kind == "geneve" && f.Proto == frame.ProtoTCP {
 		spec.Kind, spec.TCPFlags = frame.TCP, frame.SYN
 	}
+	if flags, later := segments[f.Kind]; later {
+		spec.TCPFlags = flags
+	}
+	for _, kind := range f.Extensions {
+		spec.Extensions = append(spec.Extensions, frame.Extension{Type: kind, Data: make([]byte, 6)})
+	}
+	spec.IPOptions = bytes.Repeat([]byte{noOperation}, f.Options)
 	if part := f.Fragment; part != nil {
 		spec.Fragment, spec.IPID = &frame.Fragment{Offset: part.Offset, Size: part.Size}, fragmentID
 		spec.Payload = make([]byte, scenario.FragmentPayload)
@@ -134,13 +167,22 @@ func (w world) frame(f scenario.FrameSpec, kind frame.Kind, from *object.Endpoin
 		}
 		spec.Tunnel = tunnel
 	}
-	bytes, err := frame.Build(spec)
-	b := built{bytes: bytes, cell: w.cell(from, to, family, "")}
+	whole, err := frame.Build(spec)
+	b := built{bytes: whole, cell: w.cell(from, to, family, "")}
 	if to != nil {
 		b.to = to.Key()
 	}
 	b.name = describe(f, from, spec, family)
 	return b, true, err
+}
+
+// mapped is the IPv4 address of an endpoint in the form of IPv6.
+func mapped(e *object.Endpoint) (netip.Addr, bool) {
+	if e == nil {
+		return netip.Addr{}, false
+	}
+	a, ok := address(e, 4)
+	return netip.AddrFrom16(a.As16()), ok
 }
 
 // defaults makes what is left open honest.
@@ -158,7 +200,7 @@ func (w world) defaults(s *frame.Spec, f scenario.FrameSpec, from *object.Endpoi
 		s.DstPort = 7
 	}
 	switch s.Kind {
-	case frame.UDP, frame.TCP, frame.Echo, frame.NA, frame.ARPReply:
+	case frame.UDP, frame.TCP, frame.SCTP, frame.Echo, frame.NA, frame.ARPReply:
 		if s.DstMAC == (state.MAC{}) {
 			s.DstMAC = w.gateways[from.Subnet]
 		}
@@ -240,6 +282,15 @@ func describe(f scenario.FrameSpec, from *object.Endpoint, s frame.Spec, family 
 		if part.Size > 0 {
 			text += fmt.Sprintf(" of %d bytes", part.Size)
 		}
+	}
+	if len(f.Extensions) > 0 {
+		text += fmt.Sprintf(", extensions %v", f.Extensions)
+	}
+	if f.Mapped != "" {
+		text += ", " + f.Mapped + " an IPv4 address in the form of IPv6"
+	}
+	if f.Options > 0 {
+		text += fmt.Sprintf(", %d bytes of options", f.Options)
 	}
 	if f.Option != "" {
 		text += ", a forged " + f.Option

@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +21,8 @@ type running struct {
 	// standing is what was wrong when it started, events how much had happened.
 	standing []string
 	events   int
+	// drops are the counters of each wire when it started.
+	drops map[string]counters
 }
 
 // traffic starts a series on every wire.
@@ -31,7 +34,7 @@ func (r *runner) traffic(ctx context.Context, t *scenario.Traffic) error {
 		return fmt.Errorf("start traffic %s: %w", t.Name, err)
 	}
 	talk := talks[0]
-	ran := running{name: talk.name, cell: talk.cell, proto: t.Proto, events: len(r.events)}
+	ran := running{name: talk.name, cell: talk.cell, proto: t.Proto, events: len(r.events), drops: map[string]counters{}}
 	for _, c := range r.conditions {
 		ran.standing = append(ran.standing, kindsOf(wire.Condition{}, c)...)
 	}
@@ -40,6 +43,9 @@ func (r *runner) traffic(ctx context.Context, t *scenario.Traffic) error {
 		c, ok := w.(wire.Carrier)
 		if !ok {
 			return fmt.Errorf("start traffic %s: the %s wire carries none in the background", t.Name, w.Name())
+		}
+		if ran.drops[w.Name()], err = count(ctx, w); err != nil {
+			return err
 		}
 		if err := c.Start(ctx, wire.Traffic{Name: t.Name, Probe: talk.flows[0], Every: t.Every}); err != nil {
 			return fmt.Errorf("on the %s wire: %w", w.Name(), err)
@@ -64,17 +70,47 @@ func (r *runner) stop(ctx context.Context, s *scenario.Stop) ([]Check, error) {
 		if err != nil {
 			return nil, fmt.Errorf("on the %s wire: %w", w.Name(), err)
 		}
+		failures := judgeSeries(w.Name(), s, ran.proto, series)
+		if s.Reason != "" {
+			cut, err := cutWith(ctx, w, ran, s.Reason)
+			if err != nil {
+				return nil, err
+			}
+			failures = append(failures, cut...)
+		}
 		for _, kind := range during {
 			c := Check{Name: ran.name, Wire: w.Name(), Cell: ran.cell.on(w.Name()), Seen: series.String()}
 			c.Cell.During, c.Cell.Verdict = kind, string(scenario.Deliver)
 			if kind != "" {
 				c.Name += " across " + kind
 			}
-			c.Failures = judgeSeries(w.Name(), s, ran.proto, series)
+			if s.Reason != "" {
+				c.Cell.Verdict, c.Cell.Reason = string(scenario.Drop), s.Reason
+			}
+			c.Failures = failures
 			checks = append(checks, c)
 		}
 	}
 	return checks, nil
+}
+
+// cutWith says what is wrong when no host of a wire has dropped anything for a
+// reason since traffic began.
+func cutWith(ctx context.Context, w wire.Wire, ran running, reason string) ([]Failure, error) {
+	now, err := count(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	since, _ := now.since(ran.drops[w.Name()])
+	var seen []string
+	for _, reasons := range since {
+		if reasons[reason] > 0 {
+			return nil, nil
+		}
+		seen = slices.AppendSeq(seen, maps.Keys(reasons))
+	}
+	slices.Sort(seen)
+	return []Failure{{Field: "drops", Who: w.Name(), Got: join(slices.Compact(seen)), Against: "the scenario", Want: reason}}, nil
 }
 
 // judgeSeries holds a series against what the scenario expects of it.

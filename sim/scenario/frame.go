@@ -64,7 +64,7 @@ func (d *decoder) port(whole strict.Value, f strict.Fields) wire.Port {
 
 func (d *decoder) frame(v strict.Value) FrameSpec {
 	f := v.Fields("kind", "from", "to", "family", "srcMAC", "dstMAC", "srcIP", "senderMAC", "senderIP", "target",
-		"ttl", "source", "port", "outerSrc", "vni", "option", "vlan", "proto", "fragment")
+		"ttl", "source", "port", "outerSrc", "vni", "option", "vlan", "proto", "fragment", "extensions", "options", "mapped")
 	fr := FrameSpec{
 		Kind:       f.Required("kind", "one of "+strings.Join(Kinds, ", ")).Enum(Kinds...),
 		From:       d.endpoint(f.Optional("from")),
@@ -84,6 +84,9 @@ func (d *decoder) frame(v strict.Value) FrameSpec {
 		VLAN:       uint16(f.Optional("vlan").Int(1, object.MaxVLAN)),
 		Proto:      uint8(f.Optional("proto").Int(1, 255)),
 		Fragment:   fragment(f.Optional("fragment")),
+		Extensions: strict.Each(f.Optional("extensions"), func(v strict.Value) uint8 { return uint8(v.Int(0, 255)) }),
+		Options:    f.Optional("options").Int(1, 40),
+		Mapped:     f.Optional("mapped").Enum("from", "to"),
 		At:         object.Position{File: v.File(), Line: v.Line()},
 	}
 	if fr.Kind == "geneve" {

@@ -264,7 +264,15 @@ type FrameSpec struct {
 	// Fragment makes the (inner) frame that part of a packet with a payload of
 	// FragmentPayload bytes; nil: it is whole.
 	Fragment *Fragment
-	At       object.Position
+	// Extensions are the IPv6 extension headers in front of the transport, by
+	// type, six bytes of zeros in each. Options, of IPv4, are as many bytes that
+	// mean nothing.
+	Extensions []uint8
+	Options    int
+	// Mapped makes the IPv6 address of "from" or "to" the IPv4 one that the
+	// endpoint has, in the form of IPv6; "": neither.
+	Mapped string
+	At     object.Position
 }
 
 // Fragment is a part of what stands behind an IP header, in bytes. Size 0 means up
@@ -276,7 +284,7 @@ const FragmentPayload = 104
 
 // Kinds of frames that a send step can make.
 var Kinds = []string{
-	"udp", "tcp-syn", "icmp",
+	"udp", "tcp-syn", "tcp-syn-ack", "tcp-ack", "tcp-fin", "tcp-rst", "sctp", "icmp",
 	"arp-request", "arp-reply", "arp-announce", "arp-probe",
 	"ns", "na", "dad", "rs", "geneve",
 	"host-udp", "host-tcp", "host-icmp", "host-ip", "host-fragment", "host-arp", "host-ns", "host-ra", "host-lldp", "host-stp",

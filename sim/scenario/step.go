@@ -3,6 +3,7 @@
 package scenario
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -109,11 +110,14 @@ func (d *decoder) timed(s *Step, kind string, v strict.Value) {
 	}
 }
 
-// row reads the ID of a row of ACCEPTANCE: a capital and a number.
+// rowID is a row of ACCEPTANCE, a capital and a number, or one of its checklist of
+// NetworkPolicy.
+var rowID = regexp.MustCompile(`^([A-Z][0-9]+|NP-[0-9]{2})$`)
+
 func row(v strict.Value) string {
 	id := v.Text()
-	if len(id) < 2 || id[0] < 'A' || id[0] > 'Z' || strings.Trim(id[1:], "0123456789") != "" {
-		v.Fail("the ID of an ACCEPTANCE row, such as A1 or E16")
+	if !rowID.MatchString(id) {
+		v.Fail("the ID of an ACCEPTANCE row, such as A1, E16 or NP-85")
 	}
 	return id
 }

@@ -37,6 +37,9 @@ type Stop struct {
 	// Gap is the longest time without an answer; Delay bounds the time from every
 	// request to its reply.
 	Gap, Delay *Bounds[time.Duration]
+	// Reason is the drop reason that the traffic was cut with; "" when it was not
+	// cut, or not by a program.
+	Reason string
 }
 
 // Bounds say how small and how great a value may be. A nil bound is none.
@@ -79,9 +82,10 @@ func (d *decoder) traffic(v strict.Value) *Traffic {
 }
 
 func (d *decoder) stop(v strict.Value) *Stop {
-	f := v.Fields("traffic", "survived", "lost", "resent", "gap", "delay")
+	f := v.Fields("traffic", "survived", "lost", "resent", "gap", "delay", "reason")
 	s := &Stop{
-		Lost: bounds(f.Optional("lost"), count), Resent: bounds(f.Optional("resent"), count),
+		Reason: reason(f.Optional("reason")),
+		Lost:   bounds(f.Optional("lost"), count), Resent: bounds(f.Optional("resent"), count),
 		Gap: bounds(f.Optional("gap"), strict.Value.Duration), Delay: bounds(f.Optional("delay"), strict.Value.Duration),
 	}
 	if survived := f.Optional("survived"); survived.Present() || d.shape != nil {
@@ -95,6 +99,9 @@ func (d *decoder) stop(v strict.Value) *Stop {
 	d.running = slices.DeleteFunc(d.running, func(n string) bool { return n == s.Traffic })
 	if v.Present() && s.Survived == nil && s.Lost == nil && s.Resent == nil && s.Gap == nil && s.Delay == nil {
 		v.FailGot("nothing to compare", "survived, lost, resent, gap or delay")
+	}
+	if cut := f.Optional("reason"); s.Reason != "" && d.shape == nil && (s.Survived == nil || *s.Survived) && s.Lost == nil {
+		cut.FailGot("a reason for traffic that goes on", "beside it survived: false, or the requests that are lost")
 	}
 	return s
 }

@@ -82,6 +82,7 @@ func talks(t *testing.T, test func(s talk), change func(p *policies)) {
 	}
 }
 
+// NP-76: what closes a connection, and its ports afterwards.
 func TestTCPFollowsHandshakeAndTeardown(t *testing.T) {
 	for _, server := range []string{server, neighbour} {
 		talks(t, func(s talk) {
@@ -115,6 +116,8 @@ func TestResetClosesAndPortsAreUsedAgain(t *testing.T) {
 }
 
 // Time-outs, by what has been said until then.
+//
+// NP-72 and NP-79: a reply that comes in time is one, and a later one is not.
 func TestFlowsTimeOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		proto  frame.Kind
@@ -282,6 +285,8 @@ func TestRepliesKeepTheWay(t *testing.T) {
 }
 
 // An endpoint that is relabelled is another peer from its next packet on.
+//
+// NP-75.
 func TestAFlowIsJudgedAgainWhenAnEndChanges(t *testing.T) {
 	g := NewWithT(t)
 	allowed := onlyFrom(server, clientID)

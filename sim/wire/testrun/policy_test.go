@@ -220,6 +220,8 @@ func TestPeersPrefixesAndPorts(t *testing.T) {
 }
 
 // What is new, and what has changed, is judged; nothing else is.
+//
+// NP-74.
 func TestAPolicyThatComesLaterJudgesTheDirectionThatOpened(t *testing.T) {
 	for _, proto := range []wire.Proto{wire.UDP, wire.ICMP} {
 		g := NewWithT(t)

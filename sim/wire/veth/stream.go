@@ -106,7 +106,18 @@ func (s *stream) hangUp() error {
 	if s.conn == nil {
 		return nil
 	}
-	return s.conn.Close()
+	return abandon(s.conn)
+}
+
+// abandon closes a connection of which nothing must be heard any more: what is cut
+// would be sent again for minutes, and dropped while others are watched.
+func abandon(conn net.Conn) error {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if err := tcp.SetLinger(0); err != nil {
+			return errors.Join(err, tcp.Close())
+		}
+	}
+	return conn.Close()
 }
 
 // serve echoes what one connection brings, at the receiver, if there is one.
@@ -125,7 +136,7 @@ func (s *stream) serve(ctx context.Context, w *Wire) error {
 	conns := make(chan net.Conn, 1)
 	s.closers = append(s.closers, l.Close, func() error {
 		if conn, ok := <-conns; ok {
-			return conn.Close()
+			return abandon(conn)
 		}
 		return nil
 	})
