@@ -198,7 +198,7 @@ func (n *node) judge(w *walk, f *flow, ends [2]end, i int) verdict {
 		return verdict{ask: true} // nobody is refused for who he was
 	}
 	if f.rules[i] = said.Rules; said.Verdict == state.Deny {
-		w.out.Rules = append(w.out.Rules, said.Rules...)
+		w.out.Rules = slices.Concat(w.out.Rules, f.rules[0], f.rules[1]) // egress may have accepted it here
 		return verdict{reason: [2]string{policyEgress, policyIngress}[i]}
 	}
 	return pass
