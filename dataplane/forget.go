@@ -44,7 +44,7 @@ func (h *Holder) forgetting(s state.Host) []table.Job {
 
 func compareNumbers(a, b uint32) int { return int(int64(a) - int64(b)) }
 
-// fitRules says whether all rules can be counted.
+// fitRules says whether all rules can be counted, and notes how many rows that takes.
 func (h *Holder) fitRules(index encode.Index) error {
 	needs := 0
 	for _, number := range index.Rules {
@@ -53,6 +53,7 @@ func (h *Holder) fitRules(index encode.Index) error {
 	if room := h.tables.RuleRoom; room != 0 && needs > room {
 		return &table.TooSmall{Map: bpf.RowMapRules, Needs: needs, Room: room}
 	}
+	h.counted = max(h.counted, uint32(needs))
 	return nil
 }
 

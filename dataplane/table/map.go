@@ -5,6 +5,7 @@ package table
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 )
@@ -13,6 +14,9 @@ import (
 // hash has to fit whole, or the kernel refuses to read it (ENOSPC); buckets hold
 // a handful.
 const batch = 4096
+
+// firstBatch is how many rows are read at first: most maps hold few.
+const firstBatch = 128
 
 // Map is a Table in the kernel: a hash, an LRU hash, an LPM trie or an array.
 // In an array, a row of zeros is no row and Delete writes one.
@@ -120,7 +124,8 @@ func (t *Map[K, V]) All() (map[K]V, error) {
 	var (
 		cursor ebpf.MapBatchCursor
 		rows   = map[K]V{}
-		size   = min(batch, int(t.m.MaxEntries()))
+		most   = min(batch, int(t.m.MaxEntries()))
+		size   = min(firstBatch, most)
 		keys   = make([]K, size)
 		values = make([]V, size)
 	)
@@ -130,8 +135,11 @@ func (t *Map[K, V]) All() (map[K]V, error) {
 		switch {
 		case errors.Is(err, ebpf.ErrKeyNotExist):
 			return rows, nil
-		case err != nil:
+		case err != nil && (size == most || !errors.Is(err, syscall.ENOSPC)):
 			return nil, err
+		case size < most:
+			size = min(size*8, most)
+			keys, values = make([]K, size), make([]V, size)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	debug.SetGCPercent(400) // a case makes much and keeps nothing
 	os.Exit(m.Run())
 }
 
