@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 )
 
 // The drop reasons of policy and flows.
@@ -81,19 +82,25 @@ type flow struct {
 	doubted bool
 }
 
-// idle is how long a flow of a phase lives without a packet.
-var idle = map[phase]time.Duration{
-	opening: 30 * time.Second, replied: 60 * time.Second, established: 180 * time.Second,
-	closing: 120 * time.Second, closed: 10 * time.Second, cut: 60 * time.Second,
-}
+// How long a flow of a phase lives without a packet: of TCP, of others, and of those
+// echoes (RFC 5382, 5; RFC 4787, 4.3; RFC 5508, 3.2).
+var (
+	idleTCP = map[phase]time.Duration{
+		opening: 60 * time.Second, replied: 60 * time.Second, established: 124 * time.Minute,
+		closing: 240 * time.Second, closed: 10 * time.Second, cut: 300 * time.Second,
+	}
+	idle = map[phase]time.Duration{opening: 30 * time.Second, established: 300 * time.Second, cut: 30 * time.Second}
+)
 
-// establishedTCP is that of an established connection.
-const establishedTCP = 6 * time.Hour
+const idleEcho = 60 * time.Second
 
 func (f *flow) expired(k flowKey, now time.Duration) bool {
 	lives := idle[f.phase]
-	if k.protocol == 6 && f.phase == established {
-		lives = establishedTCP
+	switch echo := k.protocol == 1 || k.protocol == 58; {
+	case k.protocol == judge.TCP:
+		lives = idleTCP[f.phase]
+	case echo && f.phase != cut:
+		lives = idleEcho
 	}
 	return now-f.seen > lives
 }

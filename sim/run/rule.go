@@ -65,8 +65,17 @@ func rulesOf(p wire.Packet) []string {
 	return all
 }
 
-// readRules makes wires tell the names of rules, and the rows that were met.
+// readRules makes wires tell the names of rules.
 func (r *runner) readRules() {
+	for _, w := range r.wires {
+		if reader, ok := w.(wire.RuleReader); ok {
+			reader.ReadRules()
+		}
+	}
+}
+
+// readRows makes wires tell the rows that were met, too.
+func (r *runner) readRows() {
 	for _, w := range r.wires {
 		if reader, ok := w.(wire.RowReader); ok {
 			reader.ReadRows()

@@ -160,6 +160,9 @@ func (w *Wire) run(here place, t *trip) (*place, error) {
 		t.lose(here.host, why)
 		return nil, nil
 	}
+	if err := w.collect(); err != nil {
+		return nil, err
+	}
 	arrival := here.arrival()
 	before, err := w.before(here.host)
 	if err != nil {
