@@ -26,10 +26,15 @@ const cases = "2000"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
-	if !chosen {
-		if err := flag.Set("rapid.checks", cases); err != nil {
+	set := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	// What failed is kept as a scenario: what rapid keeps means another network as
+	// soon as anything else is drawn.
+	for name, value := range map[string]string{"rapid.checks": cases, "rapid.nofailfile": "true"} {
+		if set[name] {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}
