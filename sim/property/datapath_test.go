@@ -70,9 +70,11 @@ func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
 		Oracle:  func() run.Oracle { return oracle.New() },
 		Compile: compile.View.Hosts,
 	}
+	met, enough := map[string]int{}, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		d := network(rt)
 		d.conversations(rt)
+		enough++
 		r, err := run.Run(t.Context(), d.decode(rt), config)
 		if err != nil {
 			keep(rt, d)
@@ -81,6 +83,7 @@ func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
 		for _, v := range r.Runs {
 			for _, step := range v.Steps {
 				for _, c := range step.Checks {
+					met[c.Cell.Verdict+" "+c.Cell.Reason]++
 					if len(c.Failures) > 0 {
 						keep(rt, d)
 						rt.Fatalf("line %d, %s: %v\n%s", step.Line, c.Name, c.Failures, d.String())
@@ -89,6 +92,12 @@ func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
 			}
 		}
 	})
+	t.Logf("conversations of %d cases by what became of their first packet: %v", enough, met)
+	for _, outcome := range []string{"deliver ", "drop policy_egress", "drop policy_ingress", "refuse no_endpoint"} {
+		if enough >= 500 && met[outcome] < enough/50 {
+			t.Errorf("in %d cases %d conversations met %q: what is drawn is not what the property is about", enough, met[outcome], outcome)
+		}
+	}
 }
 
 // keep writes a case that failed; the smallest is the last one.
