@@ -4,6 +4,7 @@ package oracle
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,29 @@ func TestFlowsMoveWithTheirEndpoint(t *testing.T) {
 	g.Expect(o.Apply(objects(t, strings.Replace(guarded, "x/a1 {subnet: a, host: h1", "x/a1 {subnet: a, host: h5", 1)+noIngress))).To(Succeed())
 	g.Expect(sent(o, "y/b2", tcp(a1, "80-1000 syn ack"))).To(HaveSuffix(" h5"))
 	g.Expect(o.nodes["h1"].flows).To(BeEmpty())
+}
+
+// An endpoint that is relabelled keeps its flows; who gets its address does not.
+func TestFlowsAreAnEndpointsOwn(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(e *object.Endpoint)
+		want   string
+	}{
+		{"relabelled", func(e *object.Endpoint) { e.Labels, e.Generation = map[string]string{"app": "else"}, e.Generation+1 }, "h2"},
+		{"made anew", func(e *object.Endpoint) { e.MAC[5], e.Generation = e.MAC[5]+1, e.Generation+1 }, "policy_ingress"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := knowing(t, objects(t, guarded))
+			sent(o, "y/b2", udp(a1, "1000-53"))
+			set := objects(t, guarded+"NetworkPolicy y/none {podSelector: {}}\n")
+			at := slices.IndexFunc(set.Endpoints, func(e object.Endpoint) bool { return e.Key() == "y/b2" })
+			c.change(&set.Endpoints[at])
+			g.Expect(o.Apply(set)).To(Succeed())
+			g.Expect(sent(o, "x/a1", udp(b2, "53-1000"))).To(HaveSuffix(c.want))
+		})
+	}
 }
 
 func TestRulesAreNamed(t *testing.T) {

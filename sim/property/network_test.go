@@ -16,6 +16,8 @@ type drawn struct {
 	// endpoints, policies and declared are the names of the endpoints, policies and
 	// namespaces that there are at this point of the text.
 	endpoints, policies, declared []string
+	// talks are conversations that were there.
+	talks []talk
 	// made counts endpoints: each has another name and address.
 	made int
 }

@@ -16,12 +16,12 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // What hosts have learned may be wrong for a tenth of a second after a change.
 func (d *drawn) conversations(t *rapid.T) {
 	d.line("steps:\n- {name: at the start, wait: 100ms}")
-	for range 1 + upTo(t, "more steps", 7) {
-		switch of(t, "step", "talk", "talk", "talk", "again", "again", "everybody", "change", "change", "change", "forget", "wait") {
+	for range 1 + upTo(t, "more steps", 11) {
+		switch of(t, "step", "talk", "talk", "again", "again", "again", "everybody", "change", "change", "change", "forget", "wait") {
 		case "talk":
-			d.talk(t, d.anybody(t, "from"), d.somewhere(t))
+			d.ask(t, d.anybody(t, "from"), d.somewhere(t))
 		case "again":
-			d.thereAndBack(t)
+			d.again(t)
 		case "everybody":
 			d.everybody(t)
 		case "change":
@@ -103,7 +103,7 @@ func (d *drawn) somewhere(t *rapid.T) string {
 	return d.anybody(t, "to")
 }
 
-func (d *drawn) talk(t *rapid.T, from, to string) {
+func (d *drawn) ask(t *rapid.T, from, to string) {
 	if by := what(t); from != to {
 		d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", by, from, to)
 	}
@@ -123,19 +123,28 @@ func (d *drawn) everybody(t *rapid.T) {
 	d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", what(t), all, all)
 }
 
-// thereAndBack is a conversation, and one in the other direction between the same
-// ports. Some of them go on where an earlier one was.
-func (d *drawn) thereAndBack(t *rapid.T) {
-	from, to, port := of(t, "from", d.endpoints...), of(t, "to", d.endpoints...), of(t, "port", ports[:3]...)
-	if from == to {
+// talk is a conversation that has its ports.
+type talk struct {
+	proto, from, to string
+	source, port    int
+}
+
+// again is a conversation, or one that was there before, or the other way round: a
+// flow that goes on, as far as it may.
+func (d *drawn) again(t *rapid.T) {
+	now := talk{of(t, "proto", "tcp", "udp"), of(t, "from", d.endpoints...), of(t, "to", d.endpoints...), 33333, of(t, "port", ports[:3]...)}
+	d.talks = slices.DeleteFunc(d.talks, func(was talk) bool {
+		return !slices.Contains(d.endpoints, was.from) || !slices.Contains(d.endpoints, was.to)
+	})
+	if len(d.talks) > 0 && !oneIn(t, "new", 3) {
+		now = of(t, "talk", d.talks...)
+	} else if now.from == now.to {
 		return
+	} else {
+		d.talks = append(d.talks, now)
 	}
-	proto := of(t, "proto", "tcp", "udp")
-	ways := []struct {
-		from, to     string
-		source, port int
-	}{{from, to, 33333, port}, {to, from, port, 33333}}
-	for _, way := range ways[:1+upTo(t, "back", 1)] {
-		d.line("- trace: {proto: %s, from: %s, to: %s, source: %d, port: %d}", proto, way.from, way.to, way.source, way.port)
+	if oneIn(t, "back", 2) {
+		now = talk{now.proto, now.to, now.from, now.port, now.source}
 	}
+	d.line("- trace: {proto: %s, from: %s, to: %s, source: %d, port: %d}", now.proto, now.from, now.to, now.source, now.port)
 }
