@@ -15,4 +15,13 @@ int endpoint(struct xdp_md *ctx)
 	return finish(&p, process(&p));
 }
 
+SEC("xdp.frags")
+int course(struct xdp_md *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_course(&p));
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

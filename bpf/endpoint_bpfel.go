@@ -45,6 +45,7 @@ const (
 	EndpointMapVerdicts       = "verdicts"
 	EndpointMapVirtuals       = "virtuals"
 	EndpointMapVpcs           = "vpcs"
+	EndpointProgCourse        = "course"
 	EndpointProgEndpoint      = "endpoint"
 	EndpointVarFlowShare      = "flow_share"
 	EndpointVarQuestionBurst  = "question_burst"
@@ -96,6 +97,7 @@ type EndpointSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointProgramSpecs struct {
+	Course   *ebpf.ProgramSpec `ebpf:"course"`
 	Endpoint *ebpf.ProgramSpec `ebpf:"endpoint"`
 }
 
@@ -247,11 +249,13 @@ type EndpointVariables struct {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointPrograms struct {
+	Course   *ebpf.Program `ebpf:"course"`
 	Endpoint *ebpf.Program `ebpf:"endpoint"`
 }
 
 func (p *EndpointPrograms) Close() error {
 	return _EndpointClose(
+		p.Course,
 		p.Endpoint,
 	)
 }

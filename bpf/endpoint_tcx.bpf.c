@@ -16,4 +16,13 @@ int endpoint_tcx(struct __sk_buff *ctx)
 	return finish(&p, process(&p));
 }
 
+SEC("tcx/ingress")
+int course(struct __sk_buff *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_course(&p));
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -45,6 +45,7 @@ const (
 	EndpointTCXMapVerdicts       = "verdicts"
 	EndpointTCXMapVirtuals       = "virtuals"
 	EndpointTCXMapVpcs           = "vpcs"
+	EndpointTCXProgCourse        = "course"
 	EndpointTCXProgEndpointTcx   = "endpoint_tcx"
 	EndpointTCXVarFlowShare      = "flow_share"
 	EndpointTCXVarQuestionBurst  = "question_burst"
@@ -96,6 +97,7 @@ type EndpointTCXSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXProgramSpecs struct {
+	Course      *ebpf.ProgramSpec `ebpf:"course"`
 	EndpointTcx *ebpf.ProgramSpec `ebpf:"endpoint_tcx"`
 }
 
@@ -247,11 +249,13 @@ type EndpointTCXVariables struct {
 //
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXPrograms struct {
+	Course      *ebpf.Program `ebpf:"course"`
 	EndpointTcx *ebpf.Program `ebpf:"endpoint_tcx"`
 }
 
 func (p *EndpointTCXPrograms) Close() error {
 	return _EndpointTCXClose(
+		p.Course,
 		p.EndpointTcx,
 	)
 }

@@ -210,6 +210,10 @@ type RowHanded struct {
 	Fragment         uint8
 	Tos              uint8
 	Ttl              uint8
+	Endpoint         uint32
+	FragmentId       uint32
+	Unopened         uint8
+	Pad              [3]uint8
 	Identity         uint32
 	Peer             uint32
 	Generation       uint8
@@ -218,10 +222,9 @@ type RowHanded struct {
 	Flags            uint8
 	Limit            uint8
 	SourceGeneration uint8
-	Pad              [2]uint8
+	Pad2             [2]uint8
 	Found            uint32
 	Token            uint32
-	FragmentId       uint32
 	Host             [16]uint8
 }
 
@@ -371,11 +374,12 @@ type RowPrefixKey struct {
 type RowProgram uint32
 
 const (
-	RowProgramPROGRAM_TURN  RowProgram = 0
-	RowProgramPROGRAM_RETRY RowProgram = 1
-	RowProgramPROGRAM_TELL  RowProgram = 2
-	RowProgramPROGRAM_ADMIT RowProgram = 3
-	RowProgramPROGRAM_MAX   RowProgram = 4
+	RowProgramPROGRAM_TURN   RowProgram = 0
+	RowProgramPROGRAM_RETRY  RowProgram = 1
+	RowProgramPROGRAM_TELL   RowProgram = 2
+	RowProgramPROGRAM_ADMIT  RowProgram = 3
+	RowProgramPROGRAM_COURSE RowProgram = 4
+	RowProgramPROGRAM_MAX    RowProgram = 5
 )
 
 type RowRecord struct {
@@ -495,7 +499,8 @@ type RowTracked struct {
 	Changed    uint8
 	Doubt      uint8
 	Hearsay    uint8
-	Pad        [3]uint8
+	Unopened   uint8
+	Pad        [2]uint8
 	_          [2]byte
 	Bytes      uint32
 	Judge      [2]uint32

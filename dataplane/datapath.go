@@ -89,17 +89,6 @@ func mirrored(t Tables) Tables {
 	return t
 }
 
-// Endpoint is the program for every endpoint's port, in its XDP form.
-func (d *Datapath) Endpoint() *ebpf.Program { return d.loaded.ports[state.FormXDP] }
-
-// Port is the program for endpoints' ports in a form. Forms but XDP's are loaded
-// when they are first asked for, with the same maps.
-func (d *Datapath) Port(f state.Form) (*ebpf.Program, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.loaded.port(f)
-}
-
 // Apply makes the maps hold s on the machine l; see [Holder.Apply].
 func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {
 	d.mu.Lock()

@@ -105,51 +105,22 @@ type loader struct {
 	// rows are the maps as they are declared.
 	rows *ebpf.CollectionSpec
 	maps map[string]*ebpf.Map
-	// uplinks are the uplink's programs in the forms that were asked for.
-	uplinks map[state.Form]*uplink
+	// programs are those of the forms that were asked for.
+	programs map[state.Form]*programs
 	// pins is where maps are kept, see [Datapath.Pin]; "": nowhere.
 	pins string
-	// ports are the endpoint program in the forms that were asked for.
-	ports map[state.Form]*ebpf.Program
 }
 
 func (l *loader) load() error {
 	if err := l.makeMaps(); err != nil {
 		return err
 	}
-	l.uplinks, l.ports = map[state.Form]*uplink{}, map[state.Form]*ebpf.Program{}
+	l.programs = map[state.Form]*programs{}
 	if _, err := l.uplink(state.FormXDP); err != nil {
 		return err
 	}
-	_, err := l.port(state.FormXDP)
+	_, err := l.endpoint(state.FormXDP)
 	return err
-}
-
-// port is the endpoint program in a form; it is loaded when first asked for.
-func (l *loader) port(f state.Form) (*ebpf.Program, error) {
-	f = f.Or(state.FormXDP)
-	if p := l.ports[f]; p != nil {
-		return p, nil
-	}
-	of, ok := forms[f]
-	if !ok {
-		return nil, fmt.Errorf("endpoint program in form %q: there are %v", f, state.Forms())
-	}
-	p, err := l.program(of.program, of.endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("endpoint program in form %s: %w", f, err)
-	}
-	l.ports[f] = p
-	return p, nil
-}
-
-// forms are the forms of the programs: the endpoint program's name, and the objects.
-var forms = map[state.Form]struct {
-	program          string
-	endpoint, uplink func() (*ebpf.CollectionSpec, error)
-}{
-	state.FormXDP: {"endpoint", bpf.LoadEndpoint, bpf.LoadUplink},
-	state.FormTCX: {"endpoint_tcx", bpf.LoadEndpointTCX, bpf.LoadUplinkTCX},
 }
 
 func (l *loader) makeMaps() error {
@@ -165,7 +136,7 @@ func (l *loader) makeMaps() error {
 	l.maps = map[string]*ebpf.Map{}
 	for name, m := range spec.Maps {
 		if section(name) || name == bpf.RowMapPrograms {
-			continue // each form of the uplink's programs has its own
+			continue // each form of the programs has its own
 		}
 		if l.maps[name], err = l.makeMap(m); err != nil {
 			return err
@@ -184,51 +155,45 @@ func (l *loader) makeMap(m *ebpf.MapSpec) (*ebpf.Map, error) {
 	return made, nil
 }
 
-// program loads the one program of an object.
-func (l *loader) program(name string, read func() (*ebpf.CollectionSpec, error)) (*ebpf.Program, error) {
-	all, err := l.programs(name, read, l.maps)
-	return all[name], err
-}
-
-// programs loads all programs of an object, of which one has the given name, with
-// a host's maps.
-func (l *loader) programs(name string, read func() (*ebpf.CollectionSpec, error), with map[string]*ebpf.Map) (map[string]*ebpf.Program, error) {
-	spec, err := read()
+// object loads all programs of an object with a host's maps, and with one for the
+// programs that they hand packets over to.
+func (l *loader) object(o object, slots *ebpf.Map) (map[string]*ebpf.Program, error) {
+	spec, err := o.read()
 	if err != nil {
-		return nil, fmt.Errorf("read the object of program %s: %w", name, err)
+		return nil, fmt.Errorf("read the object of program %s: %w", o.entry, err)
 	}
-	if err := l.setConstants(name, spec); err != nil {
-		return nil, fmt.Errorf("program %s: %w", name, err)
+	if err := l.setConstants(o.entry, spec); err != nil {
+		return nil, fmt.Errorf("program %s: %w", o.entry, err)
 	}
 	replace := map[string]*ebpf.Map{}
-	for mapName, m := range spec.Maps {
-		if section(mapName) {
+	for name, m := range spec.Maps {
+		if section(name) {
 			continue
 		}
-		if mapName == bpf.RowMapPrograms && with[mapName] == nil {
-			delete(spec.Maps, mapName) // it hands nothing over
-			continue
+		with := l.maps[name]
+		if name == bpf.RowMapPrograms {
+			with = slots
 		}
-		if with[mapName] == nil {
-			return nil, fmt.Errorf("program %s: map %s is in no object of rows", name, mapName)
+		if with == nil {
+			return nil, fmt.Errorf("program %s: map %s is in no object of rows", o.entry, name)
 		}
-		m.MaxEntries = with[mapName].MaxEntries()
-		replace[mapName] = with[mapName]
+		m.MaxEntries = with.MaxEntries()
+		replace[name] = with
 	}
 	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
 		MapReplacements: replace,
 		Programs:        ebpf.ProgramOptions{LogLevel: l.options.Log},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("load program %s: %w", name, err)
+		return nil, fmt.Errorf("load program %s: %w", o.entry, err)
 	}
 	defer loaded.Close()
-	if loaded.Programs[name] == nil {
-		return nil, fmt.Errorf("load program %s: its object has no program of that name", name)
+	if loaded.Programs[o.entry] == nil {
+		return nil, fmt.Errorf("load program %s: its object has no program of that name", o.entry)
 	}
 	all := map[string]*ebpf.Program{}
-	for each := range loaded.Programs {
-		all[each] = loaded.DetachProgram(each)
+	for name := range loaded.Programs {
+		all[name] = loaded.DetachProgram(name)
 	}
 	return all, nil
 }
@@ -261,11 +226,8 @@ func (l *loader) setConstants(program string, spec *ebpf.CollectionSpec) error {
 
 func (l *loader) close() error {
 	var failed error
-	for _, u := range l.uplinks {
-		failed = errors.Join(failed, u.close())
-	}
-	for _, p := range l.ports {
-		failed = errors.Join(failed, p.Close())
+	for _, p := range l.programs {
+		failed = errors.Join(failed, p.close())
 	}
 	for _, m := range l.maps {
 		failed = errors.Join(failed, m.Close())

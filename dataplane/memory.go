@@ -15,7 +15,7 @@ import (
 func (d *Datapath) Memory() (map[string]uint64, error) {
 	all := map[string]uint64{}
 	weighed := maps.Clone(d.loaded.maps)
-	weighed[bpf.RowMapPrograms] = d.loaded.uplinks[state.FormXDP].programs
+	weighed[bpf.RowMapPrograms] = d.loaded.programs[state.FormXDP].slots
 	for name, m := range weighed {
 		info, err := m.Info()
 		if err != nil {

@@ -258,7 +258,11 @@ func withoutPrograms(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 // mapOf is a map of the host's by its name.
 func mapOf(t *testing.T, d *dataplane.Datapath, name string) *ebpf.Map {
 	t.Helper()
-	info, err := d.Endpoint().Info()
+	next, err := d.Next(state.FormXDP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := next[bpf.RowProgramPROGRAM_COURSE.String()].Info()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +278,7 @@ func mapOf(t *testing.T, d *dataplane.Datapath, name string) *ebpf.Map {
 		}
 		m.Close()
 	}
-	t.Fatalf("the endpoint program has no map %s", name)
+	t.Fatalf("program course has no map %s", name)
 	return nil
 }
 

@@ -30,7 +30,7 @@ func TestSegmentsAreJudgedByTheirOwnSize(t *testing.T) {
 	if err := d.SetNow(time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	p, err := d.Port(state.FormTCX)
+	p, err := d.EndpointIn(state.FormTCX)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -197,7 +197,7 @@ func (c *contender) programsTCXAlone() error {
 
 // portTCX attaches the endpoint program in TCX at the port of the n-th host.
 func (c *contender) portTCX(n int, d *dataplane.Datapath) error {
-	port, err := d.Port(state.FormTCX)
+	port, err := d.EndpointIn(state.FormTCX)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,8 @@ type Action uint64
 
 // machine runs one packet.
 type machine struct {
-	spec      *ebpf.ProgramSpec
+	programs  map[string]*ebpf.ProgramSpec
+	slots     func(uint32) string
 	maps      map[string]*ebpf.MapSpec
 	variables map[string]*ebpf.VariableSpec
 	source    Rows
@@ -61,19 +62,34 @@ type machine struct {
 	count     *Count
 }
 
-// Run counts what a program does with a packet, and returns what it decides.
-// Constants are of the object's, by name.
-func Run(object *ebpf.CollectionSpec, program string, packet []byte, source Rows) (Count, Action, error) {
-	spec := object.Programs[program]
-	if spec == nil {
-		return Count{}, 0, fmt.Errorf("count the steps of %s: the object has no such program", program)
-	}
+// Run counts what a program does with a packet, and those that it hands the packet over
+// to, and returns what they decide. Constants are of the object's, by name; next names
+// the program in a slot.
+func Run(object *ebpf.CollectionSpec, program string, packet []byte, source Rows, next func(slot uint32) string) (Count, Action, error) {
 	m := &machine{
-		spec: spec, maps: object.Maps, variables: object.Variables, source: source, offsets: map[asm.RawInstructionOffset]int{},
-		symbols: map[string]int{}, memory: make([]byte, memory), next: rows,
-		held: map[string]uint64{}, spilled: map[uint64]bool{}, count: newCount(),
+		programs: object.Programs, slots: next, maps: object.Maps, variables: object.Variables, source: source,
+		memory: make([]byte, memory), next: rows, held: map[string]uint64{}, count: newCount(),
 	}
 	m.place(packet)
+	err := m.enter(program)
+	if err == nil {
+		err = m.function(0)
+	}
+	if err != nil {
+		return Count{}, 0, fmt.Errorf("count the steps of %s: %w", program, err)
+	}
+	return *m.count, Action(m.registers[asm.R0]), nil
+}
+
+// enter makes the machine stand before a program.
+func (m *machine) enter(program string) error {
+	spec := m.programs[program]
+	if spec == nil {
+		return fmt.Errorf("the object has no program %s", program)
+	}
+	m.code, m.at = nil, nil
+	m.offsets, m.symbols, m.spilled = map[asm.RawInstructionOffset]int{}, map[string]int{}, map[uint64]bool{}
+	m.constant = [11]bool{}
 	iterator := spec.Instructions.Iterate()
 	for iterator.Next() {
 		m.offsets[iterator.Offset] = len(m.code)
@@ -84,10 +100,7 @@ func Run(object *ebpf.CollectionSpec, program string, packet []byte, source Rows
 		m.code = append(m.code, *iterator.Ins)
 	}
 	m.registers[asm.R1], m.registers[asm.R10] = context, stack
-	if err := m.function(0); err != nil {
-		return Count{}, 0, fmt.Errorf("count the steps of %s: %w", program, err)
-	}
-	return *m.count, Action(m.registers[asm.R0]), nil
+	return nil
 }
 
 // place puts the packet and the context into memory.
@@ -150,6 +163,10 @@ func (m *machine) step(pc int, ins *asm.Instruction) (next int, done bool, err e
 	case op.JumpOp() == asm.Exit:
 		m.count.Instructions++
 		return 0, true, nil
+	case ins.IsBuiltinCall() && asm.BuiltinFunc(ins.Constant) == asm.FnTailCall:
+		m.count.Instructions++
+		m.count.call(asm.FnTailCall)
+		return 0, false, m.enter(m.slots(uint32(m.registers[asm.R3])))
 	case op.JumpOp() == asm.Call:
 		return pc + 1, false, m.call(ins)
 	case op.JumpOp() == asm.Ja:

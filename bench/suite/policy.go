@@ -33,7 +33,7 @@ func to(port uint16, s frame.Spec) frame.Spec {
 // policyCases are those in which policy judges the endpoint under test, and first
 // packets of flows with and without it.
 func policyCases() []Case {
-	endpoint := func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.Port(state.FormXDP) }
+	endpoint := func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.EndpointIn(state.FormXDP) }
 	uplink := func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.Uplink(), nil }
 	leaves := func(family, n int) frame.Spec { return sent(family, n, learned.at(family, n)) }
 	comes := func(family, n int) frame.Spec {

@@ -60,7 +60,7 @@ func endpointCases() []Case {
 
 // sendingCases are those of the endpoint program in one form.
 func sendingCases(form probe.Form) []Case {
-	program := func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.Port(state.Form(form)) }
+	program := func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.EndpointIn(state.Form(form)) }
 	return []Case{
 		{
 			Name: "endpoint/established", What: "an endpoint sends, the way is learned: encapsulated, 1 hop",

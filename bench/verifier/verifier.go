@@ -65,7 +65,7 @@ func report(configuration string, mode dataplane.Mode) (all []Line, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	tcx, err := d.Port(state.FormTCX)
+	tcx, err := d.EndpointIn(state.FormTCX)
 	if err != nil {
 		return nil, err
 	}

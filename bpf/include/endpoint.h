@@ -5,16 +5,20 @@
 /* Everything an endpoint sends, at the host side of its link: the stages that
  * both forms of the endpoint program share.
  *
- *   port → parse → guard → ARP and ND answered here
- *                        → a flow that is known, and nothing has changed? as before
- *                        → judged, and
- *                          learned? send directly
- *                          local?   deliver, the wire is not touched
- *                          else     ask a bouncer or divider
+ *   endpoint  port → parse → guard → ARP and ND answered here
+ *                                  → a flow that is known, and nothing has changed?
+ *                                    as before
+ *                                  → else course
+ *   course    judged, and
+ *             learned? send directly
+ *             local?   deliver, the wire is not touched
+ *             else     ask a bouncer or divider
+ *             refused? the endpoint is told, where that helps
  *
  * Contract: process() meets the packet as the endpoint sent it. What the hook
  * does otherwise stands in hook_xdp.h and hook_tcx.h, and nowhere here. */
 
+#include "handover.h"
 #include "icmp.h"
 #include "parts.h"
 #include "send.h"
@@ -131,15 +135,17 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	return prepare_sending(p, from, path, &c->out, k, reason);
 }
 
-/* A packet of a flow in which nothing has changed; false: it is not. */
+/* A packet of a flow in which nothing has changed; false: it is not, or does not go
+ * on. */
 static __always_inline bool find_course_quickly(struct pkt *p, const struct sender *from,
-						struct course *c, enum drop_reason *reason)
+						struct course *c)
 {
 	struct flow_key key __attribute__((aligned(8)));
 	const struct flow_end *far;
 	struct flow *f;
 	__u32 side;
 
+	stage(p, STAGE_FLOW);
 	if (!is_quick(p, &key, &side))
 		return false;
 	f = quick_flow(p, &key, side);
@@ -150,7 +156,8 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 	if (c->out.host) {
 		c->out.label.generation = far->generation;
 		c->out.verdict = VERDICT_SEND;
-		*reason = fits(p, c->out.host);
+		if (fits(p, c->out.host))
+			return false;
 	} else {
 		c->to = end_here(p, f, other_end(side));
 		if (!c->to)
@@ -160,25 +167,14 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 	return true;
 }
 
-static __always_inline enum drop_reason forward(struct pkt *p, const struct sender *from)
+/* On its way. */
+static __always_inline enum drop_reason follow(struct pkt *p, const struct sender *from,
+					       const struct course *c)
 {
-	struct course c = {.out.label.identity = from->row->identity};
-	enum drop_reason reason = DROP_NONE;
-
-	if (expires(p, from->row))
-		return DROP_TTL;
-	stage(p, STAGE_FLOW);
-	if (!find_course_quickly(p, from, &c, &reason))
-		reason = find_course(p, from, &c);
-	if (reason)
-		return reason;
-	if (!c.to) {
-		/* From here on it makes no difference how the way was found. */
-		c.out.label.option = forget(c.out.label.option, p->l3_length);
-		return leave(p, from->row, &c.out);
-	}
+	if (!c->to)
+		return leave(p, from->row, &c->out);
 	route(p, from->row);
-	return deliver(p, &c.to->door, 0);
+	return deliver(p, &c->to->door, 0);
 }
 
 /* An echo request to the gateway, in one piece. */
@@ -253,6 +249,7 @@ static __always_inline enum drop_reason refuse(struct pkt *p, const struct sende
 
 static __always_inline enum drop_reason process(struct pkt *p)
 {
+	struct course course = {};
 	enum drop_reason reason;
 	struct sender from = {};
 	struct endpoint *e;
@@ -289,7 +286,32 @@ static __always_inline enum drop_reason process(struct pkt *p)
 		return DROP_DESTINATION_MAC;
 	from.row = e;
 	from.index = port->endpoint;
-	reason = forward(p, &from);
+	course.out.label.identity = e->identity;
+	if (expires(p, e) || !find_course_quickly(p, &from, &course))
+		return hand_over_sent(p, from.index, PROGRAM_COURSE);
+	return follow(p, &from, &course);
+}
+
+static __always_inline enum drop_reason process_course(struct pkt *p)
+{
+	struct course course = {};
+	enum drop_reason reason;
+	struct sender from = {};
+
+	p->port = hook_port(p->ctx);
+	from.index = take_over_sent(p);
+	if (!from.index)
+		return DROP_TRUNCATED;
+	from.row = endpoints_row(p, from.index);
+	if (!from.row)
+		return DROP_NO_PORT;
+	course.out.label.identity = from.row->identity;
+	if (expires(p, from.row))
+		reason = DROP_TTL;
+	else
+		reason = find_course(p, &from, &course);
+	if (!reason)
+		reason = follow(p, &from, &course);
 	return reason ? refuse(p, &from, reason) : DROP_NONE;
 }
 

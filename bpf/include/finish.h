@@ -20,6 +20,7 @@ static __always_inline void begin(struct pkt *p, hook_ctx *ctx)
 	p->protocol = 0;
 	p->fragment = FRAGMENT_NONE;
 	p->fragment_id = 0;
+	p->unopened = false;
 	p->out = 0;
 	p->stage = STAGE_NONE;
 	p->verdict = VERDICT_DROP;

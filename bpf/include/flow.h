@@ -163,6 +163,8 @@ static __always_inline struct flow *quick_flow(struct pkt *p, const struct flow_
 
 	if (!f)
 		f = openings_row_of(p->record, p->stage, key);
+	if (!f)
+		p->unopened = true;
 	return f && (f->quick >> side) & 1 ? f : NULL;
 }
 

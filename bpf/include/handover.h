@@ -2,7 +2,7 @@
 #ifndef MIZAR_HANDOVER_H
 #define MIZAR_HANDOVER_H
 
-/* From uplink to the programs for packets that go or come back.
+/* From a program for what most packets are to one for the others.
  *
  * Contract: the packet is handed over unchanged and not counted yet. What was
  * found out about it goes with it, so that it is neither parsed nor verified
@@ -10,13 +10,9 @@
 
 #include "tunnel.h"
 
-static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tunnel *t,
-						  enum program to)
+/* What the parser has found; `length` bytes lie before the endpoint's frame. */
+static __always_inline void put_down(const struct pkt *p, struct handed *h, __u32 length)
 {
-	struct handed *h = handed_row();
-
-	if (!h)
-		return DROP_NO_PROGRAM;
 	h->source = p->source;
 	h->destination = p->destination;
 	h->sport = p->sport;
@@ -24,11 +20,37 @@ static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tu
 	h->l3_length = p->l3_length;
 	h->ethertype = p->ethertype;
 	h->l4 = p->l4 ? distance(hook_data(p->ctx), p->l4) : 0;
-	h->length = t->length;
+	h->length = length;
 	h->protocol = p->protocol;
 	h->fragment = p->fragment;
 	h->tos = p->tos;
 	h->ttl = p->ttl;
+	h->fragment_id = p->fragment_id;
+	h->unopened = p->unopened;
+}
+
+/* What an endpoint of this host has sent. */
+static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endpoint,
+						       enum program to)
+{
+	struct handed *h = handed_row();
+
+	if (!h)
+		return DROP_NO_PROGRAM;
+	put_down(p, h, 0);
+	h->endpoint = endpoint;
+	return next_program(p, to);
+}
+
+/* What came through the tunnel. */
+static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tunnel *t,
+						  enum program to)
+{
+	struct handed *h = handed_row();
+
+	if (!h)
+		return DROP_NO_PROGRAM;
+	put_down(p, h, t->length);
 	h->identity = t->identity;
 	h->peer = t->peer;
 	h->generation = t->generation;
@@ -39,7 +61,6 @@ static __always_inline enum drop_reason hand_over(struct pkt *p, const struct tu
 	h->source_generation = t->option.source_generation;
 	h->found = t->option.found;
 	h->token = t->option.token;
-	h->fragment_id = p->fragment_id;
 	addr_copy(h->host, t->option.host);
 	return next_program(p, to);
 }
@@ -65,13 +86,8 @@ static __always_inline bool find_again(struct pkt *p, const struct handed *h, __
 	return p->l3;
 }
 
-static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
+static __always_inline bool take_up(struct pkt *p, const struct handed *h, __u32 untagged)
 {
-	struct handed *h = handed_row();
-	__u32 untagged = hook_untag(p->ctx);
-
-	if (!h)
-		return false;
 	p->source = h->source;
 	p->destination = h->destination;
 	p->sport = h->sport;
@@ -83,6 +99,26 @@ static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
 	p->tos = h->tos;
 	p->ttl = h->ttl;
 	p->fits = 0;
+	p->fragment_id = h->fragment_id;
+	p->unopened = h->unopened;
+	return find_again(p, h, untagged);
+}
+
+/* Returns the sender's index in endpoints; 0: the headers can't be found again. */
+static __always_inline __u32 take_over_sent(struct pkt *p)
+{
+	struct handed *h = handed_row();
+
+	return h && take_up(p, h, 0) ? h->endpoint : 0;
+}
+
+static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
+{
+	struct handed *h = handed_row();
+	__u32 untagged = hook_untag(p->ctx);
+
+	if (!h || !take_up(p, h, untagged))
+		return false;
 	t->length = bounded(h->length - untagged, 0x1ff);
 	t->identity = h->identity;
 	t->peer = h->peer;
@@ -95,9 +131,8 @@ static __always_inline bool take_over(struct pkt *p, struct tunnel *t)
 	t->option.source_generation = h->source_generation;
 	t->option.found = h->found;
 	t->option.token = h->token;
-	p->fragment_id = h->fragment_id;
 	addr_copy(t->option.host, h->host);
-	return find_again(p, h, untagged);
+	return true;
 }
 
 #endif

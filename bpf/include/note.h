@@ -134,6 +134,7 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->known = 0;
 	k->doubt = 0;
 	k->hearsay = 0;
+	k->unopened = p->unopened;
 	k->bytes = p->bytes;
 	k->now = now();
 #pragma unroll

@@ -23,6 +23,7 @@ static __always_inline void record_event(struct record *r, __u8 stage, enum tabl
 	i = r->stages;
 	if (i >= RECORD_STAGES)
 		return;
+	i = bounded(i, RECORD_STAGES - 1);
 	s = &r->stage[i];
 	s->stage = stage;
 	s->table = table;

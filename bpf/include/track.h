@@ -378,13 +378,14 @@ static __always_inline bool begins_anew(const struct flow *f, const struct track
 static __always_inline enum drop_reason track_flow(struct record *record, struct tracked *k)
 {
 	enum drop_reason reason;
-	bool opening = false;
-	struct flow *f;
+	struct flow *f = NULL;
+	bool opening = true;
 
-	f = flows_row_of(record, STAGE_FLOW, &k->key);
-	if (!f) {
-		f = openings_row_of(record, STAGE_FLOW, &k->key);
-		opening = true;
+	if (!k->unopened) {
+		f = flows_row_of(record, STAGE_FLOW, &k->key);
+		opening = !f;
+		if (!f)
+			f = openings_row_of(record, STAGE_FLOW, &k->key);
 	}
 	if (f && !begins_anew(f, k)) {
 		plan_again(record, f);

@@ -356,7 +356,8 @@ struct tracked {
 	__u8 changed; /* 1: an end is not who it was */
 	__u8 doubt; /* 1: who the destination is will be found out by asking */
 	__u8 hearsay; /* 1: it was learned a while ago, and may be another one by now */
-	__u8 pad[3];
+	__u8 unopened; /* 1: no flow of the key is known */
+	__u8 pad[2];
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
 	__u64 now; /* coarse ns */
@@ -376,12 +377,13 @@ enum program {
 	PROGRAM_RETRY,
 	PROGRAM_TELL,
 	PROGRAM_ADMIT,
+	PROGRAM_COURSE,
 	PROGRAM_MAX,
 };
 
-/* handed[0], per CPU: what uplink has found out about a packet of the tunnel when
- * it hands it over. Addresses and ports are in network order, `l3` and `l4` bytes
- * from the packet's beginning. */
+/* handed[0], per CPU: what uplink or endpoint has found out about a packet when it
+ * hands it over. Addresses and ports are in network order, `l4` is bytes from the
+ * packet's beginning. What stands after fragment_id is of packets of the tunnel. */
 struct handed {
 	struct addr_key source;
 	struct addr_key destination;
@@ -395,6 +397,10 @@ struct handed {
 	__u8 fragment;
 	__u8 tos;
 	__u8 ttl;
+	__u32 endpoint; /* who sent it, index in endpoints; of no packet of the tunnel */
+	__be32 fragment_id;
+	__u8 unopened; /* 1: no flow of its own key is known */
+	__u8 pad[3];
 	__u32 identity;
 	__u32 peer;
 	__u8 generation;
@@ -403,10 +409,9 @@ struct handed {
 	__u8 flags;
 	__u8 limit;
 	__u8 source_generation;
-	__u8 pad[2];
+	__u8 pad2[2];
 	__u32 found;
 	__u32 token;
-	__be32 fragment_id;
 	__u8 host[16];
 };
 

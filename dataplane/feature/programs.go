@@ -54,7 +54,7 @@ func loaded(mode string, as dataplane.Mode, need Need) (all []Feature, err error
 		}
 		all = append(all, f)
 	}
-	for i, load := range []func(state.Form) (*ebpf.Program, error){d.UplinkIn, d.Port} {
+	for i, load := range []func(state.Form) (*ebpf.Program, error){d.UplinkIn, d.EndpointIn} {
 		tcx := Feature{Name: fmt.Sprintf("program %s, %s", []string{"uplink_tcx", "endpoint_tcx"}[i], mode), For: "form: tcx", Since: "6.6", Need: May}
 		p, err := load(state.FormTCX)
 		if err == nil {

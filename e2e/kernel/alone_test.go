@@ -27,6 +27,11 @@ func (m *machines) features(ctx context.Context, t *testing.T) {
 	g.Expect(feature.Write(&table, there, here)).To(Succeed())
 	t.Logf("what kernels can do:\n%s", table.String())
 
+	for _, f := range there.Features {
+		if f.Missing != "" {
+			t.Logf("%s: %s", f.Name, f.Missing)
+		}
+	}
 	g.Expect(there.Kernel).To(HavePrefix("6.1."), "the oldest kernel that is promised")
 	g.Expect(there.Lacks()).To(BeEmpty())
 	for name, missing := range map[string]string{

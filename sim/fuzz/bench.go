@@ -55,14 +55,15 @@ func (b *Bench) open() error {
 	if b.verdicts, err = b.held.Verdicts(); err != nil {
 		return err
 	}
-	port, err := b.held.Port(state.FormXDP)
+	next, err := b.held.Next(state.FormXDP)
 	if err != nil {
 		return err
 	}
-	if b.paths, err = mapOf(port, bpf.RowMapPaths); err != nil {
+	course := next[bpf.RowProgramPROGRAM_COURSE.String()]
+	if b.paths, err = mapOf(course, bpf.RowMapPaths); err != nil {
 		return err
 	}
-	b.hosts, err = mapOf(port, bpf.RowMapHosts)
+	b.hosts, err = mapOf(course, bpf.RowMapHosts)
 	return err
 }
 

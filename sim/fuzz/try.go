@@ -24,7 +24,7 @@ func (b *Bench) Endpoint(c Case) (string, error) {
 		vni = from.vni
 	}
 	p, _ := read(c.Frame)
-	program, err := b.held.Port(c.Form)
+	program, err := b.held.EndpointIn(c.Form)
 	if err != nil {
 		return "", err
 	}

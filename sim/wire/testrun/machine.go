@@ -114,7 +114,7 @@ func (m *loaded) program(a Arrival) (*ebpf.Program, error) {
 	if a.Program == Uplink {
 		return m.UplinkIn(a.Form)
 	}
-	return m.Port(a.Form)
+	return m.EndpointIn(a.Form)
 }
 
 // Pool keeps the machines of closed networks for new ones, emptied: loading is

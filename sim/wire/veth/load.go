@@ -30,7 +30,7 @@ func AttachAll(room *netns.Net, h state.Host, d *dataplane.Datapath) error {
 	}
 	if slices.ContainsFunc(h.Endpoints, func(e state.Endpoint) bool { return e.Form == state.FormTCX }) {
 		var err error
-		if p.EndpointTCX, err = d.Port(state.FormTCX); err != nil {
+		if p.EndpointTCX, err = d.EndpointIn(state.FormTCX); err != nil {
 			return fmt.Errorf("host %s: %w", h.Name, err)
 		}
 	}
