@@ -124,11 +124,8 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 	k, low := w.key()
 	now := o.now(n.name)
 	from := n.source(w)
+	o.collect(n)
 	f := n.flows[k]
-	if f != nil && f.expired(k, now) {
-		delete(n.flows, k)
-		f = nil
-	}
 	if f == nil || f.anew(w.flow, low) {
 		return o.open(n, w, [2]end{from, to})
 	}
@@ -151,6 +148,21 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 	f.advance(w.flow, f.low == low)
 	w.out.Rules = slices.Concat(w.out.Rules, f.rules[0], f.rules[1])
 	return pass
+}
+
+// collect lets the flows of a host go whose time is up, as its agent does while time
+// passes. One that is cut now, and was silent for long, is there until then.
+func (o *Oracle) collect(n *node) {
+	now := o.now(n.name)
+	if n.collected == now || o.conditions[n.name].Behind() {
+		return
+	}
+	n.collected = now
+	for k, f := range n.flows {
+		if f.expired(k, now) {
+			delete(n.flows, k)
+		}
+	}
 }
 
 // source is the end that a packet comes from: who it says it is.

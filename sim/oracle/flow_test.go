@@ -221,6 +221,21 @@ func TestFlowsAreAnEndpointsOwn(t *testing.T) {
 	}
 }
 
+// What is cut is cut both ways, however long it was silent before; its time is up when
+// an agent looks.
+func TestACutFlowIsCutUntilTimePasses(t *testing.T) {
+	g := NewWithT(t)
+	o := knowing(t, objects(t, guarded))
+	g.Expect(sent(o, "y/b1", udp(a1, "1000-53"))).To(Equal("h1"))
+	g.Expect(sent(o, "x/a1", udp(b1, "53-1000"))).To(Equal("h1"))
+	g.Expect(o.Apply(objects(t, guarded+"NetworkPolicy y/none {podSelector: {}, policyTypes: [Egress]}\n"))).To(Succeed())
+	o.Advance(4 * time.Minute)
+	g.Expect(sent(o, "y/b1", udp(a1, "1000-53"))).To(Equal("h1 policy_egress"))
+	g.Expect(sent(o, "x/a1", udp(b1, "53-1000"))).To(Equal("h1 policy_egress"))
+	o.Advance(time.Second)
+	g.Expect(sent(o, "x/a1", udp(b1, "53-1000"))).To(Equal("h1"), "a conversation of its own")
+}
+
 func TestRulesAreNamed(t *testing.T) {
 	g := NewWithT(t)
 	o := knowing(t, objects(t, guarded+noIngress+toY))
