@@ -30,7 +30,7 @@ func (d *drawn) conversations(t *rapid.T) {
 		case "forget":
 			d.line("- forget: true")
 		case "wait":
-			d.line("- wait: %s", of(t, "time", "1s", "35s", "4m", "11m"))
+			d.line("- wait: %s", of(t, "time", "1s", "35s", "35s", "4m", "11m"))
 		}
 	}
 }
