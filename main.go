@@ -16,6 +16,7 @@ import (
 
 	bench "github.com/mizar-net/mizar/bench/cmd"
 	objects "github.com/mizar-net/mizar/controlplane/cmd"
+	kernel "github.com/mizar-net/mizar/dataplane/cmd"
 	sim "github.com/mizar-net/mizar/sim/cmd"
 )
 
@@ -31,7 +32,7 @@ func main() {
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "mizar: %v\n", err)
 	}
-	if errors.Is(err, bench.ErrMissed) {
+	if errors.Is(err, bench.ErrMissed) || errors.Is(err, kernel.ErrNotHere) {
 		os.Exit(1)
 	}
 	os.Exit(sim.ExitCode(err))
@@ -55,6 +56,7 @@ Exit codes: 0 pass, 1 a failed expectation, 2 bad input or a broken harness.`,
 	c.AddCommand(sim.Commands()...)
 	c.AddCommand(bench.Commands()...)
 	c.AddCommand(objects.Commands()...)
+	c.AddCommand(kernel.Commands()...)
 	c.AddCommand(versionCommand())
 	return c
 }

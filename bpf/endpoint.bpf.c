@@ -24,4 +24,13 @@ int course(struct xdp_md *ctx)
 	return finish(&p, process_course(&p));
 }
 
+SEC("xdp.frags")
+int fragment(struct xdp_md *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_fragment(&p));
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -47,6 +47,7 @@ const (
 	EndpointMapVpcs           = "vpcs"
 	EndpointProgCourse        = "course"
 	EndpointProgEndpoint      = "endpoint"
+	EndpointProgFragment      = "fragment"
 	EndpointVarFlowShare      = "flow_share"
 	EndpointVarQuestionBurst  = "question_burst"
 	EndpointVarRepeatable     = "repeatable"
@@ -99,6 +100,7 @@ type EndpointSpecs struct {
 type EndpointProgramSpecs struct {
 	Course   *ebpf.ProgramSpec `ebpf:"course"`
 	Endpoint *ebpf.ProgramSpec `ebpf:"endpoint"`
+	Fragment *ebpf.ProgramSpec `ebpf:"fragment"`
 }
 
 // EndpointMapSpecs contains maps before they are loaded into the kernel.
@@ -251,12 +253,14 @@ type EndpointVariables struct {
 type EndpointPrograms struct {
 	Course   *ebpf.Program `ebpf:"course"`
 	Endpoint *ebpf.Program `ebpf:"endpoint"`
+	Fragment *ebpf.Program `ebpf:"fragment"`
 }
 
 func (p *EndpointPrograms) Close() error {
 	return _EndpointClose(
 		p.Course,
 		p.Endpoint,
+		p.Fragment,
 	)
 }
 

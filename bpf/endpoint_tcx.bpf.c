@@ -25,4 +25,13 @@ int course(struct __sk_buff *ctx)
 	return finish(&p, process_course(&p));
 }
 
+SEC("tcx/ingress")
+int fragment(struct __sk_buff *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_fragment(&p));
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -47,6 +47,7 @@ const (
 	EndpointTCXMapVpcs           = "vpcs"
 	EndpointTCXProgCourse        = "course"
 	EndpointTCXProgEndpointTcx   = "endpoint_tcx"
+	EndpointTCXProgFragment      = "fragment"
 	EndpointTCXVarFlowShare      = "flow_share"
 	EndpointTCXVarQuestionBurst  = "question_burst"
 	EndpointTCXVarRepeatable     = "repeatable"
@@ -99,6 +100,7 @@ type EndpointTCXSpecs struct {
 type EndpointTCXProgramSpecs struct {
 	Course      *ebpf.ProgramSpec `ebpf:"course"`
 	EndpointTcx *ebpf.ProgramSpec `ebpf:"endpoint_tcx"`
+	Fragment    *ebpf.ProgramSpec `ebpf:"fragment"`
 }
 
 // EndpointTCXMapSpecs contains maps before they are loaded into the kernel.
@@ -251,12 +253,14 @@ type EndpointTCXVariables struct {
 type EndpointTCXPrograms struct {
 	Course      *ebpf.Program `ebpf:"course"`
 	EndpointTcx *ebpf.Program `ebpf:"endpoint_tcx"`
+	Fragment    *ebpf.Program `ebpf:"fragment"`
 }
 
 func (p *EndpointTCXPrograms) Close() error {
 	return _EndpointTCXClose(
 		p.Course,
 		p.EndpointTcx,
+		p.Fragment,
 	)
 }
 

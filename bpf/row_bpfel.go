@@ -190,10 +190,18 @@ type RowFragmentKey struct {
 	Protocol    uint32
 }
 
-type RowFragmentPorts struct {
-	_    structs.HostLayout
-	From uint16
-	To   uint16
+type RowFragmented struct {
+	_          structs.HostLayout
+	Since      uint32
+	Host       uint32
+	Identity   uint32
+	Token      uint32
+	From       uint16
+	To         uint16
+	State      uint8
+	Generation uint8
+	Flags      uint8
+	Begun      uint8
 }
 
 type RowHanded struct {
@@ -374,12 +382,13 @@ type RowPrefixKey struct {
 type RowProgram uint32
 
 const (
-	RowProgramPROGRAM_TURN   RowProgram = 0
-	RowProgramPROGRAM_RETRY  RowProgram = 1
-	RowProgramPROGRAM_TELL   RowProgram = 2
-	RowProgramPROGRAM_ADMIT  RowProgram = 3
-	RowProgramPROGRAM_COURSE RowProgram = 4
-	RowProgramPROGRAM_MAX    RowProgram = 5
+	RowProgramPROGRAM_TURN     RowProgram = 0
+	RowProgramPROGRAM_RETRY    RowProgram = 1
+	RowProgramPROGRAM_TELL     RowProgram = 2
+	RowProgramPROGRAM_ADMIT    RowProgram = 3
+	RowProgramPROGRAM_COURSE   RowProgram = 4
+	RowProgramPROGRAM_FRAGMENT RowProgram = 5
+	RowProgramPROGRAM_MAX      RowProgram = 6
 )
 
 type RowRecord struct {
@@ -500,8 +509,10 @@ type RowTracked struct {
 	Doubt      uint8
 	Hearsay    uint8
 	Unopened   uint8
-	Pad        [2]uint8
+	Follows    uint8
+	Led        uint8
 	_          [2]byte
+	Parts      RowFragmented
 	Bytes      uint32
 	Judge      [2]uint32
 	Now        uint64
@@ -509,7 +520,7 @@ type RowTracked struct {
 	Prefix     RowPolicyPrefixKey
 	Port       RowPolicyPortKey
 	Peer       RowPolicyPeerKey
-	_          [4]byte
+	Fragment   RowFragmentKey
 }
 
 type RowUnderlayKey struct {

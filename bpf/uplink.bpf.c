@@ -172,6 +172,7 @@ static __always_inline enum drop_reason receive(struct pkt *p, const struct tunn
 	reason = track(p, k);
 	if (reason)
 		return reason;
+	keep_fragments(p);
 	if (t->option.type == GENEVE_RETURN)
 		learn(p, t, to);
 	return deliver(p, &to->door, t->length);
@@ -258,6 +259,7 @@ static __always_inline enum drop_reason process_retry(struct pkt *p)
 		reason = fits(p, out.host);
 	if (reason)
 		return give_up(p, &t, reason);
+	keep_fragments(p);
 	if (!to)
 		return bounce(p, &t, &out);
 	reason = carry_congestion(p, t.tos);

@@ -26,7 +26,7 @@ type Datapath struct {
 	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
 	// fragments are known by the programs alone.
-	fragments table.Table[bpf.RowFragmentKey, bpf.RowFragmentPorts]
+	fragments table.Table[bpf.RowFragmentKey, bpf.RowFragmented]
 	now       table.Table[uint32, bpf.RowVirtualClock]
 }
 
@@ -46,7 +46,7 @@ func Load(o Options) (*Datapath, error) {
 		holder:    NewHolder(t),
 		paths:     t.Paths,
 		records:   table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
-		fragments: table.NewMap[bpf.RowFragmentKey, bpf.RowFragmentPorts](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
+		fragments: table.NewMap[bpf.RowFragmentKey, bpf.RowFragmented](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
 		now:       table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
 }

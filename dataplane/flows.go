@@ -4,6 +4,7 @@ package dataplane
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"time"
 
@@ -27,15 +28,17 @@ func (d *Datapath) Flows() (settled, openings map[bpf.RowFlowKey]bpf.RowFlow, er
 }
 
 // Collect removes flows whose time is up; see [flow.Collect]. Whoever holds a
-// datapath does it every few seconds.
-func (d *Datapath) Collect(now time.Duration) (int, error) {
+// datapath has a collector of package flow/collector do it. Others may change the datapath
+// meanwhile.
+func (d *Datapath) Collect(ctx context.Context, now time.Duration) (flow.Collected, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	removed, err := flow.Collect(d.flowTables(), now)
+	t := d.flowTables()
+	d.mu.Unlock()
+	c, err := flow.Collect(ctx, t, now)
 	if err != nil {
-		return removed, fmt.Errorf("collect flows: %w", err)
+		return c, fmt.Errorf("collect flows: %w", err)
 	}
-	return removed, nil
+	return c, nil
 }
 
 // ExportFlows returns the flows of endpoints that are about to leave this host, by
@@ -78,7 +81,7 @@ func (d *Datapath) ForgetFlows() error {
 	return nil
 }
 
-func noFragment(bpf.RowFragmentKey, bpf.RowFragmentPorts) bool { return false }
+func noFragment(bpf.RowFragmentKey, bpf.RowFragmented) bool { return false }
 
 func compareFragments(a, b bpf.RowFragmentKey) int { return cmp.Compare(a.Id, b.Id) }
 

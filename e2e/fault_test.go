@@ -3,11 +3,13 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing/fstest"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -27,6 +29,7 @@ import (
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/scenarios"
+	"github.com/mizar-net/mizar/sim/visible"
 	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
@@ -40,6 +43,10 @@ var _ = Describe("planted faults", func() {
 		}
 		if id == report.Row {
 			It("a report that hides failures turns J10 red", Label(id, "fault"), lyingReport)
+			continue
+		}
+		if id == visible.RowID {
+			It("a command that shows cut flows as established turns F4 red", Label(id, "fault"), flattering)
 			continue
 		}
 		if id == corpus.RowID {
@@ -127,6 +134,17 @@ func lyingReport() {
 	rows, err := conformance.Select(allRows, []string{report.Row})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(conformance.Judge(rows, report.Prove(lying)).Rows[0].Status).To(Equal(conformance.Fail))
+}
+
+// flattering shows flows that policy cuts as if they went on.
+func flattering(ctx SpecContext) {
+	shown := visible.Prove(ctx, func(ctx context.Context, args ...string) (string, error) {
+		text, err := visible.Command(ctx, args...)
+		return strings.ReplaceAll(text, `"cut"`, `"established"`), err
+	})
+	rows, err := conformance.Select(allRows, []string{visible.RowID})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(conformance.Judge(rows, shown).Rows[0].Status).To(Equal(conformance.Fail))
 }
 
 // losing is a machine whose programs do not say why they drop.

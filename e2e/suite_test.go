@@ -18,6 +18,7 @@ import (
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/visible"
 	"github.com/mizar-net/mizar/sim/wire/veth"
 )
 
@@ -64,6 +65,11 @@ var _ = Describe("Mizar", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(weighed).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, weighed...)
+	})
+	It("shows flows", Label("F4"), func(ctx SpecContext) {
+		shown := visible.Prove(ctx, visible.Command)
+		Expect(shown).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, shown...)
 	})
 	It("meets captures", Label("J3"), func(ctx SpecContext) {
 		met, err := conformance.Suite{}.Run(ctx, []string{"J3"})

@@ -53,13 +53,18 @@ func (o *options) load(cmd *cobra.Command, most int) error {
 	if err != nil {
 		return err
 	}
+	return o.loads(cmd.OutOrStdout(), m, figures)
+}
+
+// loads writes figures of rows in the form that is asked for.
+func (o *options) loads(w io.Writer, m report.Machine, figures []load.Figure) error {
 	switch o.output {
 	case "json":
-		return writeLoadsJSON(cmd.OutOrStdout(), m, figures)
+		return writeLoadsJSON(w, m, figures)
 	case "benchfmt":
-		return writeLoadsBenchfmt(cmd.OutOrStdout(), m, figures)
+		return writeLoadsBenchfmt(w, m, figures)
 	}
-	return writeLoads(cmd.OutOrStdout(), m, figures)
+	return writeLoads(w, m, figures)
 }
 
 func writeLoads(w io.Writer, m report.Machine, figures []load.Figure) error {

@@ -58,6 +58,10 @@ const (
 	// unopened hosts know the ways, and have no flows at the beginning of every run,
 	// in which every packet comes once (but the first, which ends it, too).
 	unopened
+	// awaited hosts know the ways, and have a flow for every packet in which the other
+	// side alone has spoken, at the beginning of every run, in which every packet
+	// comes once (but the first, which ends it, too).
+	awaited
 )
 
 // want is what has to become of every packet.

@@ -25,20 +25,9 @@ func (c Case) established() bool {
 // spoken: rows that came from another host, and then a packet of each, with which it
 // meets its path.
 func settle(d *dataplane.Datapath, c Case, k Key, packets [][]byte) error {
-	names := map[netip.Addr]string{}
-	s, _ := settingOf(c, k).state()
-	for _, e := range s.Endpoints {
-		for _, a := range e.Addresses {
-			names[a] = e.Name
-		}
-	}
-	rows := make([]flow.Row, 0, len(packets))
-	for _, p := range packets {
-		decoded, err := frame.Decode(p)
-		if err != nil {
-			return fmt.Errorf("a packet that is to have a flow: %w", err)
-		}
-		rows = append(rows, settled(decoded.Inner, names))
+	rows, err := rowsOf(c, k, packets, settled)
+	if err != nil {
+		return err
 	}
 	if n, err := d.ImportFlows(rows); err != nil {
 		return fmt.Errorf("flow %d: %w", n, err)
@@ -56,6 +45,35 @@ func settle(d *dataplane.Datapath, c Case, k Key, packets [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// rowsOf are the rows that make makes of packets.
+func rowsOf(c Case, k Key, packets [][]byte, make func(frame.Layer, map[netip.Addr]string) flow.Row) ([]flow.Row, error) {
+	names := map[netip.Addr]string{}
+	s, _ := settingOf(c, k).state()
+	for _, e := range s.Endpoints {
+		for _, a := range e.Addresses {
+			names[a] = e.Name
+		}
+	}
+	var rows []flow.Row
+	for _, p := range packets {
+		decoded, err := frame.Decode(p)
+		if err != nil {
+			return nil, fmt.Errorf("a packet that is to have a flow: %w", err)
+		}
+		rows = append(rows, make(decoded.Inner, names))
+	}
+	return rows, nil
+}
+
+// opening is the row of a flow that the packet's destination has opened, and nobody
+// has replied to.
+func opening(p frame.Layer, names map[netip.Addr]string) flow.Row {
+	r := settled(p, names)
+	r.Settled, r.Row.Opener, r.Row.Quick = false, r.Row.Opener^1, 0
+	r.Row.State = uint8(bpf.RowFlowStateFLOW_OPENING)
+	return r
 }
 
 // settled is the row of a flow that the packet's source has opened.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
@@ -19,6 +20,8 @@ type judge struct {
 	want     want
 	memory   memory
 	packets  [][]byte
+	// openings are what an awaited host has.
+	openings []flow.Row
 	// verdicts and drops are the counts before the run.
 	verdicts, drops map[string]uint64
 }
@@ -30,6 +33,8 @@ func (j *judge) begin() (err error) {
 		err = errors.Join(j.datapath.Forget(), j.datapath.ForgetFlows(), j.datapath.Refund())
 	case unopened:
 		err = errors.Join(j.datapath.ForgetFlows(), j.datapath.Refund())
+	case awaited:
+		err = errors.Join(j.datapath.ForgetFlows(), j.datapath.Refund(), j.ask())
 	}
 	if err != nil {
 		return err
@@ -43,7 +48,7 @@ func (j *judge) begin() (err error) {
 
 // check refuses a run in which any packet took another way.
 func (j *judge) check(o probe.Outcome) error {
-	if err := errors.Join(j.counts(o.Repetitions), j.learned(o.Repetitions)); err != nil {
+	if err := errors.Join(j.counts(o.Repetitions), j.learned(o.Repetitions), j.settled()); err != nil {
 		return err
 	}
 	if o.Action != j.want.action {
@@ -81,6 +86,27 @@ func (j *judge) learned(packets uint64) error {
 		return fmt.Errorf("%d packets left %d rows in paths, want one for each of %d", packets, len(paths), len(j.packets))
 	}
 	return nil
+}
+
+// ask makes the host have the openings that packets are the first replies of.
+func (j *judge) ask() error {
+	n, err := j.datapath.ImportFlows(j.openings)
+	if err == nil && n != len(j.openings) {
+		err = fmt.Errorf("%d of %d flows could be entered", n, len(j.openings))
+	}
+	return err
+}
+
+// settled wants every opening to have become a flow.
+func (j *judge) settled() error {
+	if j.memory != awaited {
+		return nil
+	}
+	flows, openings, err := j.datapath.Flows()
+	if err == nil && (len(flows) != len(j.openings) || len(openings) != 0) {
+		err = fmt.Errorf("%d openings have become %d flows, %d are left", len(j.openings), len(flows), len(openings))
+	}
+	return err
 }
 
 // counts wants every packet counted under the one verdict, and drop reason.

@@ -69,6 +69,10 @@ func policyCases() []Case {
 			Form: probe.XDP, Flows: cold, Floor: "receive", program: uplink, memory: unopened, guard: somePolicy, frames: comes, want: delivers,
 		},
 		{
+			Name: "uplink/answered", What: "the first reply of a flow: its row goes from one table to the other, no policy",
+			Form: probe.XDP, Flows: cold, Floor: "receive", program: uplink, memory: awaited, frames: comes, want: delivers,
+		},
+		{
 			Name: "uplink/denied", What: "the same, and no rule opens the port",
 			Form: probe.XDP, Flows: hotAndCold, Floor: "receive", program: uplink, guard: somePolicy,
 			frames: func(family, n int) frame.Spec { return to(closedPort, comes(family, n)) },

@@ -146,6 +146,11 @@ func (s *stand) add(w workload, d *dataplane.Datapath) error {
 	e := &entry{Case: w.Case, key: w.key}
 	nothing := func() error { return nil }
 	j := &judge{datapath: d, want: w.want, memory: w.memory, packets: w.packets}
+	if w.memory == awaited {
+		if j.openings, err = rowsOf(w.Case, w.key, w.packets, opening); err != nil {
+			return err
+		}
+	}
 	e.alone = &contender{
 		name: "wrapper", instrument: instrument, resizing: w.want.resizing,
 		begin: nothing, check: func(probe.Outcome) error { return nil },

@@ -51,27 +51,74 @@ static __always_inline void remember(struct pkt *p, const struct next *n, __u32 
 	paths_put(p, &p->destination, &row);
 }
 
+/* The flags of a question. */
+struct question {
+	__u8 flags;
+	__u8 again; /* what is added if it was asked before */
+};
+
 /* Asks with the packet itself. What is not judged yet must come back. */
 static __always_inline enum drop_reason label_question(struct pkt *p, const struct sender *from,
 						       const struct path *path,
 						       const struct next *n, struct outgoing *out,
-						       __u8 flags)
+						       const struct question *q)
 {
 	__u64 time = now();
 	__u32 token = 0;
 
 	if (path && path->state == PATH_ASKED && !n->located && time - path->since < SECOND) {
-		label_return(&out->label, out->host, path->token, flags | RETURN_SEND_BACK);
+		label_return(&out->label, out->host, path->token, q->flags | q->again);
 		return DROP_NONE;
 	}
 	if (spend_question(p, from->index, time)) {
 		token = make_token(p, time);
 		remember(p, n, token, time);
-	} else if (flags) {
+	} else if (q->flags) {
 		return DROP_FLOW_QUOTA;
 	}
-	label_return(&out->label, out->host, token, flags);
+	label_return(&out->label, out->host, token, q->flags);
 	return DROP_NONE;
+}
+
+/* The other fragments of the packet will go this way. */
+static __always_inline void lead(struct tracked *k, const struct next *n, const struct label *l)
+{
+	k->parts.host = n->host;
+	k->parts.state = n->located ? PATH_LEARNED : PATH_ASKED;
+	k->parts.identity = n->identity;
+	k->parts.generation = n->generation;
+	k->parts.token = l->token;
+	k->parts.flags = l->flags;
+	k->led = 1;
+}
+
+/* Goes the way that another fragment of the packet went, at no cost to anybody's
+ * budget, whatever was learned since. */
+static __always_inline enum drop_reason go_along(struct pkt *p, struct tracked *k,
+						 struct outgoing *out)
+{
+	const struct fragmented *f = &k->parts;
+
+	out->host = hosts_row(p, f->host);
+	if (!out->host)
+		return DROP_NO_HOST;
+	out->label.generation = f->generation;
+	k->follows = 1;
+	if (f->state == PATH_LEARNED) {
+		out->verdict = VERDICT_SEND;
+		note_away(k, f->identity, f->generation, 0, NULL);
+		return DROP_NONE;
+	}
+	out->verdict = VERDICT_ASK;
+	label_return(&out->label, out->host, f->token, f->flags);
+	k->doubt = 1;
+	return DROP_NONE;
+}
+
+/* The packet will be judged when it comes back. */
+static __always_inline bool is_judged_later(const struct tracked *k)
+{
+	return k->follows && k->parts.state == PATH_ASKED && k->parts.flags & RETURN_JUDGE;
 }
 
 /* Who is to be asked, or where the destination is. */
@@ -101,6 +148,7 @@ static __always_inline enum drop_reason prepare_asking(struct pkt *p, const stru
 						       struct outgoing *out, struct tracked *k,
 						       enum drop_reason judged)
 {
+	struct question q = {.again = RETURN_SEND_BACK};
 	enum drop_reason reason;
 	struct next n = {};
 
@@ -114,7 +162,15 @@ static __always_inline enum drop_reason prepare_asking(struct pkt *p, const stru
 		if (judged)
 			return judged;
 	}
-	return label_question(p, from, path, &n, out, judged ? RETURN_SEND_BACK | RETURN_JUDGE : 0);
+	if (judged)
+		q.flags = RETURN_SEND_BACK | RETURN_JUDGE;
+	/* The one before it did not ask for that. */
+	if (is_fragment(p) && k->follows)
+		q.again = 0;
+	reason = label_question(p, from, path, &n, out, &q);
+	if (!reason && is_fragment(p) && !k->follows)
+		lead(k, &n, &out->label);
+	return reason;
 }
 
 /* Before a packet asks: the gateway is not asked for, and who the destination is will

@@ -8,12 +8,13 @@
  *   endpoint  port → parse → guard → ARP and ND answered here
  *                                  → a flow that is known, and nothing has changed?
  *                                    as before
- *                                  → else course
+ *                                  → else course, or fragment
  *   course    judged, and
  *             learned? send directly
  *             local?   deliver, the wire is not touched
  *             else     ask a bouncer or divider
  *             refused? the endpoint is told, where that helps
+ *   fragment  the same for fragments, which follow one another
  *
  * Contract: process() meets the packet as the endpoint sent it. What the hook
  * does otherwise stands in hook_xdp.h and hook_tcx.h, and nowhere here. */
@@ -129,10 +130,11 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 		reason = begin_sending(p, from, path, &c->out, k);
 	if (reason)
 		return reason;
-	reason = track(p, k);
-	if (c->to || (reason && reason != TRACK_ASK))
-		return reason;
-	return prepare_sending(p, from, path, &c->out, k, reason);
+	reason = is_judged_later(k) ? DROP_NONE : track(p, k);
+	if (!c->to && (!reason || reason == TRACK_ASK))
+		reason = prepare_sending(p, from, path, &c->out, k, reason);
+	keep_fragments(p);
+	return reason;
 }
 
 /* A packet of a flow in which nothing has changed; false: it is not, or does not go
@@ -288,20 +290,18 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	from.index = port->endpoint;
 	course.out.label.identity = e->identity;
 	if (expires(p, e) || !find_course_quickly(p, &from, &course))
-		return hand_over_sent(p, from.index, PROGRAM_COURSE);
+		return hand_over_sent(p, from.index,
+				      is_fragment(p) ? PROGRAM_FRAGMENT : PROGRAM_COURSE);
 	return follow(p, &from, &course);
 }
 
-static __always_inline enum drop_reason process_course(struct pkt *p)
+static __always_inline enum drop_reason process_further(struct pkt *p, __u32 index)
 {
 	struct course course = {};
 	enum drop_reason reason;
-	struct sender from = {};
+	struct sender from = {.index = index};
 
 	p->port = hook_port(p->ctx);
-	from.index = take_over_sent(p);
-	if (!from.index)
-		return DROP_TRUNCATED;
 	from.row = endpoints_row(p, from.index);
 	if (!from.row)
 		return DROP_NO_PORT;
@@ -313,6 +313,27 @@ static __always_inline enum drop_reason process_course(struct pkt *p)
 	if (!reason)
 		reason = follow(p, &from, &course);
 	return reason ? refuse(p, &from, reason) : DROP_NONE;
+}
+
+/* A whole packet. */
+static __always_inline enum drop_reason process_course(struct pkt *p)
+{
+	__u32 index = take_over_sent(p);
+
+	if (!index)
+		return DROP_TRUNCATED;
+	p->fragment = FRAGMENT_NONE;
+	return process_further(p, index);
+}
+
+static __always_inline enum drop_reason process_fragment(struct pkt *p)
+{
+	__u32 index = take_over_sent(p);
+
+	if (!index)
+		return DROP_TRUNCATED;
+	p->fragment = p->fragment == FRAGMENT_FIRST ? FRAGMENT_FIRST : FRAGMENT_LATER;
+	return process_further(p, index);
 }
 
 #endif

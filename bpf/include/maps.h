@@ -133,7 +133,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct fragment_key);
-	__type(value, struct fragment_ports);
+	__type(value, struct fragmented);
 	__uint(max_entries, 4096);
 } fragments SEC(".maps");
 

@@ -5,11 +5,12 @@
 /* What is noted of a packet before its flow is looked at: which flow it belongs to,
  * and who its ends are.
  *
- * Contract: fragments follow their first one (RFC 791: same addresses, protocol and
- * identification); one that comes before it belongs to no flow. ICMP errors belong
+ * Contract: fragments have the ports of their first one (fragment.h); one that comes
+ * before it belongs to no flow. ICMP errors belong
  * to the flow that they quote if who sent the quoted packet is who gets the error
  * (RFC 5508, 7). */
 
+#include "fragment.h"
 #include "icmp.h"
 #include "track.h"
 
@@ -71,30 +72,6 @@ __noinline int quoted_key(hook_ctx *ctx, __u32 offset, struct tracked *k)
 	return 1;
 }
 
-static __always_inline void fragment_key(const struct pkt *p, struct fragment_key *key)
-{
-	key->source = p->source;
-	addr_copy(key->destination, p->destination.addr);
-	key->id = p->fragment_id;
-	key->protocol = p->protocol;
-}
-
-/* A later fragment has the ports of the first one. */
-static __always_inline void recall_ports(struct pkt *p, struct tracked *k, __be16 *from, __be16 *to)
-{
-	struct fragment_key key;
-	struct fragment_ports *first;
-
-	fragment_key(p, &key);
-	first = fragments_row(p, &key);
-	if (!first) {
-		k->belongs = BELONGS_FRAGMENT;
-		return;
-	}
-	*from = first->from;
-	*to = first->to;
-}
-
 /* Which ports tell the packet's flow apart, and whether it belongs to one. */
 static __always_inline enum drop_reason note_ports(struct pkt *p, struct tracked *k, __be16 *from,
 						   __be16 *to)
@@ -103,8 +80,15 @@ static __always_inline enum drop_reason note_ports(struct pkt *p, struct tracked
 	*to = p->dport;
 	k->flags = 0;
 	k->belongs = BELONGS_FLOW;
+	k->follows = 0;
+	k->led = 0;
+	if (is_fragment(p))
+		recall_fragments(p, k);
 	if (p->fragment == FRAGMENT_LATER) {
-		recall_ports(p, k, from, to);
+		*from = k->parts.from;
+		*to = k->parts.to;
+		if (!k->parts.begun)
+			k->belongs = BELONGS_FRAGMENT;
 		return DROP_NONE;
 	}
 	if (!p->l4)
@@ -181,8 +165,6 @@ static __always_inline void note_away(struct tracked *k, __u32 identity, __u8 ge
  * TRACK_ASK. */
 static __always_inline enum drop_reason track(struct pkt *p, struct tracked *k)
 {
-	struct fragment_key key;
-	struct fragment_ports ports;
 	enum drop_reason reason;
 	__u32 side;
 
@@ -194,9 +176,10 @@ static __always_inline enum drop_reason track(struct pkt *p, struct tracked *k)
 	if (reason || p->fragment != FRAGMENT_FIRST || k->belongs != BELONGS_FLOW)
 		return reason;
 	side = k->side & 1;
-	ports = (struct fragment_ports){k->key.port[side], k->key.port[other_end(side)]};
-	fragment_key(p, &key);
-	fragments_put(p, &key, &ports);
+	k->parts.from = k->key.port[side];
+	k->parts.to = k->key.port[other_end(side)];
+	k->parts.begun = 1;
+	k->led = 1;
 	return DROP_NONE;
 }
 

@@ -42,19 +42,30 @@ static __always_inline bool find_sender(struct pkt *p, struct sender *from)
 	return from->row;
 }
 
-/* A packet came back with the location: learn it, and go there. */
+/* This host asks for the packet's destination with that token. */
+static __always_inline bool is_open(struct pkt *p, __u32 token)
+{
+	const struct path *asked = paths_row(p, &p->destination);
+
+	return asked && asked->state == PATH_ASKED && asked->token == token;
+}
+
+/* A packet came back with the location: learn it, and go there. The answer to a question
+ * that fragments ask together is good for each of them. */
 static __always_inline enum drop_reason prepare_resend(struct pkt *p, const struct tunnel *t,
 						       struct outgoing *out)
 {
 	struct sender from = {};
 	struct tracked *k = NULL;
-	struct path *asked;
 	struct path row = {.state = PATH_LEARNED};
 	enum drop_reason reason;
+	bool open;
 
 	stage(p, STAGE_SEND_BACK);
-	asked = find_sender(p, &from) ? paths_row(p, &p->destination) : NULL;
-	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token)
+	if (!find_sender(p, &from))
+		return DROP_SEND_BACK;
+	open = is_open(p, t->option.token);
+	if (!open && !asked_together(p, t->option.token))
 		return DROP_SEND_BACK;
 	row.host = peer_number(p, addr_words(t->option.host));
 	out->host = row.host ? hosts_row(p, row.host) : NULL;
@@ -63,14 +74,15 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 	row.identity = t->option.found >> 8;
 	row.generation = t->option.found;
 	row.since = now();
-	paths_put(p, &p->destination, &row);
+	if (open)
+		paths_put(p, &p->destination, &row);
 	out->verdict = VERDICT_RESEND;
 	out->label.generation = row.generation;
 	reason = note(p, &k);
 	if (reason || !k)
 		return reason;
 	note_here(k, ROLE_SOURCE, from.index, from.row);
-	note_away(k, row.identity, row.generation, row.host, out->host);
+	note_away(k, row.identity, row.generation, row.host, open ? out->host : NULL);
 	return track(p, k);
 }
 
@@ -151,6 +163,7 @@ static __always_inline enum drop_reason prepare_retry(struct pkt *p, const struc
 	if (path && path->state == PATH_LOCAL)
 		return DROP_NOT_HERE;
 	out->label.source_generation = from.row->generation;
+	k->follows = is_fragment(p);
 	reason = begin_asking(p, &from, k);
 	if (reason)
 		return reason;

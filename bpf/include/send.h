@@ -39,6 +39,8 @@ static __always_inline enum drop_reason begin_sending(struct pkt *p, const struc
 {
 	enum drop_reason reason;
 
+	if (has_way(p, k))
+		return go_along(p, k, out);
 	if (!path || path->state != PATH_LEARNED)
 		return begin_asking(p, from, k);
 	reason = prepare_direct(p, path, out);
@@ -71,6 +73,15 @@ static __always_inline enum drop_reason leave(struct pkt *p, const struct endpoi
 	return reason ? reason : decide(p, out->verdict, hook_redirect(ifindex), ifindex);
 }
 
+/* The other fragments of the packet will follow this one. */
+static __always_inline void lead_directly(struct tracked *k, const struct path *path,
+					  const struct label *l)
+{
+	struct next n = {path->host, path->identity, path->generation, true};
+
+	lead(k, &n, l);
+}
+
 /* To the host that the path names, or to one that knows it. */
 static __always_inline enum drop_reason prepare_sending(struct pkt *p, const struct sender *from,
 							struct path *path, struct outgoing *out,
@@ -83,6 +94,8 @@ static __always_inline enum drop_reason prepare_sending(struct pkt *p, const str
 	if (!out->host || judged == TRACK_ASK) {
 		forget_destination(k);
 		reason = prepare_asking(p, from, path, out, k, judged);
+	} else if (is_fragment(p) && path && !k->follows) {
+		lead_directly(k, path, &out->label);
 	}
 	if (!reason)
 		reason = fits(p, out->host);

@@ -220,16 +220,10 @@ static __always_inline struct judgement *policy_ports_row_of(struct record *r, _
 	return lookup(r, stage, TABLE_POLICY_PORTS, &policy_ports, key, sizeof(*key));
 }
 
-static __always_inline struct fragment_ports *fragments_row(struct pkt *p,
-							    const struct fragment_key *key)
+static __always_inline struct fragmented *fragments_row_of(struct record *r, __u8 stage,
+							   const struct fragment_key *key)
 {
-	return table_lookup(p, TABLE_FRAGMENTS, &fragments, key, sizeof(*key));
-}
-
-static __always_inline void fragments_put(struct pkt *p, const struct fragment_key *key,
-					  const struct fragment_ports *row)
-{
-	table_update(p, TABLE_FRAGMENTS, &fragments, key, sizeof(*key), row);
+	return lookup(r, stage, TABLE_FRAGMENTS, &fragments, key, sizeof(*key));
 }
 
 /* Notes a change of a row in a function that has no struct pkt. */
@@ -257,6 +251,14 @@ static __always_inline void flows_delete(struct record *r, __u8 stage, const str
 {
 	bpf_map_delete_elem(&flows, key);
 	record_change(r, stage, TABLE_FLOWS, ACCESS_DELETE, key, sizeof(*key));
+}
+
+static __always_inline void fragments_put(struct record *r, __u8 stage,
+					  const struct fragment_key *key,
+					  const struct fragmented *row)
+{
+	bpf_map_update_elem(&fragments, key, row, BPF_ANY);
+	record_change(r, stage, TABLE_FRAGMENTS, ACCESS_UPDATE, key, sizeof(*key));
 }
 
 /* An LRU map finds room at the cost of older rows. */

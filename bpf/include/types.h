@@ -261,7 +261,7 @@ struct share {
 	__u32 flows;
 };
 
-/* fragments[key]: the ports that the first fragment of a packet had (LRU). */
+/* fragments[key]: what the fragments of a packet have in common (LRU). */
 struct fragment_key {
 	struct addr_key source;
 	__u8 destination[16];
@@ -269,9 +269,17 @@ struct fragment_key {
 	__u32 protocol;
 };
 
-struct fragment_ports {
-	__be16 from;
+struct fragmented {
+	__u32 since; /* coarse seconds when that was written */
+	__u32 host; /* index in hosts: who gets them */
+	__u32 identity; /* LEARNED: the destination's */
+	__u32 token; /* ASKED: what they ask with */
+	__be16 from; /* ports of the first one, if it has come */
 	__be16 to;
+	__u8 state; /* enum path_state: how they go; 0: that is not decided here */
+	__u8 generation;
+	__u8 flags; /* ASKED: of the question */
+	__u8 begun; /* 1: the first one has come, and was accepted */
 };
 
 enum policy_verdict {
@@ -357,7 +365,9 @@ struct tracked {
 	__u8 doubt; /* 1: who the destination is will be found out by asking */
 	__u8 hearsay; /* 1: it was learned a while ago, and may be another one by now */
 	__u8 unopened; /* 1: no flow of the key is known */
-	__u8 pad[2];
+	__u8 follows; /* 1: another fragment of the packet has gone before, and decided */
+	__u8 led; /* 1: parts has changed */
+	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
 	__u64 now; /* coarse ns */
@@ -365,11 +375,13 @@ struct tracked {
 	struct policy_prefix_key prefix; /* for a lookup */
 	struct policy_port_key port;
 	struct policy_peer_key peer;
+	struct fragment_key fragment;
 };
 
 _Static_assert(sizeof(struct flow_key) == 44, "");
 _Static_assert(sizeof(struct flow) == 64, "");
 _Static_assert(sizeof(struct fragment_key) == 44, "");
+_Static_assert(sizeof(struct fragmented) == 24, "");
 
 /* Slots of programs. */
 enum program {
@@ -378,6 +390,7 @@ enum program {
 	PROGRAM_TELL,
 	PROGRAM_ADMIT,
 	PROGRAM_COURSE,
+	PROGRAM_FRAGMENT,
 	PROGRAM_MAX,
 };
 

@@ -3,6 +3,7 @@
 package flow
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -64,43 +65,82 @@ func Timeout(protocol uint8, s bpf.RowFlowState) time.Duration {
 	return Established
 }
 
-// Collect removes the flows whose time is up, counts again what endpoints have of
-// the rest, and returns how many it removed. now is of the clock that the programs
-// read. A flow that gets a packet meanwhile may go too; its next packet is judged
-// as a first one is.
-func Collect(t Tables, now time.Duration) (int, error) {
-	removed, held, err := collect(t.Flows, now)
-	if err != nil {
-		return removed, err
-	}
-	more, _, err := collect(t.Openings, now)
-	removed += more
-	if err != nil {
-		return removed, err
-	}
-	return removed, recount(t.Shares, held)
+// Collected is what a collection did.
+type Collected struct {
+	// Flows are those in which both sides have spoken, Openings the others.
+	Flows, Openings Count
+	// Room is how many of Flows there is room for; 0: any number.
+	Room int
 }
 
-// collect removes from a table, and counts the rest by who is charged.
-func collect(t table.Table[bpf.RowFlowKey, bpf.RowFlow], now time.Duration) (int, map[uint32]uint32, error) {
-	rows, err := t.All()
-	if err != nil {
-		return 0, nil, readError(t, err)
+// Count is of rows of one table.
+type Count struct {
+	// Removed is how many had had their time, Left how many have not.
+	Removed, Left int
+}
+
+// Removed is how many flows are gone.
+func (c Collected) Removed() int { return c.Flows.Removed + c.Openings.Removed }
+
+// Full is which part of the room for flows is taken, 0 to 1.
+func (c Collected) Full() float64 {
+	if c.Room == 0 {
+		return 0
 	}
+	return float64(c.Flows.Left) / float64(c.Room)
+}
+
+// Collect removes the flows whose time is up, in batches, and counts again what
+// endpoints have of the rest. now is of the clock that the programs read. A flow
+// that gets a packet meanwhile may go too; its next packet is judged as a first one
+// is. When ctx ends, the rest stays for the next time.
+func Collect(ctx context.Context, t Tables, now time.Duration) (Collected, error) {
+	c := Collected{Room: t.Flows.Room().Rows}
 	held := map[uint32]uint32{}
+	var err error
+	if c.Flows, err = collect(ctx, t.Flows, now, func(row bpf.RowFlow) { held[row.Charged]++ }); err != nil {
+		return c, err
+	}
+	if c.Openings, err = collect(ctx, t.Openings, now, func(bpf.RowFlow) {}); err != nil {
+		return c, err
+	}
+	delete(held, 0) // charged to nobody
+	return c, recount(t.Shares, held)
+}
+
+// collect removes from a table, and tells stays of all rows that do.
+func collect(ctx context.Context, t table.Table[bpf.RowFlowKey, bpf.RowFlow], now time.Duration, stays func(bpf.RowFlow)) (Count, error) {
+	var c Count
 	var old []bpf.RowFlowKey
-	for key, row := range rows {
-		if now-time.Duration(row.Seen)*time.Second > Timeout(key.Protocol, bpf.RowFlowState(row.State)) {
-			old = append(old, key)
-		} else if row.Charged != 0 {
-			held[row.Charged]++
+	err := t.Scan(func(keys []bpf.RowFlowKey, rows []bpf.RowFlow) error {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-	}
-	removed, err := t.DeleteAll(old)
+		old = old[:0]
+		for i, key := range keys {
+			if Due(key, rows[i], now) {
+				old = append(old, key)
+				continue
+			}
+			c.Left++
+			stays(rows[i])
+		}
+		removed, err := t.DeleteAll(old)
+		c.Removed += removed
+		if err != nil {
+			return fmt.Errorf("delete row %v: %w", old[removed], err)
+		}
+		return nil
+	})
 	if err != nil {
-		return removed, nil, fmt.Errorf("delete row %v of map %s: %w", old[removed], t.Name(), err)
+		return c, fmt.Errorf("collect from map %s: %w", t.Name(), err)
 	}
-	return removed, held, nil
+	return c, nil
+}
+
+// Due says whether a flow's time is up.
+func Due(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration) bool {
+	return now-time.Duration(row.Seen)*time.Second > Timeout(key.Protocol, bpf.RowFlowState(row.State))
 }
 
 // recount writes the shares that are not what they should be: flows also go with

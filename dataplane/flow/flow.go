@@ -51,6 +51,15 @@ func Key(vni uint32, protocol uint8, first, second End) (key bpf.RowFlowKey, sid
 	}, side
 }
 
+// Ends are the ends of a key, in its order: what [Key] was told.
+func Ends(key bpf.RowFlowKey) [2]End {
+	var ends [2]End
+	for i := range ends {
+		ends[i] = End{Addr: netip.AddrFrom16(key.Addr[i]).Unmap(), Port: network(key.Port[i])}
+	}
+	return ends
+}
+
 // above compares words as they lie in memory, which is any order but always the same.
 func above(a, b End) bool {
 	x, y := a.Addr.As16(), b.Addr.As16()

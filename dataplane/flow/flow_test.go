@@ -43,6 +43,7 @@ func TestKeysAreTheSameInBothDirections(t *testing.T) {
 		back, b := flow.Key(7, udp, ends[1], ends[0])
 		g.Expect(back).To(Equal(there))
 		g.Expect(a + b).To(BeEquivalentTo(1))
+		g.Expect(flow.Ends(there)).To(Equal([2]flow.End{ends[a], ends[b]}), "and may be read back")
 		other, _ := flow.Key(8, udp, ends[0], ends[1])
 		g.Expect(other).NotTo(Equal(there), "another VPC")
 	}
@@ -59,8 +60,8 @@ func TestFlowsGoWhenTheirTimeIsUp(t *testing.T) {
 			g.Expect(m.openings.Put(key(protocol, 2), bpf.RowFlow{Seen: seen, State: uint8(state)})).To(Succeed())
 			lasts := flow.Timeout(protocol, state)
 			g.Expect(lasts).To(BeNumerically(">=", 10*time.Second))
-			g.Expect(flow.Collect(m.tables(), seen*time.Second+lasts)).To(BeZero())
-			g.Expect(flow.Collect(m.tables(), seen*time.Second+lasts+1)).To(Equal(2))
+			g.Expect(flow.Collect(t.Context(), m.tables(), seen*time.Second+lasts)).To(Equal(flow.Collected{Flows: flow.Count{Left: 1}, Openings: flow.Count{Left: 1}}))
+			g.Expect(flow.Collect(t.Context(), m.tables(), seen*time.Second+lasts+1)).To(Equal(flow.Collected{Flows: flow.Count{Removed: 1}, Openings: flow.Count{Removed: 1}}))
 			g.Expect(m.flows.All()).To(BeEmpty())
 		}
 	}
@@ -75,7 +76,11 @@ func TestSharesAreCountedAgain(t *testing.T) {
 	}
 	g.Expect(m.shares.Put(2, bpf.RowShare{Flows: 40})).To(Succeed())
 	g.Expect(m.shares.Put(3, bpf.RowShare{Flows: 1})).To(Succeed())
-	g.Expect(flow.Collect(m.tables(), 1001*time.Second)).To(BeZero())
+	m.flows.Capacity = 20
+	c, err := flow.Collect(t.Context(), m.tables(), 1001*time.Second)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.Removed()).To(BeZero())
+	g.Expect(c.Full()).To(Equal(0.25))
 	for number, want := range map[uint32]uint32{1: 3, 2: 2, 3: 0} {
 		row, _, err := m.shares.Lookup(number)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -3,6 +3,7 @@
 package table_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -101,6 +102,41 @@ func alike[K comparable](g Gomega, a, b table.Table[K, uint64]) {
 	g.Expect(len(got)).To(Equal(len(want)))
 	for key, value := range want {
 		g.Expect(got[key]).To(Equal(value), "row %v", key)
+	}
+}
+
+// TestScanHandsOverEveryRowOnce, also where all that was handed over is deleted at
+// once.
+func TestScanHandsOverEveryRowOnce(t *testing.T) {
+	for _, kind := range []ebpf.MapType{ebpf.Hash, ebpf.LRUHash, ebpf.Array} {
+		g := NewWithT(t)
+		m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "rows", Type: kind, KeySize: 4, ValueSize: 8, MaxEntries: 20000})
+		g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+		defer m.Close()
+		for _, rows := range []table.Table[uint32, uint64]{table.NewMap[uint32, uint64]("rows", m), &table.Memory[uint32, uint64]{}} {
+			all := sequence(func(n int) uint32 { return uint32(n) }, 500, 10000)
+			_, err = rows.PutAll(all.keys, all.values)
+			g.Expect(err).NotTo(HaveOccurred())
+			want, err := rows.All()
+			g.Expect(err).NotTo(HaveOccurred())
+			seen := map[uint32]uint64{}
+			g.Expect(rows.Scan(func(keys []uint32, values []uint64) error {
+				for i, k := range keys {
+					if _, twice := seen[k]; twice {
+						t.Errorf("row %d was handed over twice", k)
+					}
+					seen[k] = values[i]
+				}
+				n, err := rows.DeleteAll(keys)
+				g.Expect(n).To(Equal(len(keys)))
+				return err
+			})).To(Succeed())
+			g.Expect(seen).To(Equal(want))
+			g.Expect(rows.All()).To(BeEmpty())
+			g.Expect(rows.Scan(func([]uint32, []uint64) error { return errors.New("nothing is there") })).To(Succeed())
+			g.Expect(rows.Put(1, 1)).To(Succeed())
+			g.Expect(rows.Scan(func([]uint32, []uint64) error { return table.ErrInjected })).To(MatchError(table.ErrInjected))
+		}
 	}
 }
 

@@ -121,9 +121,24 @@ func whole(n, of int, err error) int {
 // All returns every row. Rows that programs add or remove meanwhile may or may
 // not be among them.
 func (t *Map[K, V]) All() (map[K]V, error) {
+	rows := map[K]V{}
+	err := t.Scan(func(keys []K, values []V) error {
+		for i, k := range keys {
+			rows[k] = values[i]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// Scan hands over every row in batches. Rows that programs add or remove meanwhile
+// may or may not be among them.
+func (t *Map[K, V]) Scan(f func(keys []K, values []V) error) error {
 	var (
 		cursor ebpf.MapBatchCursor
-		rows   = map[K]V{}
 		most   = min(batch, int(t.m.MaxEntries()))
 		size   = min(firstBatch, most)
 		keys   = make([]K, size)
@@ -131,27 +146,40 @@ func (t *Map[K, V]) All() (map[K]V, error) {
 	)
 	for {
 		n, err := t.m.BatchLookup(&cursor, keys, values, nil)
-		t.collect(rows, keys[:n], values[:n])
-		switch {
-		case errors.Is(err, ebpf.ErrKeyNotExist):
-			return rows, nil
-		case err != nil && (size == most || !errors.Is(err, syscall.ENOSPC)):
-			return nil, err
-		case size < most:
+		last := errors.Is(err, ebpf.ErrKeyNotExist)
+		if err != nil && !last && (size == most || !errors.Is(err, syscall.ENOSPC)) {
+			return err
+		}
+		if n = t.squeeze(keys[:n], values[:n]); n > 0 {
+			if err := f(keys[:n], values[:n]); err != nil {
+				return err
+			}
+		}
+		if last {
+			return nil
+		}
+		if size < most {
 			size = min(size*8, most)
 			keys, values = make([]K, size), make([]V, size)
 		}
 	}
 }
 
-func (t *Map[K, V]) collect(rows map[K]V, keys []K, values []V) {
-	var zero V
-	for i, k := range keys {
-		if t.array() && values[i] == zero {
-			continue
-		}
-		rows[k] = values[i]
+// squeeze moves the rows that are there to the front and returns how many those are:
+// an array has rows of zeros.
+func (t *Map[K, V]) squeeze(keys []K, values []V) int {
+	if !t.array() {
+		return len(keys)
 	}
+	var zero V
+	n := 0
+	for i := range keys {
+		if values[i] != zero {
+			keys[n], values[n] = keys[i], values[i]
+			n++
+		}
+	}
+	return n
 }
 
 // Room is the map's size.

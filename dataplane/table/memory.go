@@ -97,3 +97,15 @@ func (m *Memory[K, V]) All() (map[K]V, error) {
 	}
 	return maps.Clone(m.rows), nil
 }
+
+// Scan hands over a copy of all rows, at once.
+func (m *Memory[K, V]) Scan(f func(keys []K, values []V) error) error {
+	if len(m.rows) == 0 {
+		return nil
+	}
+	keys, values := make([]K, 0, len(m.rows)), make([]V, 0, len(m.rows))
+	for k, v := range m.rows {
+		keys, values = append(keys, k), append(values, v)
+	}
+	return f(keys, values)
+}

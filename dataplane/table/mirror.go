@@ -75,5 +75,18 @@ func (t *Mirror[K, V]) remember(key K, value V) {
 // All returns every row.
 func (t *Mirror[K, V]) All() (map[K]V, error) { return maps.Clone(t.rows), nil }
 
+// Scan hands over every row, at once.
+func (t *Mirror[K, V]) Scan(f func(keys []K, values []V) error) error {
+	if len(t.rows) == 0 {
+		return nil
+	}
+	var keys []K
+	var values []V
+	for key, value := range t.rows {
+		keys, values = append(keys, key), append(values, value)
+	}
+	return f(keys, values)
+}
+
 // Room is that of the table behind.
 func (t *Mirror[K, V]) Room() Room { return t.behind.Room() }

@@ -33,6 +33,10 @@ type Table[K, V comparable] interface {
 	DeleteAll(keys []K) (int, error)
 	// All returns every row. An array's rows of zeros are not there.
 	All() (map[K]V, error)
+	// Scan hands over every row once, many at a time, so that a large table needs
+	// little memory. The slices are good until f returns; f may delete rows that it
+	// was given. Its error ends the scan.
+	Scan(f func(keys []K, values []V) error) error
 	// Room is what the table has room for.
 	Room() Room
 }

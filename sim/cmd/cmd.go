@@ -69,7 +69,7 @@ Running one needs root; validating does not.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(validateCommand(), runCommand(), replayCommand(), traceCommand(), graphCommand(), schemaCommand(), recordCommand(), corpus.Command(),
-		upCommand(), execCommand(), downCommand(), listCommand())
+		upCommand(), execCommand(), tendCommand(), downCommand(), listCommand())
 	return c
 }
 

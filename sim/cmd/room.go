@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mizar-net/mizar/controlplane/compile"
+	"github.com/mizar-net/mizar/dataplane/flow/collector"
 	"github.com/mizar-net/mizar/sim/lab"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/topology/netns"
@@ -87,6 +89,38 @@ is up; "fabric" is the underlay's own. The exit code is the command's.`,
 			return err
 		},
 	}
+}
+
+func tendCommand() *cobra.Command {
+	var verbose bool
+	var every time.Duration
+	c := &cobra.Command{
+		Use:   "tend NETWORK",
+		Short: "Do for a network that is up what agents would: end its flows",
+		Long: `Do for a network that is up what agents would do at its hosts, which it has none
+of, until interrupted: flows whose time is up go. Each pass that removed something
+is told.`,
+		Example: `  mizar sim up tour
+  mizar sim tend tour &
+  mizar get flows`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if every <= 0 {
+				return fmt.Errorf("--every: got %s, want more than 0", every)
+			}
+			if err := needRoot(); err != nil {
+				return err
+			}
+			return lab.Tend(cmd.Context(), args[0], lab.Tending{Every: every, Report: func(host string, p collector.Pass) {
+				if verbose || p.Removed() > 0 || p.Err != nil {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s/%s: %s\n", args[0], host, p)
+				}
+			}})
+		},
+	}
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "tell passes that removed nothing, too")
+	c.Flags().DurationVar(&every, "every", collector.Every, "time between two passes while tables are at most half full")
+	return c
 }
 
 func downCommand() *cobra.Command {

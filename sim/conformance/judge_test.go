@@ -49,7 +49,7 @@ func TestRowsAreThoseOfAcceptance(t *testing.T) {
 		seen[row.ID] = true
 	}
 	g.Expect(conformance.Claims(all)).To(Equal([]string{"A1", "A2", "A3", "A4", "A5", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A14", "A15", "A16", "A17",
-		"B1", "B2", "B3/forwarding", "B4", "B5", "B6", "B7", "E16", "H7", "H8/failover", "H18", "I4", "I5", "I6/overlay", "J1", "J2", "J3/own", "J4", "J6", "J10", "J11",
+		"B1", "B2", "B3/forwarding", "B4", "B5", "B6", "B7", "E16", "F4", "H7", "H8/failover", "H18", "I4", "I5", "I6/overlay", "J1", "J2", "J3/own", "J4", "J6", "J10", "J11",
 		"K1", "K2", "K3/forwarding", "K5/overlay", "K6"}))
 	for _, claimed := range rows(t, conformance.Claims(all)...) {
 		g.Expect(claimed.Required).NotTo(BeEmpty(), claimed.ID)

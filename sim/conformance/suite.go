@@ -17,6 +17,7 @@ import (
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/scenarios"
+	"github.com/mizar-net/mizar/sim/visible"
 	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
@@ -48,6 +49,9 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	}
 	if about(asks, []string{modesOfXDP}) && s.has("veth") {
 		evidence = append(evidence, Offload(ctx, refusesOffload)...)
+	}
+	if about(asks, []string{visible.RowID}) && s.has("veth") {
+		evidence = append(evidence, visible.Prove(ctx, visible.Command)...)
 	}
 	if about(asks, []string{corpus.RowID}) {
 		captures, err := fs.Sub(scenarios.Files(), "captures")

@@ -27,6 +27,8 @@ func All() []Fault {
 			Rows: []string{"A10"}, emissions: deliverForged, drops: forgetFragments},
 		{Name: "scattered-fragments", Says: "each tunnel packet has an outer source port of its own",
 			Rows: []string{"A10"}, emissions: scatter},
+		{Name: "single-fragments", Says: "fragments behind the first go straight to where the packet ends, whatever way that one took",
+			Rows: []string{"A10"}, packet: straighten},
 		{Name: "nothing-returned", Says: "packets that come back from where their endpoint is not are lost",
 			Rows: []string{"B5", "B6"}, packet: loseReturned},
 		{Name: "ask-the-dead", Says: "hosts ask those for the way that they believe to be dead",

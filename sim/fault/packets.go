@@ -50,6 +50,16 @@ func loseReturned(p *wire.Packet) {
 	}
 }
 
+// straighten lets the fragments of a packet behind the first take one hop.
+func straighten(p *wire.Packet) {
+	for i := 1; i < len(p.Parts); i++ {
+		part := &p.Parts[i]
+		if last := len(part.Hosts) - 1; last > 1 {
+			part.Hosts, part.Hops, part.Frames = []string{part.Hosts[0], part.Hosts[last]}, 1, part.Frames[last-1:]
+		}
+	}
+}
+
 // loseToHosts loses what a host should get at its own endpoint.
 func loseToHosts(p *wire.Packet) {
 	if strings.HasPrefix(p.To, object.HostNamespace+"/") {

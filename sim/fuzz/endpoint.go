@@ -73,7 +73,7 @@ func (o oracle) forward(from *endpoint, p packet) (outcome, uint16) {
 	}
 	to, l, out := o.direct(from, k, row)
 	if row.State != learned {
-		to, l, out = o.asking(from, p)
+		to, l, out = o.asking(from, p, sendBack)
 	}
 	if out.reason != 0 {
 		return out, 0

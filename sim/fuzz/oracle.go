@@ -126,8 +126,12 @@ func (o oracle) ask(from *endpoint, p packet) (choice, bpf.RowDropReason) {
 	return choice{host: h1}, 0
 }
 
-// asking is an endpoint's packet whose way is not learned.
-func (o oracle) asking(from *endpoint, p packet) (to netip.Addr, l label, out outcome) {
+// sendBack is the flag of a question that is to come back with the answer.
+const sendBack = 2
+
+// asking is an endpoint's packet whose way is not learned; again are the flags of a
+// question that was asked a moment ago.
+func (o oracle) asking(from *endpoint, p packet, again uint8) (to netip.Addr, l label, out outcome) {
 	c, reason := o.ask(from, p)
 	if reason != 0 {
 		return to, l, dropped(reason)
@@ -137,7 +141,7 @@ func (o oracle) asking(from *endpoint, p packet) (to netip.Addr, l label, out ou
 	l = label{vni: from.vni, identity: from.identity, generation: c.generation}
 	row, known := o.paths[k]
 	if known && row.State == asked && !c.located && o.now-time.Duration(row.Since) < time.Second {
-		l.option = asks(2, 4, from.generation, row.Token, source(c.host))
+		l.option = asks(again, 4, from.generation, row.Token, source(c.host))
 		return c.host, l, out
 	}
 	l.option = asks(0, 4, from.generation, 0, source(c.host))

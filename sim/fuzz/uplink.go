@@ -276,7 +276,11 @@ func (o oracle) notHere(h heard) outcome {
 	if row.State == local {
 		return wrong
 	}
-	to, l, out := o.asking(from, h.inner)
+	again := uint8(sendBack)
+	if h.inner.fragment != whole {
+		again = 0 // the fragment before it did not ask for that
+	}
+	to, l, out := o.asking(from, h.inner, again)
 	if out.reason != 0 {
 		return o.givenUp(h, out, 0)
 	}

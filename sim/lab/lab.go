@@ -12,9 +12,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/names"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/wire/veth"
 	"github.com/mizar-net/mizar/topology"
@@ -55,11 +57,12 @@ func UpOver(ctx context.Context, name string, u topology.Underlay, hosts []state
 	if err != nil {
 		return Report{}, fmt.Errorf("bring lab %s up: %w", name, err)
 	}
-	if err := program(ctx, room, hosts); err != nil {
-		return Report{}, errors.Join(fmt.Errorf("bring lab %s up: %w", name, err), room.Close())
+	err = program(ctx, room, hosts)
+	if err == nil {
+		err = room.Ready(ctx)
 	}
-	if err := room.Ready(ctx); err != nil {
-		return Report{}, errors.Join(fmt.Errorf("bring lab %s up: %w", name, err), room.Close())
+	if err != nil {
+		return Report{}, errors.Join(fmt.Errorf("bring lab %s up: %w", name, err), room.Close(), names.RemoveNetwork(names.Dir, name))
 	}
 	r := Report{Offloads: room.Offloads(), Fallbacks: room.Fallbacks()}
 	return r, room.Release()
@@ -68,11 +71,11 @@ func UpOver(ctx context.Context, name string, u topology.Underlay, hosts []state
 // program makes every host hold its state. The programs stay at their devices
 // and keep their maps, and a pin keeps what those need; the process keeps nothing.
 func program(ctx context.Context, room *netns.Net, hosts []state.Host) (err error) {
-	var names []string
+	var all []string
 	for _, h := range hosts {
-		names = append(names, h.Name)
+		all = append(all, h.Name)
 	}
-	paths, err := veth.LoadLive(ctx, names)
+	paths, err := veth.LoadLive(ctx, all)
 	if err != nil {
 		return err
 	}
@@ -108,7 +111,12 @@ func List() ([]Lab, error) { return netns.List() }
 
 // Down takes a lab down, whatever is left of it. Processes inside keep their
 // namespaces until they end.
-func Down(name string) error { return netns.Down(name) }
+func Down(name string) error {
+	if err := netns.Down(name); err != nil {
+		return err
+	}
+	return names.RemoveNetwork(names.Dir, name)
+}
 
 // DownAll takes all labs down, whatever is left of them, and returns those that
 // are gone. A lab that a living process builds is left alone, and is an error.
@@ -126,7 +134,27 @@ func DownAll() ([]Lab, error) {
 		}
 		gone = append(gone, l)
 	}
-	return gone, errors.Join(errs...)
+	return gone, errors.Join(append(errs, forgetNames())...)
+}
+
+// forgetNames removes the names that killed processes have left of labs that are
+// not there any more.
+func forgetNames() error {
+	networks, err := names.Networks(names.Dir)
+	if err != nil {
+		return err
+	}
+	labs, err := List()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, network := range networks {
+		if !slices.ContainsFunc(labs, func(l Lab) bool { return l.Name == network }) {
+			errs = append(errs, names.RemoveNetwork(names.Dir, network))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Command is something to run inside a lab.

@@ -87,13 +87,16 @@ func (o *Oracle) again(w *walk, n *node, next string, generation uint8) {
 // resend goes where a bouncer says, if it answers an open question.
 func (o *Oracle) resend(w *walk, n *node, opt option) {
 	row := n.paths[w.to()]
+	open := row.state == asked && row.token == opt.token
 	switch {
-	case row.state != asked || row.token != opt.token:
+	case !open && !w.together(opt.token):
 		w.drop(sendBack)
 	case !n.knows(opt.host):
 		w.drop(noHost)
 	default:
-		n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, party: opt.party, since: o.now(n.name)}
+		if open {
+			n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, party: opt.party, since: o.now(n.name)}
+		}
 		if w.pending {
 			w.pending = false
 			if v := o.track(n, w, end{addr: w.dst, party: opt.party, known: true}); v != pass {
@@ -116,6 +119,7 @@ func (o *Oracle) goAgain(w *walk, n *node, previous string) {
 		n.paths[w.to()] = path{state: local}
 		o.deliver(w, n, to)
 	case lives && believed:
+		w.decided = true
 		o.ask(w, n, e)
 	case lives && row.state == learned && o.now(n.name)-row.since < fresh:
 		o.again(w, n, row.host, row.generation)

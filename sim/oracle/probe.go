@@ -131,15 +131,19 @@ func (o *Oracle) fragments(e object.Endpoint, d datagram, body, room int) (told 
 		room, header = room-fragmentHeader, header+fragmentHeader
 	}
 	room -= room % 8
+	var whole departure
+	var parts []wire.Packet
 	for at := 0; at < body; at += room {
-		p := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: header + min(room, body-at), silent: at > 0, flow: d.tuple()}
+		p := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: header + min(room, body-at), silent: at > 0, whole: &whole, flow: d.tuple()}
 		if at > 0 {
 			p.later = &later{offset: at, protocol: d.number()}
 		}
-		if became := o.send(e, p); at == 0 || told.Delivered && !became.Delivered {
+		became := o.send(e, p)
+		if parts = append(parts, became); at == 0 || told.Delivered && !became.Delivered {
 			told = became
 		}
 	}
+	told.Parts = parts
 	return told
 }
 

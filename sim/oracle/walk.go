@@ -48,6 +48,8 @@ type packet struct {
 	echo, silent bool
 	// later is set for a fragment behind the first.
 	later *later
+	// whole is the packet that a fragment is of; nil: it is no fragment.
+	whole *departure
 	// flow is what tells the conversation apart that the packet belongs to.
 	flow tuple
 }
@@ -67,6 +69,8 @@ type walk struct {
 	// its source is not judged yet.
 	sender  judge.Party
 	pending bool
+	// decided says that an earlier fragment of the packet has decided how they go.
+	decided bool
 	out     wire.Packet
 }
 
@@ -150,6 +154,10 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		o.deliver(w, n, to)
 		return
 	}
+	if w.whole != nil && w.whole.next != "" {
+		o.follow(w, n, e)
+		return
+	}
 	known := n.paths[w.to()]
 	if known.state != learned {
 		o.ask(w, n, e)
@@ -175,6 +183,7 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		known.tell = false
 		n.paths[w.to()] = known
 	}
+	w.lead(departure{next: known.host, opt: option{generation: known.generation}, dst: dst})
 	o.depart(w, n, e, known.host, opt)
 }
 
@@ -241,6 +250,9 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 	switch {
 	case row.state == asked && next != to.Host && now-row.since < fresh:
 		opt.kind, opt.token = asksBack, row.token
+		if w.decided {
+			opt.kind = asks // as the one before it did
+		}
 	case !n.knows(next):
 		w.drop(noHost)
 		return
@@ -254,6 +266,11 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 	}
 	if w.pending {
 		opt.kind, opt.judge = asksBack, true
+	}
+	if located {
+		w.lead(departure{next: next, opt: option{generation: opt.generation}, dst: dst})
+	} else {
+		w.lead(departure{next: next, opt: opt, pending: w.pending, dst: dst})
 	}
 	o.depart(w, n, e, next, opt)
 }

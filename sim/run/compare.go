@@ -60,6 +60,9 @@ func way(p wire.Packet) string {
 	if p.Hops != max(len(p.Hosts)-1, 0) {
 		s += fmt.Sprintf(" (but %d hops)", p.Hops)
 	}
+	if ways := scattered(p); p.Delivered && len(ways) > 1 {
+		s += " (its fragments: " + strings.Join(ways, ", or ") + ")"
+	}
 	return s
 }
 

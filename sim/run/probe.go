@@ -182,6 +182,9 @@ func (t conversation) checks(a answers) []Check {
 			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t.to), Hops: w.hops(),
 			Failures: slices.Concat(t.expected(w), t.against(w, a.oracle), t.ruled(w, a.oracle)),
 		})
+		if t.expect.Paths > 0 {
+			checks = append(checks, t.parted(w))
+		}
 	}
 	if len(a.wires) == 2 {
 		checks = append(checks, Check{

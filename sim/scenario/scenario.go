@@ -199,7 +199,8 @@ type Expect struct {
 	// flows; each must also be the one that the inner fields give.
 	Entropy int
 	// Paths is how many pairs of an outer source port and an outer destination the
-	// frames of a send step leave under; 0: any.
+	// frames of a send step leave under, or how many ways over hosts, with their outer
+	// source ports, the fragments of each packet of a probe take; 0: any.
 	Paths int
 	// TOS says that the outer packet must carry the DSCP and ECN of the
 	// inner one.

@@ -139,9 +139,6 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 		v.FailGot("a probe without expect", "beside it, expect: {verdict: deliver} or {verdict: drop, reason: …}")
 	}
 	p.Expect = d.expect(expect, Deliver, Drop, Refuse, Answer)
-	if p.Expect.Paths > 0 {
-		expect.FailGot("paths beside probe", "hops there, and paths beside send")
-	}
 	if slices.ContainsFunc(p.Protos, func(proto wire.Proto) bool { return proto != wire.TCP }) && p.Size > mostDatagram {
 		f.Optional("size").Fail("at most 60000 for icmp and udp")
 	}

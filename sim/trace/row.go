@@ -48,7 +48,7 @@ var tables = map[string]table{
 	bpf.RowMapFlows:          {rowOf[bpf.RowFlow], flowFirst},
 	bpf.RowMapOpenings:       {rowOf[bpf.RowFlow], flowFirst},
 	bpf.RowMapShares:         {rowOf[bpf.RowShare], []string{"flows"}},
-	bpf.RowMapFragments:      {rowOf[bpf.RowFragmentPorts], []string{"from", "to"}},
+	bpf.RowMapFragments:      {rowOf[bpf.RowFragmented], []string{"state", "host", "from", "to"}},
 	bpf.RowMapPolicySets:     {rowOf[bpf.RowPolicySet], []string{"peers", "prefixes", "fallback"}},
 	bpf.RowMapPolicyPeers:    {rowOf[bpf.RowJudgement], judgementFirst},
 	bpf.RowMapPolicyPrefixes: {rowOf[bpf.RowJudgement], judgementFirst},
@@ -86,9 +86,8 @@ func Decode(name string, row []byte, names *wire.Names) (Row, error) {
 	case *bpf.RowJudgement:
 		d.judgement(*row)
 		return d.row, nil
-	case *bpf.RowFragmentPorts:
-		d.set("from", portText(row.From))
-		d.set("to", portText(row.To))
+	case *bpf.RowFragmented:
+		d.fragmented(*row)
 		return d.row, nil
 	case *bpf.RowPolicySet:
 		d.policySet(*row)
@@ -99,6 +98,23 @@ func Decode(name string, row []byte, names *wire.Names) (Row, error) {
 		d.path(*path)
 	}
 	return d.row, nil
+}
+
+// fragmented tells what the fragments of a packet have in common, as far as that is
+// known.
+func (d decoding) fragmented(f bpf.RowFragmented) {
+	switch bpf.RowPathState(f.State) {
+	case bpf.RowPathStatePATH_ASKED:
+		d.set("state", "asked")
+		d.set("host", named(d.names.Hosts, f.Host))
+	case bpf.RowPathStatePATH_LEARNED:
+		d.set("state", "learned")
+		d.set("host", named(d.names.Hosts, f.Host))
+	}
+	if f.Begun != 0 {
+		d.set("from", portText(f.From))
+		d.set("to", portText(f.To))
+	}
 }
 
 // path mends the number of a learned path, which is a host's in one state only.

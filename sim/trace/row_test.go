@@ -41,6 +41,9 @@ func TestRowsAreToldByName(t *testing.T) {
 	}{
 		{"paths", bpf.RowPath{Host: 2, State: uint8(bpf.RowPathStatePATH_LEARNED), Tell: 1, Token: 0xabc, Since: 1500}, "learned: host h2, tell",
 			trace.Row{"state": "learned", "host": "h2", "tell": "yes", "token": "0xabc", "since": "1.5µs"}},
+		{"fragments", bpf.RowFragmented{State: uint8(bpf.RowPathStatePATH_ASKED), Host: 2, Token: 5}, "asked: host h2", trace.Row{"state": "asked", "host": "h2"}},
+		{"fragments", bpf.RowFragmented{State: uint8(bpf.RowPathStatePATH_LEARNED), Host: 2}, "learned: host h2", trace.Row{"state": "learned", "host": "h2"}},
+		{"fragments", bpf.RowFragmented{Begun: 1, From: 0x3930, To: 0x3500}, "from 12345, to 53", trace.Row{"from": "12345", "to": "53"}},
 		{"paths", bpf.RowPath{State: uint8(bpf.RowPathStatePATH_ASKED), Token: 1}, "asked", trace.Row{"state": "asked", "token": "0x1"}},
 		{"paths", bpf.RowPath{Host: 7, State: uint8(bpf.RowPathStatePATH_LOCAL)}, "local: endpoint red-1", trace.Row{"state": "local", "endpoint": "red-1"}},
 		{"paths", bpf.RowPath{Host: 99, State: uint8(bpf.RowPathStatePATH_LEARNED)}, "learned: host number 99", trace.Row{"state": "learned", "host": "number 99"}},

@@ -208,6 +208,9 @@ type Packet struct {
 	// Frames are the packet's frames on the underlay, Ethernet header and
 	// all, one for each hop in order.
 	Frames [][]byte
+	// Parts are what became of its fragments, as far as a wire can tell, in the order
+	// in which they were sent; nil: it was not cut.
+	Parts []Packet
 }
 
 // Refusal is an ICMP or ICMPv6 error.

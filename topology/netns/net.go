@@ -239,6 +239,9 @@ func (n *Net) FabricPort(name string) (int, error) {
 	return h.fabricPort, nil
 }
 
+// Name is what [Enter] and [Down] find the machine room by; "" if it has none.
+func (n *Net) Name() string { return n.opts.Name }
+
 // InFabric runs f on a thread inside the fabric's namespace. f must not leave
 // work to goroutines that it starts.
 func (n *Net) InFabric(f func() error) error { return n.fabric.in(f) }

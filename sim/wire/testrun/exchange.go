@@ -27,14 +27,18 @@ func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *end
 		return orEmpty(failed).Packet, nil, err
 	}
 	var told wire.Packet
+	var all []wire.Packet
 	for i, part := range parts {
 		became, err := c.wire.part(from, part)
 		if err != nil {
 			return wire.Packet{}, nil, err
 		}
-		if i == 0 || told.Delivered && !became.Delivered {
+		if all = append(all, became); i == 0 || told.Delivered && !became.Delivered {
 			told = became
 		}
+	}
+	if len(all) > 1 {
+		told.Parts = all
 	}
 	to := c.wire.endpoints[told.To]
 	if !told.Delivered || !slices.Contains(to.Addresses, s.Dst) {

@@ -3,6 +3,7 @@
 package testrun
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ import (
 // Flows is a machine that keeps flows. Those of [Load] and [Pool] are.
 type Flows interface {
 	// Collect removes flows whose time is up.
-	Collect(now time.Duration) (int, error)
+	Collect(ctx context.Context, now time.Duration) (flow.Collected, error)
 	// ExportFlows and ImportFlows carry the flows of endpoints to their new host.
 	ExportFlows(endpoints []string) ([]flow.Row, error)
 	ImportFlows(rows []flow.Row) (int, error)
@@ -24,7 +25,7 @@ var _ Flows = (*loaded)(nil)
 
 // collect is what agents do every few seconds. Nobody sees that it is done only before
 // the next frame after some time has passed, or the next flow that moves.
-func (w *Wire) collect() error {
+func (w *Wire) collect(ctx context.Context) error {
 	if !w.elapsed {
 		return nil
 	}
@@ -34,7 +35,7 @@ func (w *Wire) collect() error {
 		if !ok || h.condition.Behind() {
 			continue
 		}
-		if _, err := f.Collect(w.now() + h.ahead); err != nil {
+		if _, err := f.Collect(ctx, w.now()+h.ahead); err != nil {
 			return fmt.Errorf("host %s: %w", h.name, err)
 		}
 	}
@@ -43,8 +44,8 @@ func (w *Wire) collect() error {
 
 // moving are the flows of endpoints that live elsewhere in the next states, by the
 // name of their new host. An agent that is behind cannot tell.
-func (w *Wire) moving(next []state.Host) (map[string][]flow.Row, error) {
-	if err := w.collect(); err != nil {
+func (w *Wire) moving(ctx context.Context, next []state.Host) (map[string][]flow.Row, error) {
+	if err := w.collect(ctx); err != nil {
 		return nil, err
 	}
 	leaving, by := map[string]map[string][]string{}, map[string][]flow.Row{}

@@ -93,7 +93,7 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 		w.hosts[h.Name].segment = h.Segment
 	}
 	owners := w.owners(hosts)
-	moving, err := w.moving(hosts)
+	moving, err := w.moving(ctx, hosts)
 	if err != nil {
 		return err
 	}

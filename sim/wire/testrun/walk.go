@@ -3,6 +3,7 @@
 package testrun
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -160,7 +161,7 @@ func (w *Wire) run(here place, t *trip) (*place, error) {
 		t.lose(here.host, why)
 		return nil, nil
 	}
-	if err := w.collect(); err != nil {
+	if err := w.collect(context.Background()); err != nil {
 		return nil, err
 	}
 	arrival := here.arrival()

@@ -45,6 +45,9 @@ func (w *Wire) SetCondition(ctx context.Context, host string, c wire.Condition) 
 	if r := w.reach[host]; r != nil && c.Behind() {
 		r.pause()
 	}
+	if a := w.agents[host]; a != nil {
+		a.behind.Store(c.Behind())
+	}
 	before := w.conditions[host]
 	w.conditions[host] = c
 	if before.Dead != c.Dead {

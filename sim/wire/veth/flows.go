@@ -3,6 +3,7 @@
 package veth
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -40,7 +41,7 @@ func (w *Wire) moving(next []state.Host) (map[string][]flow.Row, error) {
 }
 
 // collect is what agents do every few seconds.
-func (w *Wire) collect() error {
+func (w *Wire) collect(ctx context.Context) error {
 	now, err := clock.Kernel{}.Now()
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func (w *Wire) collect() error {
 		if w.conditions[name].Behind() {
 			continue
 		}
-		if _, err := path.Collect(now); err != nil {
+		if _, err := path.Collect(ctx, now); err != nil {
 			return fmt.Errorf("host %s: %w", name, err)
 		}
 	}

@@ -201,7 +201,7 @@ type exchange struct {
 
 // read tells the fate of both packets.
 func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outcome) error {
-	asked := k.follow(x.seen, c.from, request)
+	asked := k.followAll(x.seen, c.from, request)
 	if !asked.Delivered {
 		err := x.refused(c, request, reply, &asked)
 		out.Requests = append(out.Requests, asked)
@@ -211,7 +211,7 @@ func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outc
 	if c.to == nil || asked.To != c.to.Name {
 		return nil // whoever got it does not answer
 	}
-	answer := k.follow(x.seen, *c.to, reply)
+	answer := k.followAll(x.seen, *c.to, reply)
 	if !answer.Delivered {
 		x.blame(&answer)
 	}

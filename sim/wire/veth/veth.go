@@ -32,7 +32,9 @@ type Wire struct {
 	paths map[string]*dataplane.Datapath
 	// reach are the next hops by host, where these differ.
 	reach map[string]*reach
-	know  knowledge
+	// agents end the flows of hosts.
+	agents map[string]*agent
+	know   knowledge
 	// port and nonce are the last that a probe took.
 	port, nonce uint16
 	// states are those that hosts are meant to hold, held has the endpoints of
@@ -61,7 +63,7 @@ func open(o netns.Options) (*Wire, error) {
 		return nil, err
 	}
 	w := &Wire{
-		room: room, paths: map[string]*dataplane.Datapath{}, reach: map[string]*reach{},
+		room: room, paths: map[string]*dataplane.Datapath{}, reach: map[string]*reach{}, agents: map[string]*agent{},
 		states: map[string]state.Host{}, held: map[string]map[string]bool{},
 		conditions: map[string]wire.Condition{}, relays: map[string]*relay{}, traffic: map[string]*series{},
 	}
@@ -200,11 +202,12 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 		if _, ok := here[name]; ok {
 			continue
 		}
-		if err := d.Close(); err != nil {
+		if err := errors.Join(w.dismiss(name), d.Close()); err != nil {
 			return fmt.Errorf("host %s: unload its programs: %w", name, err)
 		}
 		delete(w.paths, name)
 	}
+	w.employ()
 	for _, h := range hosts {
 		if w.conditions[h.Name].Behind() {
 			continue
@@ -226,6 +229,9 @@ func (w *Wire) hold(h state.Host) error {
 		err = r.apply(w.paths[h.Name], h, local)
 	} else {
 		_, err = w.paths[h.Name].Apply(h, local)
+	}
+	if err == nil {
+		err = tell(w.room, h.Name, w.paths[h.Name])
 	}
 	if err != nil {
 		return err
@@ -253,7 +259,7 @@ func (w *Wire) Advance(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return w.collect()
+		return w.collect(ctx)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -287,7 +293,7 @@ func (w *Wire) Datapath(host string) *dataplane.Datapath { return w.paths[host] 
 
 // Close implements wire.Wire.
 func (w *Wire) Close() error {
-	errs := []error{w.endTraffic(), w.closeRelays()}
+	errs := []error{w.endTraffic(), w.closeRelays(), w.dismissAll()}
 	if w.hush != nil {
 		errs = append(errs, w.hush.close())
 	}
@@ -297,7 +303,7 @@ func (w *Wire) Close() error {
 	for name := range w.reach {
 		errs = append(errs, w.unreach(name))
 	}
-	errs = append(errs, w.room.Close())
+	errs = append(errs, w.room.Close(), untell(w.room))
 	for _, d := range w.paths {
 		errs = append(errs, d.Close())
 	}
