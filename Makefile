@@ -11,6 +11,8 @@ PACKAGES ?= ./...
 FUZZTIME ?= 30s
 # How many packages are tested at a time; each wants a CPU of its own.
 PARALLEL ?= 2
+# How many networks are drawn at night.
+CHECKS   ?= 100000
 # Arguments of `mizar conformance` for `make conformance`.
 ROWS     ?=
 # Arguments of `mizar bench` for `make bench`.
@@ -25,7 +27,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)" "HOME=$(HOME
 TEST := $(GO) test -p $(PARALLEL) $(if $(SUDO),-exec '$(SUDO)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate generate-check format lint check test kernel-test run conformance bench fuzz clean root
+.PHONY: help build generate generate-check format lint check test kernel-test run conformance bench fuzz nightly clean root
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +60,9 @@ fuzz: root ## every fuzz target for FUZZTIME (default 30s) (root)
 			$(TEST) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -parallel 1 $$package || exit 1; \
 		done; \
 	done
+
+nightly: root ## CHECKS (default 100000) drawn networks: what programs do is what the oracle says (root)
+	$(TEST) -count=1 -timeout 12h ./sim/property -rapid.checks=$(CHECKS)
 
 generate: ## regenerate the BPF objects and their Go types from the C (clang 19)
 	@command -v $(CLANG) >/dev/null || { echo "make generate: $(CLANG) is missing; on Debian: apt-get install clang-19 llvm-19 libbpf-dev linux-libc-dev" >&2; exit 1; }

@@ -42,14 +42,17 @@ func (d *Datapath) counters(name string, label func(uint32) string) (map[string]
 	return counts, nil
 }
 
-// zeroCounters starts a per-CPU array of counts anew.
-func (d *Datapath) zeroCounters(name string) error {
+// everyRow are more rows than any array has.
+const everyRow = 1<<32 - 1
+
+// zeroCounters starts the first rows of a per-CPU array of counts anew.
+func (d *Datapath) zeroCounters(name string, rows uint32) error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return fmt.Errorf("count the CPUs: %w", err)
 	}
 	m := d.loaded.maps[name]
-	for i := range m.MaxEntries() {
+	for i := range min(rows, m.MaxEntries()) {
 		if err := m.Put(i, make([]bpf.RowCount, cpus)); err != nil {
 			return fmt.Errorf("zero row %d of map %s: %w", i, name, err)
 		}
@@ -60,9 +63,12 @@ func (d *Datapath) zeroCounters(name string) error {
 // Refund gives all endpoints their whole budgets back.
 func (d *Datapath) Refund() error {
 	m := d.loaded.maps[bpf.RowMapBudgets]
-	keys := make([]uint32, m.MaxEntries())
+	keys := make([]uint32, min(d.holder.budgeted, m.MaxEntries()))
 	for i := range keys {
 		keys[i] = uint32(i)
+	}
+	if len(keys) == 0 {
+		return nil
 	}
 	if _, err := m.BatchUpdate(keys, make([]bpf.RowBudget, len(keys)), nil); err != nil {
 		return fmt.Errorf("zero map %s: %w", bpf.RowMapBudgets, err)

@@ -38,6 +38,9 @@ func Load(o Options) (*Datapath, error) {
 		return nil, errors.Join(err, l.close())
 	}
 	t := tablesOf(l.maps)
+	if o.Mode == Simulated {
+		t = mirrored(t)
+	}
 	return &Datapath{
 		loaded:    l,
 		holder:    NewHolder(t),
@@ -72,6 +75,18 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		Shares:         table.NewMap[uint32, bpf.RowShare](bpf.RowMapShares, m[bpf.RowMapShares]),
 		RuleRoom:       int(m[bpf.RowMapRules].MaxEntries()),
 	}
+}
+
+// mirrored are the tables of a simulation, where nobody else writes those that states
+// are written to: they need not be read. Of hosts, programs write a part.
+func mirrored(t Tables) Tables {
+	t.VPCs, t.Subnets, t.Endpoints = table.NewMirror(t.VPCs), table.NewMirror(t.Subnets), table.NewMirror(t.Endpoints)
+	t.Uplinks, t.Peers, t.PeerSlots = table.NewMirror(t.Uplinks), table.NewMirror(t.Peers), table.NewMirror(t.PeerSlots)
+	t.Locals, t.Ports = table.NewMirror(t.Locals), table.NewMirror(t.Ports)
+	t.Directory, t.Routes = table.NewMirror(t.Directory), table.NewMirror(t.Routes)
+	t.PolicySets, t.PolicyPeers = table.NewMirror(t.PolicySets), table.NewMirror(t.PolicyPeers)
+	t.PolicyPrefixes, t.PolicyPorts = table.NewMirror(t.PolicyPrefixes), table.NewMirror(t.PolicyPorts)
+	return t
 }
 
 // Apply makes the maps hold s on the machine l; see [Holder.Apply].
@@ -145,20 +160,23 @@ func (d *Datapath) TakeRecord() (bpf.RowRecord, error) {
 func (d *Datapath) Reset() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	t := tablesOf(d.loaded.maps)
-	if _, err := table.Sync(emptied(t)...); err != nil {
+	counted := map[string]uint32{bpf.RowMapDrops: everyRow, bpf.RowMapVerdicts: everyRow, bpf.RowMapRules: d.holder.counted}
+	if err := d.Refund(); err != nil {
+		return err
+	}
+	if _, err := table.Sync(emptied(d.holder.tables)...); err != nil {
 		return fmt.Errorf("empty the maps: %w", err)
 	}
-	d.holder = NewHolder(t)
+	d.holder = NewHolder(d.holder.tables)
 	if _, err := table.Sync(table.Keep(d.fragments, noFragment, compareFragments)); err != nil {
 		return fmt.Errorf("empty map %s: %w", bpf.RowMapFragments, err)
 	}
-	for _, name := range []string{bpf.RowMapDrops, bpf.RowMapVerdicts, bpf.RowMapRules} {
-		if err := d.zeroCounters(name); err != nil {
+	for name, rows := range counted {
+		if err := d.zeroCounters(name, rows); err != nil {
 			return err
 		}
 	}
-	return errors.Join(d.Refund(), d.records.Delete(0), d.now.Delete(0))
+	return errors.Join(d.records.Delete(0), d.now.Delete(0))
 }
 
 // Close unloads programs and maps, unless they are attached or held elsewhere.

@@ -13,7 +13,7 @@ import (
 )
 
 // forgetting are the jobs of removing the flows of endpoints that are not behind
-// this host any more, or have another address. While none has gone, there are no such
+// this host any more, or have another address, or are made anew. While none has gone, there are no such
 // jobs: flows are many.
 func (h *Holder) forgetting(s state.Host) []table.Job {
 	gone := map[uint32]bool{}
@@ -25,7 +25,7 @@ func (h *Holder) forgetting(s state.Host) []table.Job {
 		before[e.Name] = e
 	}
 	for _, e := range s.Endpoints {
-		if was, ok := before[e.Name]; ok && was.VNI == e.VNI && slices.Equal(was.Addresses, e.Addresses) {
+		if was, ok := before[e.Name]; ok && was.VNI == e.VNI && was.MAC == e.MAC && slices.Equal(was.Addresses, e.Addresses) {
 			delete(gone, h.index.Endpoints[e.Name])
 		}
 	}
@@ -44,7 +44,7 @@ func (h *Holder) forgetting(s state.Host) []table.Job {
 
 func compareNumbers(a, b uint32) int { return int(int64(a) - int64(b)) }
 
-// fitRules says whether all rules can be counted.
+// fitRules says whether all rules can be counted, and notes how many rows that takes.
 func (h *Holder) fitRules(index encode.Index) error {
 	needs := 0
 	for _, number := range index.Rules {
@@ -53,6 +53,7 @@ func (h *Holder) fitRules(index encode.Index) error {
 	if room := h.tables.RuleRoom; room != 0 && needs > room {
 		return &table.TooSmall{Map: bpf.RowMapRules, Needs: needs, Room: room}
 	}
+	h.counted = max(h.counted, uint32(needs))
 	return nil
 }
 

@@ -54,6 +54,9 @@ type Holder struct {
 	hosts map[uint32]bpf.RowHost
 	// applied is how many states the tables have held.
 	applied uint32
+	// counted are the first rows of rules, which may have counted something, budgeted
+	// those of budgets, of which something may have been spent.
+	counted, budgeted uint32
 }
 
 // NewHolder returns a holder of tables that hold no state yet.
@@ -84,6 +87,9 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	h.index, h.state, h.hosts = index, s, rows.Hosts
 	h.applied++
+	for _, number := range index.Endpoints {
+		h.budgeted = max(h.budgeted, number+1)
+	}
 	return report, stale.age(h.tables.Hosts)
 }
 

@@ -118,6 +118,10 @@ func TestFlowsOfAnEndpointThatGoesGoToo(t *testing.T) {
 			s.Endpoints = slices.Clone(s.Endpoints) // the holder has the others
 			s.Endpoints[1].Addresses = []netip.Addr{netip.MustParseAddr("10.0.0.10")}
 		},
+		"made anew under its name": func(s *state.Host) {
+			s.Endpoints = slices.Clone(s.Endpoints)
+			s.Endpoints[1].MAC[5]++
+		},
 	} {
 		g := NewWithT(t)
 		m, h := newMemory()

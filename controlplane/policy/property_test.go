@@ -175,7 +175,7 @@ var comparers = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{
 
 // alter changes one thing of a network.
 func alter(t *rapid.T, d *object.Draft) {
-	switch few(t, "change", 7) {
+	switch few(t, "change", 10) {
 	case 0, 1:
 		d.Policies = append(d.Policies, drawPolicy(t, fmt.Sprintf("n%d", len(d.Policies)+100*few(t, "another", 9))))
 	case 2:
@@ -193,7 +193,33 @@ func alter(t *rapid.T, d *object.Draft) {
 		}
 	case 4:
 		d.Namespaces = slices.Clone(d.Namespaces)
-		d.Namespaces[few(t, "at", 2)].Labels = map[string]string{"ns": oneOf(t, "label", "x", "y", "q")}
+		if n := len(d.Namespaces); n > 0 {
+			d.Namespaces[few(t, "at", n-1)].Labels = map[string]string{"ns": oneOf(t, "label", "x", "y", "q")}
+		}
+	case 5:
+		if n := len(d.Policies); n > 0 {
+			d.Policies = slices.Clone(d.Policies)
+			d.Policies[few(t, "at", n-1)].Annotations = audits(t)
+		}
+	case 6:
+		if n := len(d.Namespaces); n > 0 {
+			d.Namespaces = slices.Clone(d.Namespaces)
+			at := few(t, "at", n-1)
+			if d.Namespaces[at].Annotations = audits(t); oneOf(t, "gone", true, false) {
+				d.Namespaces = slices.Delete(d.Namespaces, at, at+1)
+			}
+		}
+	case 7:
+		d.Endpoints = slices.Clone(d.Endpoints)
+		if n := len(d.Endpoints); n > 1 && oneOf(t, "gone", true, false) {
+			at := few(t, "at", n-1)
+			d.Endpoints = slices.Delete(d.Endpoints, at, at+1)
+			return
+		}
+		more := pods().Endpoints[few(t, "which", 8)]
+		if !slices.ContainsFunc(d.Endpoints, func(e object.Endpoint) bool { return e.Key() == more.Key() }) {
+			d.Endpoints = append(d.Endpoints, more)
+		}
 	default:
 		d.Endpoints = slices.Clone(d.Endpoints)
 		e := &d.Endpoints[few(t, "at", len(d.Endpoints)-1)]
@@ -214,6 +240,14 @@ func alter(t *rapid.T, d *object.Draft) {
 	}
 }
 
+// audits are the annotations of a policy, or of a namespace.
+func audits(t *rapid.T) map[string]string {
+	if value := oneOf(t, "audit", "", "true", "false"); value != "" {
+		return map[string]string{object.AnnotationAudit: value}
+	}
+	return nil
+}
+
 func hostsOf(set object.Set, c *policy.Compiler) map[string]any {
 	out := map[string]any{}
 	for _, h := range set.Hosts {
@@ -231,7 +265,7 @@ func hostsOf(set object.Set, c *policy.Compiler) map[string]any {
 func TestIncrementalIsFromScratch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		d, ledger, c := pods(), identity.Ledger{}, policy.New()
+		d, ledger, c, now := pods(), identity.Ledger{}, policy.New(), start
 		before := map[string]any{"h1": state.Policy{}, "h2": state.Policy{}}
 		for range 1 + few(t, "changes", 8) {
 			alter(t, &d)
@@ -239,7 +273,8 @@ func TestIncrementalIsFromScratch(t *testing.T) {
 			if err != nil {
 				continue // two policies of one name
 			}
-			book, next, err := ledger.Step(set, start)
+			now = now.Add(oneOf(t, "passes", 0, time.Second, identity.Linger+time.Second, identity.Rest+time.Second))
+			book, next, err := ledger.Step(set, now)
 			g.Expect(err).NotTo(HaveOccurred())
 			ledger = next
 			c.Sync(set, &book)

@@ -5,6 +5,7 @@ package table
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 )
@@ -13,6 +14,9 @@ import (
 // hash has to fit whole, or the kernel refuses to read it (ENOSPC); buckets hold
 // a handful.
 const batch = 4096
+
+// firstBatch is how many rows are read at first: most maps hold few.
+const firstBatch = 128
 
 // Map is a Table in the kernel: a hash, an LRU hash, an LPM trie or an array.
 // In an array, a row of zeros is no row and Delete writes one.
@@ -135,14 +139,15 @@ func (t *Map[K, V]) All() (map[K]V, error) {
 func (t *Map[K, V]) Scan(f func(keys []K, values []V) error) error {
 	var (
 		cursor ebpf.MapBatchCursor
-		size   = min(batch, int(t.m.MaxEntries()))
+		most   = min(batch, int(t.m.MaxEntries()))
+		size   = min(firstBatch, most)
 		keys   = make([]K, size)
 		values = make([]V, size)
 	)
 	for {
 		n, err := t.m.BatchLookup(&cursor, keys, values, nil)
 		last := errors.Is(err, ebpf.ErrKeyNotExist)
-		if err != nil && !last {
+		if err != nil && !last && (size == most || !errors.Is(err, syscall.ENOSPC)) {
 			return err
 		}
 		if n = t.squeeze(keys[:n], values[:n]); n > 0 {
@@ -152,6 +157,10 @@ func (t *Map[K, V]) Scan(f func(keys []K, values []V) error) error {
 		}
 		if last {
 			return nil
+		}
+		if size < most {
+			size = min(size*8, most)
+			keys, values = make([]K, size), make([]V, size)
 		}
 	}
 }

@@ -189,6 +189,13 @@ func (p *planted) Modes(ctx context.Context) (map[wire.Port]wire.Seat, error) {
 	return moder.Modes(ctx)
 }
 
+// ReadRules makes the wire tell rules, if it can.
+func (p *planted) ReadRules() {
+	if reader, ok := p.Wire.(wire.RuleReader); ok {
+		reader.ReadRules()
+	}
+}
+
 // ReadRows makes the wire tell rows, if it can.
 func (p *planted) ReadRows() {
 	if reader, ok := p.Wire.(wire.RowReader); ok {

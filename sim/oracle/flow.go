@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 )
 
 // The drop reasons of policy and flows.
@@ -81,19 +82,25 @@ type flow struct {
 	doubted bool
 }
 
-// idle is how long a flow of a phase lives without a packet.
-var idle = map[phase]time.Duration{
-	opening: 30 * time.Second, replied: 60 * time.Second, established: 180 * time.Second,
-	closing: 120 * time.Second, closed: 10 * time.Second, cut: 60 * time.Second,
-}
+// How long a flow of a phase lives without a packet: of TCP, of others, and of those
+// echoes (RFC 5382, 5; RFC 4787, 4.3; RFC 5508, 3.2).
+var (
+	idleTCP = map[phase]time.Duration{
+		opening: 60 * time.Second, replied: 60 * time.Second, established: 124 * time.Minute,
+		closing: 240 * time.Second, closed: 10 * time.Second, cut: 300 * time.Second,
+	}
+	idle = map[phase]time.Duration{opening: 30 * time.Second, established: 300 * time.Second, cut: 30 * time.Second}
+)
 
-// establishedTCP is that of an established connection.
-const establishedTCP = 6 * time.Hour
+const idleEcho = 60 * time.Second
 
 func (f *flow) expired(k flowKey, now time.Duration) bool {
 	lives := idle[f.phase]
-	if k.protocol == 6 && f.phase == established {
-		lives = establishedTCP
+	switch echo := k.protocol == 1 || k.protocol == 58; {
+	case k.protocol == judge.TCP:
+		lives = idleTCP[f.phase]
+	case echo && f.phase != cut:
+		lives = idleEcho
 	}
 	return now-f.seen > lives
 }
@@ -117,11 +124,8 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 	k, low := w.key()
 	now := o.now(n.name)
 	from := n.source(w)
+	o.collect(n)
 	f := n.flows[k]
-	if f != nil && f.expired(k, now) {
-		delete(n.flows, k)
-		f = nil
-	}
 	if f == nil || f.anew(w.flow, low) {
 		return o.open(n, w, [2]end{from, to})
 	}
@@ -144,6 +148,21 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 	f.advance(w.flow, f.low == low)
 	w.out.Rules = slices.Concat(w.out.Rules, f.rules[0], f.rules[1])
 	return pass
+}
+
+// collect lets the flows of a host go whose time is up, as its agent does while time
+// passes. One that is cut now, and was silent for long, is there until then.
+func (o *Oracle) collect(n *node) {
+	now := o.now(n.name)
+	if n.collected == now || o.conditions[n.name].Behind() {
+		return
+	}
+	n.collected = now
+	for k, f := range n.flows {
+		if f.expired(k, now) {
+			delete(n.flows, k)
+		}
+	}
 }
 
 // source is the end that a packet comes from: who it says it is.
@@ -198,7 +217,7 @@ func (n *node) judge(w *walk, f *flow, ends [2]end, i int) verdict {
 		return verdict{ask: true} // nobody is refused for who he was
 	}
 	if f.rules[i] = said.Rules; said.Verdict == state.Deny {
-		w.out.Rules = append(w.out.Rules, said.Rules...)
+		w.out.Rules = slices.Concat(w.out.Rules, f.rules[0], f.rules[1]) // egress may have accepted it here
 		return verdict{reason: [2]string{policyEgress, policyIngress}[i]}
 	}
 	return pass

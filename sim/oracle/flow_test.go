@@ -4,6 +4,7 @@ package oracle
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,44 @@ func TestFlowsMoveWithTheirEndpoint(t *testing.T) {
 	g.Expect(o.Apply(objects(t, strings.Replace(guarded, "x/a1 {subnet: a, host: h1", "x/a1 {subnet: a, host: h5", 1)+noIngress))).To(Succeed())
 	g.Expect(sent(o, "y/b2", tcp(a1, "80-1000 syn ack"))).To(HaveSuffix(" h5"))
 	g.Expect(o.nodes["h1"].flows).To(BeEmpty())
+}
+
+// An endpoint that is relabelled keeps its flows; who gets its address does not.
+func TestFlowsAreAnEndpointsOwn(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(e *object.Endpoint)
+		want   string
+	}{
+		{"relabelled", func(e *object.Endpoint) { e.Labels, e.Generation = map[string]string{"app": "else"}, e.Generation+1 }, "h2"},
+		{"made anew", func(e *object.Endpoint) { e.MAC[5], e.Generation = e.MAC[5]+1, e.Generation+1 }, "policy_ingress"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := knowing(t, objects(t, guarded))
+			sent(o, "y/b2", udp(a1, "1000-53"))
+			set := objects(t, guarded+"NetworkPolicy y/none {podSelector: {}}\n")
+			at := slices.IndexFunc(set.Endpoints, func(e object.Endpoint) bool { return e.Key() == "y/b2" })
+			c.change(&set.Endpoints[at])
+			g.Expect(o.Apply(set)).To(Succeed())
+			g.Expect(sent(o, "x/a1", udp(b2, "53-1000"))).To(HaveSuffix(c.want))
+		})
+	}
+}
+
+// What is cut is cut both ways, however long it was silent before; its time is up when
+// an agent looks.
+func TestACutFlowIsCutUntilTimePasses(t *testing.T) {
+	g := NewWithT(t)
+	o := knowing(t, objects(t, guarded))
+	g.Expect(sent(o, "y/b1", udp(a1, "1000-53"))).To(Equal("h1"))
+	g.Expect(sent(o, "x/a1", udp(b1, "53-1000"))).To(Equal("h1"))
+	g.Expect(o.Apply(objects(t, guarded+"NetworkPolicy y/none {podSelector: {}, policyTypes: [Egress]}\n"))).To(Succeed())
+	o.Advance(4 * time.Minute)
+	g.Expect(sent(o, "y/b1", udp(a1, "1000-53"))).To(Equal("h1 policy_egress"))
+	g.Expect(sent(o, "x/a1", udp(b1, "53-1000"))).To(Equal("h1 policy_egress"))
+	o.Advance(time.Second)
+	g.Expect(sent(o, "x/a1", udp(b1, "53-1000"))).To(Equal("h1"), "a conversation of its own")
 }
 
 func TestRulesAreNamed(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 )
 
 // move takes the flows of endpoints that have moved to their new hosts, and forgets
-// those of endpoints that are no more.
+// those of endpoints that are no more. One that is relabelled is still the one that it
+// was: its flows are judged again, and go on.
 func (o *Oracle) move(before world) {
 	for _, was := range before.set.Endpoints {
 		is, lives := o.real.set.Endpoint(was.Key())
-		lives = lives && is.MAC == was.MAC && is.Generation == was.Generation
+		lives = lives && is.MAC == was.MAC && before.vpcOf(was) == o.real.vpcOf(is) && slices.Equal(is.Addresses, was.Addresses)
 		from := o.nodes[was.Host]
 		if from == nil || lives && is.Host == was.Host {
 			continue

@@ -66,6 +66,8 @@ type node struct {
 	paths   map[place]path
 	lowered map[string]lowered // by peer
 	flows   map[flowKey]*flow
+	// collected is when flows were last looked at for their time.
+	collected time.Duration
 	// former are who endpoints were: their numbers keep their rows for a while.
 	former []former
 	// errors, questions and openings are the budgets of its endpoints.

@@ -163,6 +163,9 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		o.ask(w, n, e)
 		return
 	}
+	if now, ok := o.real.endpoints[w.to()]; ok {
+		w.out.Outdated = w.out.Outdated || generation(now) != known.generation
+	}
 	dst := end{addr: w.dst, party: known.party, known: true, hearsay: o.now(n.name)-known.since >= hearsay}
 	v := o.track(n, w, dst)
 	w.out.Aged = v.ask || v.reason == policyEgress

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -25,13 +26,19 @@ const cases = "2000"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
-	if !chosen {
-		if err := flag.Set("rapid.checks", cases); err != nil {
+	set := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	// What failed is kept as a scenario: what rapid keeps means another network as
+	// soon as anything else is drawn.
+	for name, value := range map[string]string{"rapid.checks": cases, "rapid.nofailfile": "true"} {
+		if set[name] {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}
+	debug.SetGCPercent(400) // a case makes much and keeps nothing
 	os.Exit(m.Run())
 }
 
@@ -63,9 +70,11 @@ func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
 		Oracle:  func() run.Oracle { return oracle.New() },
 		Compile: compile.View.Hosts,
 	}
+	met, enough := map[string]int{}, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		d := network(rt)
 		d.conversations(rt)
+		enough++
 		r, err := run.Run(t.Context(), d.decode(rt), config)
 		if err != nil {
 			keep(rt, d)
@@ -74,6 +83,7 @@ func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
 		for _, v := range r.Runs {
 			for _, step := range v.Steps {
 				for _, c := range step.Checks {
+					met[c.Cell.Verdict+" "+c.Cell.Reason]++
 					if len(c.Failures) > 0 {
 						keep(rt, d)
 						rt.Fatalf("line %d, %s: %v\n%s", step.Line, c.Name, c.Failures, d.String())
@@ -82,6 +92,12 @@ func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
 			}
 		}
 	})
+	t.Logf("conversations of %d cases by what became of their first packet: %v", enough, met)
+	for _, outcome := range []string{"deliver ", "drop policy_egress", "drop policy_ingress", "refuse no_endpoint"} {
+		if enough >= 500 && met[outcome] < enough/50 {
+			t.Errorf("in %d cases %d conversations met %q: what is drawn is not what the property is about", enough, met[outcome], outcome)
+		}
+	}
 }
 
 // keep writes a case that failed; the smallest is the last one.

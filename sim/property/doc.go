@@ -8,10 +8,11 @@
 //	                │                             └─► testrun wire (programs) ────┼─► equal
 //	                └─► sim/oracle (objects alone) ───────────────────────────────┘
 //
-// What is drawn is the text of a scenario. When a case fails, rapid makes it as small
-// as it can, and what is left is written to out/property.yaml for `mizar sim run`.
+// What is drawn is the text of a scenario: hosts that share roles, two VPCs with the
+// same addresses, policies; and steps in which endpoints talk, policies, endpoints and
+// namespaces come, change, move and go, and time passes. When a case fails, rapid makes
+// it as small as it can, and what is left is written to out/property.yaml for
+// `mizar sim run`.
 //
-// As a part of `make test` 2,000 cases are drawn; at night it is
-//
-//	go test ./sim/property -timeout 4h -rapid.checks=100000
+// A part of `make test` draws 2,000 cases, `make nightly` 100,000.
 package property

@@ -4,7 +4,6 @@ package property_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	core "k8s.io/api/core/v1"
@@ -21,17 +20,19 @@ var (
 	// labels are those of endpoints and of namespaces.
 	labels   = map[string][]string{"pod": {"a", "b", "c"}, "app": {"web", "db"}}
 	nsLabels = map[string][]string{"ns": {"x", "y", "z"}, "team": {"red", "blue"}}
-	ports    = []int{79, 80, 81, 443, 8080}
+	ports    = []int{79, 80, 81, 82, 443, 8080}
 	portName = []string{"serve-80", "serve-81", "other"}
 	blocks   = []string{
 		"10.0.0.0/16", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.10/31", "10.0.0.12/32", "10.0.1.8/29", "0.0.0.0/0",
 		"fd00::/32", "fd00::/64", "fd00:0:0:1::/64", "fd00::10/124", "fd00:0:0:1::13/128", "::/0",
+		"10.0.0.13/30", "10.0.1.101/32", "fd00::13/125", // host bits are set
 	}
 	// inside are exceptions that lie in some of the blocks.
 	inside = map[string][]string{
 		"10.0.0.0/16": {"10.0.0.0/24", "10.0.1.0/24", "10.0.0.11/32"}, "10.0.0.0/24": {"10.0.0.10/31", "10.0.0.12/32"},
-		"10.0.1.0/24": {"10.0.1.8/29"}, "0.0.0.0/0": {"10.0.0.0/16", "10.0.0.10/31"},
-		"fd00::/32": {"fd00::/64", "fd00:0:0:1::/64"}, "fd00::/64": {"fd00::10/124"}, "::/0": {"fd00::/32"},
+		"10.0.1.0/24": {"10.0.1.8/29", "10.0.1.101/32"}, "0.0.0.0/0": {"10.0.0.0/16", "10.0.0.10/31"},
+		"fd00::/32": {"fd00::/64", "fd00:0:0:1::/64"}, "fd00::/64": {"fd00::10/124"}, "::/0": {"fd00::/32", "fd00::12/127"},
+		"10.0.0.12/32": {"10.0.0.12/32"},
 	}
 )
 
@@ -63,10 +64,12 @@ func selector(t *rapid.T, universe map[string][]string) meta.LabelSelector {
 	if oneIn(t, "everything", 3) {
 		return s
 	}
-	if oneIn(t, "matchLabels", 2) {
+	if kind := of(t, "by", "labels", "expressions", "both"); kind != "expressions" {
 		key := of(t, "key", keys...)
 		s.MatchLabels = map[string]string{key: of(t, "value", universe[key]...)}
-		return s
+		if kind == "labels" {
+			return s
+		}
 	}
 	for range 1 + upTo(t, "more expressions", 1) {
 		key := of(t, "key", keys...)
@@ -106,13 +109,16 @@ func port(t *rapid.T) networking.NetworkPolicyPort {
 	if protocol := of(t, "protocol", "", core.ProtocolTCP, core.ProtocolUDP, core.ProtocolSCTP); protocol != "" {
 		p.Protocol = &protocol
 	}
-	switch of(t, "port", "none", "number", "range", "name") {
+	switch of(t, "port", "none", "number", "range", "name", "all") {
 	case "number":
 		n := intstr.FromInt32(int32(of(t, "number", ports...)))
 		p.Port = &n
 	case "range":
 		first := int32(of(t, "first", ports...))
 		n, last := intstr.FromInt32(first), first+int32(upTo(t, "more", 3))
+		p.Port, p.EndPort = &n, &last
+	case "all":
+		n, last := intstr.FromInt32(1), int32(65535)
 		p.Port, p.EndPort = &n, &last
 	case "name":
 		n := intstr.FromString(of(t, "name", portName...))
@@ -142,11 +148,12 @@ func spec(t *rapid.T) networking.NetworkPolicySpec {
 	return s
 }
 
-// policy draws a policy as an object.
-func policy(t *rapid.T) string {
-	m := map[string]any{"name": of(t, "name", names...), "namespace": of(t, "namespace", namespaces...)}
-	if oneIn(t, "audit", 8) {
-		m["annotations"] = map[string]string{"mizar.dev/audit": "true"}
+// policy draws a policy of that name as an object.
+func policy(t *rapid.T, key string) string {
+	namespace, name, _ := strings.Cut(key, "/")
+	m := map[string]any{"name": name, "namespace": namespace}
+	if audit := of(t, "audit", "", "", "", "", "", "true", "false"); audit != "" {
+		m["annotations"] = map[string]string{"mizar.dev/audit": audit}
 	}
 	return flow(map[string]any{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": m, "spec": spec(t)})
 }
@@ -158,77 +165,4 @@ func flow(value any) string {
 		panic(err) // the value is one of ours
 	}
 	return string(b)
-}
-
-// drawn is a scenario on its way.
-type drawn struct {
-	strings.Builder
-	// endpoints are the names of those that there are.
-	endpoints []string
-}
-
-func (d *drawn) line(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
-
-// network draws hosts, subnets, endpoints, namespaces and policies. Every address
-// is dual stack; where roles are does not matter to what arrives, but to the way.
-func network(t *rapid.T) *drawn {
-	d := &drawn{}
-	d.line("title: drawn\nwires: [testrun]\ntopology:\n  hosts:")
-	for i := range 3 {
-		d.line("    h%d: {addresses: [192.0.2.%d], endpoint: {addresses: [10.0.1.%d, \"fd00:0:0:1::%d\"]}}", i+1, i+1, 101+i, 101+i)
-	}
-	d.line("  vpcs: {red: {vni: 100, default: true, dividers: {hosts: [%s]}}}", of(t, "divider", "h3", "h1"))
-	d.line("  subnets:")
-	for i, name := range []string{"red-a", "red-b"} {
-		third := map[int]string{0: "", 1: "0:0:1:"}[i]
-		d.line("    %s: {vpc: red, cidrs: [10.0.%d.0/24, \"fd00:%s:/64\"], bouncers: {hosts: [%s]}}", name, i, third, of(t, "bouncer", "h3", "h2"))
-	}
-	d.line("  namespaces:")
-	for _, n := range namespaces {
-		d.line("    %s: {labels: %s}", n, flow(labelled(t, nsLabels)))
-	}
-	d.line("  endpoints:")
-	for i := range 2 + upTo(t, "more endpoints", 4) {
-		name := of(t, "namespace", namespaces...) + "/e" + fmt.Sprint(i)
-		subnet, host := upTo(t, "subnet", 1), 1+upTo(t, "host", 1)
-		third := map[int]string{0: "", 1: "0:0:1:"}[subnet]
-		d.line("    %s: {subnet: red-%c, host: h%d, addresses: [10.0.%d.%d, \"fd00:%s:%d\"], labels: %s, ports: %s}",
-			name, 'a'+subnet, host, subnet, 10+i, third, 10+i, flow(labelled(t, labels)), named(t))
-		d.endpoints = append(d.endpoints, name)
-	}
-	d.line("objects:\n- {apiVersion: v1, kind: Namespace, metadata: {name: w}}")
-	for _, p := range distinct(some(t, "policies", 4, policy)) {
-		d.line("- %s", p)
-	}
-	return d
-}
-
-// named draws the ports of an endpoint that have names.
-func named(t *rapid.T) string {
-	all := []map[string]any{{"name": "serve-80", "port": 80}}
-	switch upTo(t, "named ports", 2) {
-	case 1:
-		all = append(all, map[string]any{"name": "serve-81", "port": 81}, map[string]any{"name": "other", "port": 443, "protocol": "UDP"})
-	case 2:
-		all = []map[string]any{{"name": "serve-80", "port": 8080}, {"name": "other", "port": 81, "protocol": "UDP"}, {"name": "other", "port": 79}}
-	}
-	return flow(all)
-}
-
-// distinct keeps the first policy of each name.
-func distinct(policies []string) (kept []string) {
-	seen := map[string]bool{}
-	for _, p := range policies {
-		var o struct {
-			Metadata struct{ Name, Namespace string }
-		}
-		if err := json.Unmarshal([]byte(p), &o); err != nil {
-			panic(err) // it is one of ours
-		}
-		if key := o.Metadata.Namespace + "/" + o.Metadata.Name; !seen[key] {
-			seen[key] = true
-			kept = append(kept, p)
-		}
-	}
-	return kept
 }

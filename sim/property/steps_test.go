@@ -5,6 +5,7 @@ package property_test
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"pgregory.net/rapid"
 )
@@ -15,22 +16,75 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // What hosts have learned may be wrong for a tenth of a second after a change.
 func (d *drawn) conversations(t *rapid.T) {
 	d.line("steps:\n- {name: at the start, wait: 100ms}")
-	for range 1 + upTo(t, "more steps", 5) {
-		switch of(t, "step", "talk", "talk", "talk", "talk", "again", "relabel", "namespace", "policy", "forget") {
+	for range 1 + upTo(t, "more steps", 11) {
+		switch of(t, "step", "talk", "talk", "again", "again", "again", "everybody", "change", "change", "change", "forget", "wait") {
 		case "talk":
-			d.talk(t, d.anybody(t, "from"), d.somewhere(t))
+			d.ask(t, d.anybody(t, "from"), d.somewhere(t))
 		case "again":
-			d.thereAndBack(t)
-		case "relabel":
-			d.line("- relabel: {endpoint: %s, labels: %s}\n- wait: 100ms", of(t, "endpoint", d.endpoints...), flow(labelled(t, labels)))
-		case "namespace":
-			d.line("- relabel: {namespace: %s, labels: %s}\n- wait: 100ms", of(t, "namespace", namespaces...), flow(labelled(t, nsLabels)))
-		case "policy":
-			d.line("- change: {apply: [%s]}\n- wait: 100ms", policy(t))
+			d.again(t)
+		case "everybody":
+			d.everybody(t)
+		case "change":
+			d.change(t)
+			d.line("- wait: 100ms")
 		case "forget":
 			d.line("- forget: true")
+		case "wait":
+			d.line("- wait: %s", of(t, "time", "1s", "35s", "35s", "4m", "11m"))
 		}
 	}
+}
+
+// change draws what happens to objects.
+func (d *drawn) change(t *rapid.T) {
+	kinds := []string{"relabel", "relabel namespace", "namespace", "policy", "policy", "new endpoint"}
+	if len(d.policies) > 0 {
+		kinds = append(kinds, "another policy", "no policy")
+	}
+	if len(d.declared) > 0 {
+		kinds = append(kinds, "no namespace")
+	}
+	if len(d.endpoints) > 2 {
+		kinds = append(kinds, "move", "no endpoint")
+	}
+	switch of(t, "change", kinds...) {
+	case "relabel":
+		d.line("- relabel: {endpoint: %s, labels: %s}", of(t, "endpoint", d.endpoints...), flow(labelled(t, labels)))
+	case "relabel namespace":
+		name := of(t, "namespace", namespaces...)
+		if !slices.Contains(d.declared, name) {
+			d.declared = append(d.declared, name)
+		}
+		d.line("- relabel: {namespace: %s, labels: %s}", name, flow(labelled(t, nsLabels)))
+	case "namespace":
+		d.line("- change: {apply: [%s]}", d.namespace(t, of(t, "namespace", namespaces...)))
+	case "no namespace":
+		d.line("- change: {delete: [Namespace/%s]}", gone(t, &d.declared))
+	case "policy":
+		key := policyName(t)
+		if !slices.Contains(d.policies, key) {
+			d.policies = append(d.policies, key)
+		}
+		d.line("- change: {apply: [%s]}", policy(t, key))
+	case "another policy":
+		d.line("- change: {apply: [%s]}", policy(t, of(t, "policy", d.policies...)))
+	case "no policy":
+		d.line("- change: {delete: [NetworkPolicy/%s]}", gone(t, &d.policies))
+	case "new endpoint":
+		d.line("- change: {apply: [%s]}", d.endpoint(t))
+	case "no endpoint":
+		d.line("- change: {delete: [Endpoint/%s]}", gone(t, &d.endpoints))
+	case "move":
+		d.line("- move: {endpoint: %s, to: h%d}", of(t, "endpoint", d.endpoints...), of(t, "host", 1, 2, 3))
+	}
+}
+
+// gone draws which one of some goes.
+func gone(t *rapid.T, from *[]string) string {
+	at := upTo(t, "which", len(*from)-1)
+	name := (*from)[at]
+	*from = slices.Delete(*from, at, at+1)
+	return name
 }
 
 // anybody is an endpoint, or now and then a host.
@@ -49,28 +103,48 @@ func (d *drawn) somewhere(t *rapid.T) string {
 	return d.anybody(t, "to")
 }
 
-func (d *drawn) talk(t *rapid.T, from, to string) {
-	what := "icmp"
-	if proto := of(t, "proto", "tcp", "udp", "icmp"); proto != "icmp" {
-		what = proto + "/" + flow(of(t, "port", ports...))
-	}
-	if from != to {
-		d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", what, from, to)
+func (d *drawn) ask(t *rapid.T, from, to string) {
+	if by := what(t); from != to {
+		d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", by, from, to)
 	}
 }
 
-// thereAndBack is a conversation, and one in the other direction between the same
-// ports.
-func (d *drawn) thereAndBack(t *rapid.T) {
-	from, to, port := of(t, "from", d.endpoints...), of(t, "to", d.endpoints...), of(t, "port", ports...)
-	if from == to {
+// what draws what is spoken, as tables have it.
+func what(t *rapid.T) string {
+	if proto := of(t, "proto", "tcp", "udp", "icmp"); proto != "icmp" {
+		return proto + "/" + flow(of(t, "to port", slices.Concat(ports, []int{78, 83, 8081, 65535})...))
+	}
+	return "icmp"
+}
+
+// everybody talks with everybody, by one port.
+func (d *drawn) everybody(t *rapid.T) {
+	all := strings.Join(d.endpoints, ", ")
+	d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", what(t), all, all)
+}
+
+// talk is a conversation that has its ports.
+type talk struct {
+	proto, from, to string
+	source, port    int
+}
+
+// again is a conversation, or one that was there before, or the other way round: a
+// flow that goes on, as far as it may.
+func (d *drawn) again(t *rapid.T) {
+	now := talk{of(t, "proto", "tcp", "udp"), of(t, "from", d.endpoints...), of(t, "to", d.endpoints...), 33333, of(t, "port", ports[:3]...)}
+	d.talks = slices.DeleteFunc(d.talks, func(was talk) bool {
+		return !slices.Contains(d.endpoints, was.from) || !slices.Contains(d.endpoints, was.to)
+	})
+	if len(d.talks) > 0 && !oneIn(t, "new", 3) {
+		now = of(t, "talk", d.talks...)
+	} else if now.from == now.to {
 		return
+	} else {
+		d.talks = append(d.talks, now)
 	}
-	proto := of(t, "proto", "tcp", "udp")
-	for _, way := range []struct {
-		from, to     string
-		source, port int
-	}{{from, to, 33333, port}, {to, from, port, 33333}} {
-		d.line("- trace: {proto: %s, from: %s, to: %s, source: %d, port: %d}", proto, way.from, way.to, way.source, way.port)
+	if oneIn(t, "back", 2) {
+		now = talk{now.proto, now.to, now.from, now.port, now.source}
 	}
+	d.line("- trace: {proto: %s, from: %s, to: %s, source: %d, port: %d}", now.proto, now.from, now.to, now.source, now.port)
 }

@@ -13,7 +13,7 @@ import (
 // differences holds what one party says against another: what became of each
 // packet, and its way.
 func differences(a, b answer) []Failure {
-	way := way
+	way := certain
 	if a.timed || b.timed {
 		way = roughly
 	}
@@ -66,19 +66,28 @@ func way(p wire.Packet) string {
 	return s
 }
 
-// roughly is way, where one packet may take another than its like did a moment ago.
-func roughly(p wire.Packet) string {
-	if p.Aged {
-		return "as old as what was learned"
+// certain is way, where the oracle knows it.
+func certain(p wire.Packet) string {
+	if p.Outdated {
+		return "as outdated as what was learned"
 	}
 	return way(p)
 }
 
-// age marks the packets of a wire's answer that the oracle says are [wire.Packet.Aged].
+// roughly is certain, where one packet may take another than its like did a moment ago.
+func roughly(p wire.Packet) string {
+	if p.Aged {
+		return "as old as what was learned"
+	}
+	return certain(p)
+}
+
+// age marks the packets of a wire's answer that the oracle says are [wire.Packet.Aged]
+// or [wire.Packet.Outdated].
 func (a answer) age(oracle answer) {
 	for _, of := range []struct{ got, want []wire.Packet }{{a.requests, oracle.requests}, {a.replies, oracle.replies}} {
 		for i := range min(len(of.got), len(of.want)) {
-			of.got[i].Aged = of.want[i].Aged
+			of.got[i].Aged, of.got[i].Outdated = of.want[i].Aged, of.want[i].Outdated
 		}
 	}
 }

@@ -18,6 +18,9 @@ import (
 // the scenario names.
 func (r *runner) trace(ctx context.Context, t *scenario.Trace) ([]Check, error) {
 	r.readRules()
+	if len(t.Meets) > 0 {
+		r.readRows()
+	}
 	var checks []Check
 	for _, proto := range t.Probe.Protos {
 		talks, err := r.conversations(&t.Probe, proto)

@@ -16,3 +16,10 @@ type RowReader interface {
 	// ReadRows makes every step from now on do so.
 	ReadRows()
 }
+
+// RuleReader is a wire whose steps can tell the rules that judged them by their names,
+// which costs less than to read rows.
+type RuleReader interface {
+	// ReadRules makes every step from now on do so.
+	ReadRules()
+}

@@ -187,6 +187,11 @@ type Packet struct {
 	// at once, or only where the destination is, if that was learned a while ago.
 	// Where time is real, it may take either way (the oracle alone).
 	Aged bool
+	// Outdated says that its destination was learned to be somebody who does not have
+	// the address any more. What his identity says of labels that no policy looked at
+	// in his time, the oracle does not know: the packet may ask at once who the
+	// destination is, or only after it was not there (the oracle alone).
+	Outdated bool
 	// Answered says that the sender's own port answered it, as the gateway
 	// answers an echo. There is no reply of an endpoint then.
 	Answered bool

@@ -208,28 +208,32 @@ func (p Policy) grants(r rule, q Question) bool {
 }
 
 // Names says whether a rule of these policies means an endpoint for what it is, and
-// not for its address: by selectors, or by a port that it has a name for.
+// not for its address: by selectors, or by a port that it has a name for. Where some
+// rule grants everything to everybody, none has to.
 func Names(policies []Policy, d state.Direction, e Party) bool {
+	names := false
 	for _, p := range policies {
 		for _, r := range p.rules(d) {
-			if p.names(r, d, e) {
-				return true
+			if len(r.peers) == 0 && len(r.ports) == 0 {
+				return false
 			}
+			names = names || p.names(r, d, e)
 		}
 	}
-	return false
+	return names
 }
 
 func (p Policy) names(r rule, d state.Direction, e Party) bool {
+	numbered, named := len(r.ports) == 0, false
+	for _, port := range r.ports {
+		byNumber := port.Port == nil || port.Port.Type != intstr.String
+		numbered = numbered || byNumber || d == state.Ingress
+		named = named || d == state.Egress && !e.Host && called(port, e)
+	}
 	for _, peer := range r.peers {
 		if peer.IPBlock == nil && p.means(peer, Question{Peer: &e}) {
-			return true
+			return numbered || named
 		}
 	}
-	for _, port := range r.ports {
-		if d == state.Egress && len(r.peers) == 0 && !e.Host && called(port, e) {
-			return true
-		}
-	}
-	return false
+	return named && len(r.peers) == 0
 }

@@ -23,8 +23,13 @@ type Flows interface {
 
 var _ Flows = (*loaded)(nil)
 
-// collect is what agents do every few seconds.
+// collect is what agents do every few seconds. Nobody sees that it is done only before
+// the next frame after some time has passed, or the next flow that moves.
 func (w *Wire) collect(ctx context.Context) error {
+	if !w.elapsed {
+		return nil
+	}
+	w.elapsed = false
 	for _, h := range w.hosts {
 		f, ok := h.machine.(Flows)
 		if !ok || h.condition.Behind() {
@@ -39,7 +44,10 @@ func (w *Wire) collect(ctx context.Context) error {
 
 // moving are the flows of endpoints that live elsewhere in the next states, by the
 // name of their new host. An agent that is behind cannot tell.
-func (w *Wire) moving(next []state.Host) (map[string][]flow.Row, error) {
+func (w *Wire) moving(ctx context.Context, next []state.Host) (map[string][]flow.Row, error) {
+	if err := w.collect(ctx); err != nil {
+		return nil, err
+	}
 	leaving, by := map[string]map[string][]string{}, map[string][]flow.Row{}
 	for _, s := range next {
 		for _, e := range s.Endpoints {

@@ -21,8 +21,9 @@ type Glass interface {
 }
 
 var (
-	_ Glass          = (*loaded)(nil)
-	_ wire.RowReader = (*Wire)(nil)
+	_ Glass           = (*loaded)(nil)
+	_ wire.RowReader  = (*Wire)(nil)
+	_ wire.RuleReader = (*Wire)(nil)
 )
 
 // ReadRows makes every step from now on tell the rows that it met with their
@@ -30,7 +31,14 @@ var (
 func (w *Wire) ReadRows() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rows = true
+	w.rows, w.names = true, true
+}
+
+// ReadRules makes every step from now on tell what its numbers stand for.
+func (w *Wire) ReadRules() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.names = true
 }
 
 // written are the maps that programs write, but for what they count.
@@ -42,9 +50,9 @@ var written = []bpf.RowTable{
 // runs.
 type rowsBefore map[string]map[string][]byte
 
-// glass is the host's machine if its rows are to be read.
-func (w *Wire) glass(h *host) (Glass, bool) {
-	if !w.rows {
+// glass is the host's machine if something of it is to be read.
+func (w *Wire) glass(h *host, asked bool) (Glass, bool) {
+	if !asked {
 		return nil, false
 	}
 	g, ok := h.machine.(Glass)
@@ -53,7 +61,7 @@ func (w *Wire) glass(h *host) (Glass, bool) {
 
 // before reads the rows that a program may change.
 func (w *Wire) before(h *host) (rowsBefore, error) {
-	g, ok := w.glass(h)
+	g, ok := w.glass(h, w.rows)
 	if !ok {
 		return nil, nil
 	}
@@ -68,10 +76,9 @@ func (w *Wire) before(h *host) (rowsBefore, error) {
 	return all, nil
 }
 
-// fill reads the rows that a step met. A row that was met before the step wrote
-// to it is told as it was then.
+// fill reads what the numbers of a step stand for, and the rows that it met.
 func (w *Wire) fill(h *host, s *wire.Step, before rowsBefore) error {
-	g, ok := w.glass(h)
+	g, ok := w.glass(h, w.names)
 	if !ok {
 		return nil
 	}
@@ -79,6 +86,15 @@ func (w *Wire) fill(h *host, s *wire.Step, before rowsBefore) error {
 	for i := range s.Judged {
 		s.Judged[i].Rule = s.Names.Rules[s.Judged[i].Number]
 	}
+	if !w.rows {
+		return nil
+	}
+	return fillRows(g, s, before)
+}
+
+// fillRows reads the rows that a step met. A row that was met before the step wrote
+// to it is told as it was then.
+func fillRows(g Glass, s *wire.Step, before rowsBefore) error {
 	changed := map[string]bool{}
 	for i := range s.Stages {
 		stage := &s.Stages[i]

@@ -3,6 +3,7 @@
 package testrun
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -159,6 +160,9 @@ func (w *Wire) run(here place, t *trip) (*place, error) {
 	if why := w.closed(here); why != "" {
 		t.lose(here.host, why)
 		return nil, nil
+	}
+	if err := w.collect(context.Background()); err != nil {
+		return nil, err
 	}
 	arrival := here.arrival()
 	before, err := w.before(here.host)

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package property_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+)
+
+// drawn is a scenario on its way.
+type drawn struct {
+	strings.Builder
+	// endpoints, policies and declared are the names of the endpoints, policies and
+	// namespaces that there are at this point of the text.
+	endpoints, policies, declared []string
+	// talks are conversations that were there.
+	talks []talk
+	// made counts endpoints: each has another name and address.
+	made int
+}
+
+func (d *drawn) line(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
+
+// networks are the subnets that endpoints are in: those of one VPC, and one of
+// another, whose addresses are the same as in the first.
+var networks = []struct{ name, vpc, v4, v6 string }{
+	{"red-a", "red", "10.0.0.", "fd00::"}, {"red-b", "red", "10.0.1.", "fd00:0:0:1::"}, {"blue-a", "blue", "10.0.0.", "fd00::"},
+}
+
+// holders are the hosts that may have a role.
+var holders = []string{"h3", "h2", "h1", "h2, h3"}
+
+// network draws hosts, subnets, endpoints, namespaces and policies. Every address
+// is dual stack; where roles are does not matter to what arrives, but to the way.
+func network(t *rapid.T) *drawn {
+	d := &drawn{}
+	d.line("title: drawn\nwires: [testrun]\ntopology:\n  hosts:")
+	for i := range 3 {
+		d.line("    h%d: {addresses: [192.0.2.%d], endpoint: {addresses: [10.0.1.%d, \"fd00:0:0:1::%d\"]}}", i+1, i+1, 101+i, 101+i)
+	}
+	d.line("  vpcs:")
+	for i, name := range []string{"red", "blue"} {
+		d.line("    %s: {vni: %d, default: %t, dividers: {hosts: [%s]}}", name, 100+i, i == 0, of(t, "divider", holders...))
+	}
+	d.line("  subnets:")
+	for _, n := range networks {
+		d.line("    %s: {vpc: %s, cidrs: [%s0/24, \"%s/64\"], bouncers: {hosts: [%s]}}", n.name, n.vpc, n.v4, n.v6, of(t, "bouncer", holders...))
+	}
+	d.line("objects:")
+	for _, n := range namespaces {
+		d.line("- %s", d.namespace(t, n))
+	}
+	for range 2 + upTo(t, "more endpoints", 4) {
+		d.line("- %s", d.endpoint(t))
+	}
+	for range upTo(t, "policies", 4) {
+		if key := policyName(t); !slices.Contains(d.policies, key) {
+			d.policies = append(d.policies, key)
+			d.line("- %s", policy(t, key))
+		}
+	}
+	return d
+}
+
+func policyName(t *rapid.T) string {
+	return of(t, "namespace", namespaces...) + "/" + of(t, "name", names...)
+}
+
+// namespace draws one as an object.
+func (d *drawn) namespace(t *rapid.T, name string) string {
+	if !slices.Contains(d.declared, name) {
+		d.declared = append(d.declared, name)
+	}
+	m := map[string]any{"name": name, "labels": labelled(t, nsLabels)}
+	if key := of(t, "annotation", "", "", "", "", "mizar.dev/audit", "mizar.dev/keep-established"); key != "" {
+		m["annotations"] = map[string]string{key: "true"}
+	}
+	return flow(map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": m})
+}
+
+// endpoint draws a new one as an object. Endpoints of different VPCs may have one
+// address.
+func (d *drawn) endpoint(t *rapid.T) string {
+	name := of(t, "namespace", namespaces...) + "/e" + fmt.Sprint(d.made)
+	n, host := networks[of(t, "subnet", 0, 1, 0, 1, 2)], fmt.Sprint("h", of(t, "host", 1, 2, 1, 2, 3))
+	last := 10 + d.made
+	if n.vpc == "blue" {
+		last--
+	}
+	d.made++
+	d.endpoints = append(d.endpoints, name)
+	return d.endpointOf(t, name, map[string]any{
+		"subnet": n.name, "host": host, "addresses": []string{fmt.Sprint(n.v4, last), fmt.Sprint(n.v6, last)}, "ports": named(t),
+	})
+}
+
+func (d *drawn) endpointOf(t *rapid.T, key string, spec map[string]any) string {
+	namespace, name, _ := strings.Cut(key, "/")
+	return flow(map[string]any{
+		"apiVersion": "mizar.dev/v1alpha1", "kind": "Endpoint", "spec": spec,
+		"metadata": map[string]any{"name": name, "namespace": namespace, "labels": labelled(t, labels)},
+	})
+}
+
+// named draws the ports of an endpoint that have names.
+func named(t *rapid.T) []map[string]any {
+	all := []map[string]any{{"name": "serve-80", "port": 80}}
+	switch upTo(t, "named ports", 2) {
+	case 1:
+		all = append(all, map[string]any{"name": "serve-81", "port": 81}, map[string]any{"name": "other", "port": 443, "protocol": "UDP"})
+	case 2:
+		all = []map[string]any{{"name": "serve-80", "port": 8080}, {"name": "other", "port": 81, "protocol": "UDP"}, {"name": "other", "port": 79}}
+	}
+	return all
+}
