@@ -45,7 +45,7 @@ test: root ## units, properties, scenarios on both wires and the conformance sui
 
 kernel-test: root ## another kernel, a real driver, a foreign stack: virtual machines under qemu (root, Debian's packages)
 	@kernel=$$(.ci/kernel-image) && MIZAR_KERNEL=$$kernel $(GO) test $(if $(SUDO),-exec '$(SUDO) MIZAR_KERNEL=$$kernel') \
-		-tags kernel -count=1 -timeout 10m -v ./e2e/kernel
+		-tags kernel -count=1 -timeout 12m -v ./e2e/kernel
 
 conformance: build root ## the table of ACCEPTANCE rows, from the binary alone; ROWS=A1,B1 asks some (root)
 	@$(SUDO) ./mizar conformance $(if $(ROWS),--rows $(ROWS))

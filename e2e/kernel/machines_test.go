@@ -28,7 +28,7 @@ const (
 	// folderVariable names the folder that the kernel's package was unpacked to.
 	folderVariable = "MIZAR_KERNEL"
 	// whole is how long all may take, under an emulator on two CPUs.
-	whole  = 4 * time.Minute
+	whole  = 8 * time.Minute
 	memory = 1024 // MiB
 )
 
