@@ -5,6 +5,7 @@ package oracle
 import (
 	"time"
 
+	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -33,6 +34,13 @@ func (o *Oracle) silent(host, endpoint string) string {
 		return link.NoPort
 	}
 	return ""
+}
+
+// unanswered says that nobody tells an endpoint where its neighbours are: its host does
+// not hear it, or takes it for an earlier endpoint of that name.
+func (o *Oracle) unanswered(e object.Endpoint) bool {
+	known, _ := o.nodes[e.Host].set.Endpoint(e.Key())
+	return o.silent(e.Host, e.Key()) != "" || known.MAC != e.MAC
 }
 
 // broken is the host whose link does not carry from one to the other; "" for

@@ -107,7 +107,7 @@ func (b *bench) probe(t *rapid.T) {
 		t.Fatalf("testrun: %+v: %v\nthe oracle says %+v", p, err, want)
 	}
 	diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}),
-		cmpopts.IgnoreFields(wire.Packet{}, "Steps", "Settled", "Frames"))
+		cmpopts.IgnoreFields(wire.Packet{}, "Aged", "Outdated", "Steps", "Settled", "Frames"))
 	if diff != "" {
 		t.Fatalf("%s\n%+v\n(-oracle +programs)\n%s\nsteps of the programs:\n%s", b.history, p, diff, told(got))
 	}
