@@ -15,6 +15,8 @@ import (
 	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mizar-net/mizar/dataplane"
 )
 
 // Feature is one thing that a kernel can do or not.
@@ -72,15 +74,16 @@ func (r Report) Find(name string) (Feature, error) {
 	return Feature{}, fmt.Errorf("feature %q: it is not in the report of kernel %s", name, r.Kernel)
 }
 
-// Running tries what the running kernel can do. It needs root; what it makes is
-// gone when it returns.
-func Running(ctx context.Context) (Report, error) {
+// Running tries what the running kernel can do, with the programs in some modes
+// (none: those for devices). It needs root; what it makes is gone when it returns.
+func Running(ctx context.Context, modes ...dataplane.Mode) (Report, error) {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return Report{}, fmt.Errorf("ask for the kernel's release: %w", err)
 	}
 	r := Report{Kernel: unix.ByteSliceToString(name.Release[:])}
-	for _, part := range []func(context.Context) ([]Feature, error){machine, objects, hooks, programs} {
+	tried := func(ctx context.Context) ([]Feature, error) { return programs(ctx, modes) }
+	for _, part := range []func(context.Context) ([]Feature, error){machine, objects, hooks, tried} {
 		some, err := part(ctx)
 		if err != nil {
 			return r, fmt.Errorf("features of kernel %s: %w", r.Kernel, err)

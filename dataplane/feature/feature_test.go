@@ -9,12 +9,13 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/feature"
 )
 
 func TestRunningKernelHasAllItMust(t *testing.T) {
 	g := NewWithT(t)
-	r, err := feature.Running(t.Context())
+	r, err := feature.Running(t.Context(), dataplane.Live, dataplane.Simulated)
 	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 	g.Expect(r.Lacks()).To(BeEmpty())
 	for _, name := range []string{

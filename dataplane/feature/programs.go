@@ -16,15 +16,27 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
-// programs tries to load all programs, for devices and for the simulator.
-func programs(ctx context.Context) ([]Feature, error) {
+// kinds are the modes that programs are tried in: for devices, and for the simulator.
+var kinds = map[dataplane.Mode]struct {
+	name string
+	need Need
+}{
+	dataplane.Live:      {"live", Must},
+	dataplane.Simulated: {"simulated", May},
+}
+
+// programs tries to load all programs in some modes.
+func programs(ctx context.Context, modes []dataplane.Mode) ([]Feature, error) {
+	if len(modes) == 0 {
+		modes = []dataplane.Mode{dataplane.Live}
+	}
 	var all []Feature
-	for _, c := range []struct {
-		name string
-		mode dataplane.Mode
-		need Need
-	}{{"live", dataplane.Live, Must}, {"simulated", dataplane.Simulated, May}} {
-		some, err := loaded(c.name, c.mode, c.need)
+	for _, mode := range modes {
+		c, ok := kinds[mode]
+		if !ok {
+			return nil, fmt.Errorf("programs in mode %d are not tried", mode)
+		}
+		some, err := loaded(c.name, mode, c.need)
 		if err != nil {
 			return nil, err
 		}

@@ -19,8 +19,8 @@ func TestAnotherKernel(t *testing.T) {
 	defer m.end(t)
 	t.Run("each by itself", func(t *testing.T) {
 		for name, show := range map[string]func(t *testing.T){
-			// Programs for the tour in memory record what they do; they may be more
-			// than the verifier of an old kernel takes, and the table says so.
+			// Programs for the tour in memory record what they do: that is more than the
+			// verifier of this kernel takes.
 			"features":                    func(t *testing.T) { m.features(ctx, t) },
 			"the tour between namespaces": func(t *testing.T) { m.tour(ctx, t, "h2", "veth") },
 		} {
