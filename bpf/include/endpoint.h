@@ -305,6 +305,7 @@ static __always_inline enum drop_reason process_further(struct pkt *p, __u32 ind
 	enum drop_reason reason;
 	struct sender from = {.index = index};
 
+	p->stage = STAGE_FLOW; /* where the endpoint program has left it */
 	p->port = hook_port(p->ctx);
 	from.row = endpoints_row(p, from.index);
 	if (!from.row)
