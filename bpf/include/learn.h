@@ -47,6 +47,7 @@ static __always_inline void learn_answer(struct pkt *p, const struct tunnel *t, 
 	struct path *asked = paths_row(p, &p->source);
 	struct path row = {.host = host,
 			   .identity = t->identity,
+			   .token = t->option.token,
 			   .state = PATH_LEARNED,
 			   .generation = t->option.source_generation};
 

@@ -42,16 +42,19 @@ static __always_inline bool find_sender(struct pkt *p, struct sender *from)
 	return from->row;
 }
 
-/* This host asks for the packet's destination with that token. */
-static __always_inline bool is_open(struct pkt *p, __u32 token)
+/* This host has asked for the packet's destination with that token; `open`: and was not
+ * told yet. Packets that asked one after the other come back after the first of them. */
+static __always_inline bool has_asked(struct pkt *p, __u32 token, bool *open)
 {
-	const struct path *asked = paths_row(p, &p->destination);
+	const struct path *path = paths_row(p, &p->destination);
 
-	return asked && asked->state == PATH_ASKED && asked->token == token;
+	*open = path && path->state == PATH_ASKED && path->token == token;
+	return *open || (path && path->state == PATH_LEARNED && !path->tell && token &&
+			 path->token == token);
 }
 
 /* A packet came back with the location: learn it, and go there. The answer to a question
- * that fragments ask together is good for each of them. */
+ * that several packets, or fragments of one, ask together is good for each of them. */
 static __always_inline enum drop_reason prepare_resend(struct pkt *p, const struct tunnel *t,
 						       struct outgoing *out)
 {
@@ -64,8 +67,7 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 	stage(p, STAGE_SEND_BACK);
 	if (!find_sender(p, &from))
 		return DROP_SEND_BACK;
-	open = is_open(p, t->option.token);
-	if (!open && !asked_together(p, t->option.token))
+	if (!has_asked(p, t->option.token, &open) && !asked_together(p, t->option.token))
 		return DROP_SEND_BACK;
 	row.host = peer_number(p, addr_words(t->option.host));
 	out->host = row.host ? hosts_row(p, row.host) : NULL;
@@ -73,6 +75,7 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 		return DROP_NO_HOST;
 	row.identity = t->option.found >> 8;
 	row.generation = t->option.found;
+	row.token = t->option.token;
 	row.since = now();
 	if (open)
 		paths_put(p, &p->destination, &row);

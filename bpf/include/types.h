@@ -96,7 +96,7 @@ struct path {
 	__u32 host; /* index in hosts; LOCAL: in endpoints */
 	__u32 identity;
 	__u32 token; /* ASKED: what the answer must quote;
-		      * LEARNED with tell set: what to quote */
+		      * LEARNED: what it has quoted, with tell set: what to quote */
 	__u8 state; /* enum path_state */
 	__u8 generation;
 	__u8 tell; /* 1: say where we are with the next packet */

@@ -108,7 +108,7 @@ func (b *Bench) row(k Known, a netip.Addr) (bpf.RowPath, bool) {
 		}
 		return row, true
 	case LearnedH4Now:
-		return bpf.RowPath{State: learned, Host: i.Hosts["h4"], Generation: 24, Since: moment}, true
+		return bpf.RowPath{State: learned, Host: i.Hosts["h4"], Generation: 24, Token: Token, Since: moment}, true
 	}
 	return bpf.RowPath{}, false
 }

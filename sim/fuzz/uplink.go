@@ -125,6 +125,7 @@ func (o oracle) learns(h heard, to *endpoint) rows {
 		if !known || row.State != asked || row.Token != c.token || c.host != h.from {
 			return nil
 		}
+		put.Token = c.token
 		return rows{k: put}
 	}
 	put.Token, put.Tell = c.token, 1
@@ -235,8 +236,10 @@ func (h heard) relay(c choice, l label) outcome {
 // sentBack is a packet that came back with the location.
 func (o oracle) sentBack(h heard) outcome {
 	k := key(h.vni, h.inner.dst)
-	row, known := o.paths[k]
-	if !known || row.State != asked || row.Token != h.control.token || living(h.vni, h.inner.src) == nil {
+	row := o.paths[k]
+	open := row.State == asked && row.Token == h.control.token
+	late := row.State == learned && row.Tell == 0 && row.Token != 0 && row.Token == h.control.token
+	if !open && !late || living(h.vni, h.inner.src) == nil {
 		return dropped(bpf.RowDropReasonDROP_SEND_BACK)
 	}
 	host := nameOf(h.control.host)
@@ -244,7 +247,12 @@ func (o oracle) sentBack(h heard) outcome {
 		return dropped(bpf.RowDropReasonDROP_NO_HOST)
 	}
 	out := o.again(h, h.control.host, label{h.vni, h.identity, uint8(h.control.word), nil}, outcome{verdict: bpf.RowVerdictVERDICT_RESEND})
-	out.learned = rows{k: {Host: o.number[host], Identity: h.control.word >> 8, State: learned, Generation: uint8(h.control.word), Since: uint64(o.now)}}
+	if open {
+		out.learned = rows{k: {
+			Host: o.number[host], Identity: h.control.word >> 8, Token: h.control.token, State: learned,
+			Generation: uint8(h.control.word), Since: uint64(o.now),
+		}}
+	}
 	return out
 }
 

@@ -88,14 +88,15 @@ func (o *Oracle) again(w *walk, n *node, next string, generation uint8) {
 func (o *Oracle) resend(w *walk, n *node, opt option) {
 	row := n.paths[w.to()]
 	open := row.state == asked && row.token == opt.token
+	late := row.state == learned && !row.tell && opt.token.real && row.token == opt.token // after another that asked
 	switch {
-	case !open && !w.together(opt.token):
+	case !open && !late && !w.together(opt.token):
 		w.drop(sendBack)
 	case !n.knows(opt.host):
 		w.drop(noHost)
 	default:
 		if open {
-			n.paths[w.to()] = path{state: learned, host: opt.host, generation: opt.generation, party: opt.party, since: o.now(n.name)}
+			n.paths[w.to()] = path{state: learned, token: opt.token, host: opt.host, generation: opt.generation, party: opt.party, since: o.now(n.name)}
 		}
 		if w.pending {
 			w.pending = false
@@ -137,6 +138,7 @@ func (o *Oracle) hear(w *walk, n *node, previous string, to object.Endpoint, opt
 	fresh := path{state: learned, host: opt.host, generation: opt.source, party: &w.sender, since: o.now(n.name)}
 	if opt.kind == answers {
 		if known.state == asked && known.token == opt.token && opt.host == previous {
+			fresh.token = opt.token
 			n.paths[w.from()] = fresh
 		}
 		return
