@@ -4,7 +4,11 @@ package veth
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -21,7 +25,7 @@ func (w *Wire) Flood(ctx context.Context, at wire.Port, frames [][]byte) error {
 		return err
 	}
 	for i, f := range frames {
-		if err := send(f); err != nil {
+		if err := w.push(ctx, send, f); err != nil {
 			return fmt.Errorf("frame %d of a flood at %s%s: %w", i, at.Endpoint, at.Uplink, err)
 		}
 		if i%burst != 0 {
@@ -36,6 +40,22 @@ func (w *Wire) Flood(ctx context.Context, at wire.Port, frames [][]byte) error {
 	}
 	_, err = w.settle(ctx, nil)
 	return err
+}
+
+// push sends a frame, and waits where the device has no room for it right now.
+func (w *Wire) push(ctx context.Context, send func([]byte) error, frame []byte) error {
+	for {
+		err := send(frame)
+		if !errors.Is(err, unix.ENOBUFS) {
+			return err
+		}
+		if _, err := w.ears.listen(time.Millisecond); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
 }
 
 // Learned implements wire.Flooder.
