@@ -12,7 +12,6 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/dataplane/feature"
-	"github.com/mizar-net/mizar/e2e/kernel/order"
 )
 
 // features holds what the machines' kernel can do against what the programs need,
@@ -52,14 +51,4 @@ func (m *machines) features(ctx context.Context, t *testing.T) {
 		g.Expect(f.Missing).To(ContainSubstring(missing), name)
 		g.Expect(f.Missing == "").To(Equal(missing == ""), "%s: %q", name, f.Missing)
 	}
-}
-
-// tour runs the tour inside one machine, as its operator would.
-func (m *machines) tour(ctx context.Context, t *testing.T, host, wire string) {
-	g := NewWithT(t)
-	var done order.Done
-	m.call(ctx, g, host, "Run", order.Command{Arguments: []string{"sim", "run", "tour", "--wire", wire}}, &done)
-	g.Expect(done.Code).To(BeZero(), done.Output)
-	g.Expect(done.Output).To(ContainSubstring("pass: tour: "))
-	t.Logf("the tour on the %s wire of one machine: pass, in %s", wire, done.Took.Round(1e7))
 }
