@@ -6,9 +6,8 @@
  * and who its ends are.
  *
  * Contract: fragments have the ports of their first one (fragment.h); one that comes
- * before it belongs to no flow. ICMP errors belong
- * to the flow that they quote if who sent the quoted packet is who gets the error
- * (RFC 5508, 7). */
+ * before it belongs to no flow. ICMP errors belong to the flow that they quote if who
+ * sent the quoted packet is who gets the error (RFC 5508, 7). */
 
 #include "fragment.h"
 #include "icmp.h"
