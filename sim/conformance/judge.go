@@ -54,49 +54,76 @@ type TestResult struct {
 // Judge holds the evidence against the rows.
 func Judge(rows []Row, evidence []run.Evidence) Table {
 	table := Table{Rows: []Result{}}
+	by := map[string][]run.Evidence{}
 	for _, row := range rows {
-		id, _, _ := strings.Cut(row.ID, "/")
-		own := slices.DeleteFunc(slices.Clone(evidence), func(e run.Evidence) bool { return !slices.Contains(e.Rows, id) })
-		result := row.judge(own)
-		result.Parts = row.parts(own)
+		by[row.id()] = nil
+	}
+	for _, e := range evidence {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(e.Rows))) {
+			if _, asked := by[id]; asked {
+				by[id] = append(by[id], e)
+			}
+		}
+	}
+	for _, row := range rows {
+		result := row.judge(by[row.id()])
+		result.Parts = row.parts(by[row.id()])
 		table.Rows = append(table.Rows, result)
 	}
 	return table
 }
 
+// id is the row's, of which this may be a part.
+func (r Row) id() string {
+	id, _, _ := strings.Cut(r.ID, "/")
+	return id
+}
+
 // judge decides on one row from the evidence that is labelled with it.
 func (r Row) judge(evidence []run.Evidence) Result {
-	result := Result{ID: r.ID, Capability: r.Capability, Status: Pass, Cells: []CellResult{}, Tests: []TestResult{}}
-	if len(r.Required) == 0 || len(evidence) == 0 {
-		result.Status = None
-	}
+	result := Result{ID: r.ID, Capability: r.Capability, Cells: []CellResult{}, Tests: []TestResult{}}
 	for _, required := range r.Required {
 		cell := CellResult{Cell: required.Cell.String(), Part: required.Part, Status: statusOf(required.Cell, evidence)}
 		result.Cells = append(result.Cells, cell)
-		if cell.Status == None {
-			result.Status = None
-		}
 	}
+	result.Status = statusOfCells(result.Cells, evidence)
 	for _, e := range evidence {
 		test := TestResult{Name: e.Test, Cell: e.Cell.String(), Status: Pass, Failure: e.Failure}
 		if e.Failure != "" {
-			test.Status, result.Status = Fail, Fail
+			test.Status = Fail
 		}
 		result.Tests = append(result.Tests, test)
 	}
 	return result
 }
 
+// statusOfCells is that of a row, or of a part of it, which has these cells and all of
+// the row's evidence.
+func statusOfCells(cells []CellResult, evidence []run.Evidence) Status {
+	missing := func(c CellResult) bool { return c.Status == None }
+	switch {
+	case slices.ContainsFunc(evidence, func(e run.Evidence) bool { return e.Failure != "" }):
+		return Fail
+	case len(cells) == 0, len(evidence) == 0, slices.ContainsFunc(cells, missing):
+		return None
+	}
+	return Pass
+}
+
 // parts decides on each part of a row that has parts.
 func (r Row) parts(evidence []run.Evidence) map[string]Status {
-	var parts map[string]Status
+	cells := map[string][]CellResult{}
 	for _, required := range r.Required {
 		if required.Part != "" && !strings.Contains(r.ID, "/") {
-			if parts == nil {
-				parts = map[string]Status{}
-			}
-			parts[required.Part] = r.only(required.Part).judge(evidence).Status
+			cells[required.Part] = append(cells[required.Part], CellResult{Status: statusOf(required.Cell, evidence)})
 		}
+	}
+	if len(cells) == 0 {
+		return nil
+	}
+	parts := map[string]Status{}
+	for part, all := range cells {
+		parts[part] = statusOfCells(all, evidence)
 	}
 	return parts
 }
