@@ -174,6 +174,7 @@ __noinline int judge(struct record *record, __u32 direction)
 	k->port.protocol = k->key.protocol;
 	k->port.pad = 0;
 	k->port.port = k->key.port[direction == DIRECTION_INGRESS ? subject : side];
+	k->single.identity = SINGLE_PORT | k->port.protocol << 16 | bpf_ntohs(k->port.port);
 	k->peer.set = 0;
 	judged = judge_set(record, k, number, peer == ROLE_SOURCE || k->known, &best);
 	/* Nobody is refused for who he was. */
@@ -358,11 +359,16 @@ __noinline int go_on(struct record *record, struct flow *f, __u32 opening, __u32
 }
 
 /* Egress first. */
-static __always_inline enum drop_reason judge_planned(struct record *record)
+static __always_inline enum drop_reason judge_planned(struct record *record,
+						      const struct tracked *k)
 {
-	enum drop_reason reason = judge(record, DIRECTION_EGRESS);
+	enum drop_reason reason = DROP_NONE;
 
-	return reason ? reason : judge(record, DIRECTION_INGRESS);
+	if (k->judge[DIRECTION_EGRESS])
+		reason = judge(record, DIRECTION_EGRESS);
+	if (!reason && k->judge[DIRECTION_INGRESS])
+		reason = judge(record, DIRECTION_INGRESS);
+	return reason;
 }
 
 /* The packet begins a flow anew that has a row: a SYN of the other side, or on a
@@ -389,11 +395,11 @@ static __always_inline enum drop_reason track_flow(struct record *record, struct
 	}
 	if (f && !begins_anew(f, k)) {
 		plan_again(record, f);
-		reason = judge_planned(record);
+		reason = judge_planned(record, k);
 		return reason == TRACK_ASK ? reason : go_on(record, f, opening, reason);
 	}
 	plan_new(record);
-	reason = judge_planned(record);
+	reason = judge_planned(record, k);
 	return reason ? reason : open_flow(record, opening ? NULL : f);
 }
 
@@ -411,7 +417,7 @@ static __always_inline enum drop_reason track_alone(struct record *record, struc
 	if (f && f->state != FLOW_CUT)
 		return DROP_NONE;
 	plan_new(record);
-	reason = judge_planned(record);
+	reason = judge_planned(record, k);
 	if (!reason)
 		count_rules(record, k->row.rule, k->bytes);
 	return reason;
