@@ -522,7 +522,7 @@ type RowTracked struct {
 	Parts      RowFragmented
 	Bytes      uint32
 	Judge      [2]uint32
-	Now        uint64
+	Learned    uint64
 	Row        RowFlow
 	Prefix     RowPolicyPrefixKey
 	Port       RowPolicyPortKey

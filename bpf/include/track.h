@@ -23,6 +23,10 @@
 
 #define TRACK_ASK DROP_MAX /* is no drop reason */
 
+/* How old a learned identity may be that a packet is refused for, in ns: an endpoint
+ * that is relabelled is judged by its new labels within that time. */
+#define HEARSAY (SECOND / 10)
+
 /* Ends that no policy comes between: an endpoint and itself, an endpoint and its
  * own host. */
 static __always_inline bool is_exempt(const struct tracked *k, const struct endpoint *source,
@@ -150,6 +154,12 @@ static __always_inline void record_judgement(struct record *record, __u32 direct
 	record->judged[direction & 1] = verdict_of(said->word);
 }
 
+/* What was learned of the destination is too old to refuse it for. */
+static __always_inline bool is_hearsay(const struct tracked *k)
+{
+	return k->hearsay && now() - k->learned >= HEARSAY;
+}
+
 /* Judges the flow in one direction, as it was planned. */
 __noinline int judge(struct record *record, __u32 direction)
 {
@@ -179,7 +189,7 @@ __noinline int judge(struct record *record, __u32 direction)
 	judged = judge_set(record, k, number, peer == ROLE_SOURCE || k->known, &best);
 	/* Nobody is refused for who he was. */
 	if (judged == JUDGED_IDENTITY ||
-	    (judged == JUDGED_DENY && k->peer.set && k->hearsay && peer == ROLE_DESTINATION))
+	    (judged == JUDGED_DENY && k->peer.set && peer == ROLE_DESTINATION && is_hearsay(k)))
 		return TRACK_ASK;
 	k->row.rule[direction] = best.of;
 	record_judgement(record, direction, &best);
@@ -234,6 +244,7 @@ static __always_inline void uncharge(struct record *record, const struct flow *f
 __noinline int open_flow(struct record *record, const struct flow *ended)
 {
 	struct tracked *k = tracked_row();
+	__u64 time = now();
 	struct flow *f;
 
 	if (!k)
@@ -242,10 +253,10 @@ __noinline int open_flow(struct record *record, const struct flow *ended)
 	if (k->endpoint[ROLE_SOURCE]) {
 		struct budget *b = budgets_row_of(record, STAGE_FLOW, k->endpoint[ROLE_SOURCE]);
 
-		if (!b || !spend(&b->opening, k->now, OPENING_INTERVAL, OPENING_BURST))
+		if (!b || !spend(&b->opening, time, OPENING_INTERVAL, OPENING_BURST))
 			return DROP_FLOW_QUOTA;
 	}
-	f->seen = k->now / SECOND;
+	f->seen = time / SECOND;
 	f->tick = tick();
 	f->opener = k->side & 1;
 	f->state = FLOW_OPENING;
@@ -314,7 +325,7 @@ static __always_inline void note_time(const struct tracked *k, struct flow *f, b
 {
 	if (refused && k->key.protocol != IPPROTO_TCP)
 		return;
-	f->seen = k->now / SECOND;
+	f->seen = now() / SECOND;
 	f->tick = tick();
 }
 
