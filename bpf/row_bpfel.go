@@ -44,6 +44,13 @@ type RowBudget struct {
 	Opening  uint64
 }
 
+type RowClassRows uint32
+
+const (
+	RowClassRowsCLASS_SINGLES RowClassRows = 4
+	RowClassRowsCLASS_RANGES  RowClassRows = 8
+)
+
 type RowCount struct {
 	_       structs.HostLayout
 	Packets uint64
@@ -515,11 +522,12 @@ type RowTracked struct {
 	Parts      RowFragmented
 	Bytes      uint32
 	Judge      [2]uint32
-	Now        uint64
+	Learned    uint64
 	Row        RowFlow
 	Prefix     RowPolicyPrefixKey
 	Port       RowPolicyPortKey
 	Peer       RowPolicyPeerKey
+	Single     RowPolicyPeerKey
 	Fragment   RowFragmentKey
 }
 
@@ -604,6 +612,7 @@ const (
 	RowMapVpcs              = "vpcs"
 	RowVarAccessType        = "access_type"
 	RowVarBouncerType       = "bouncer_type"
+	RowVarClassRowsType     = "class_rows_type"
 	RowVarDirectionType     = "direction_type"
 	RowVarDropReasonType    = "drop_reason_type"
 	RowVarFlowStateType     = "flow_state_type"
@@ -700,6 +709,7 @@ type RowMapSpecs struct {
 type RowVariableSpecs struct {
 	AccessType        *ebpf.VariableSpec `ebpf:"access_type"`
 	BouncerType       *ebpf.VariableSpec `ebpf:"bouncer_type"`
+	ClassRowsType     *ebpf.VariableSpec `ebpf:"class_rows_type"`
 	DirectionType     *ebpf.VariableSpec `ebpf:"direction_type"`
 	DropReasonType    *ebpf.VariableSpec `ebpf:"drop_reason_type"`
 	FlowStateType     *ebpf.VariableSpec `ebpf:"flow_state_type"`
@@ -802,6 +812,7 @@ func (m *RowMaps) Close() error {
 type RowVariables struct {
 	AccessType        *ebpf.Variable `ebpf:"access_type"`
 	BouncerType       *ebpf.Variable `ebpf:"bouncer_type"`
+	ClassRowsType     *ebpf.Variable `ebpf:"class_rows_type"`
 	DirectionType     *ebpf.Variable `ebpf:"direction_type"`
 	DropReasonType    *ebpf.Variable `ebpf:"drop_reason_type"`
 	FlowStateType     *ebpf.Variable `ebpf:"flow_state_type"`

@@ -30,6 +30,7 @@ func (m *machine) call(ins *asm.Instruction) error {
 			return err
 		}
 		m.count.Lookups[spec.Name]++
+		m.count.of(spec)
 		r[asm.R0], err = m.lookup(spec, r[asm.R2])
 		m.constant[asm.R0] = false
 		return err
@@ -39,6 +40,7 @@ func (m *machine) call(ins *asm.Instruction) error {
 			return err
 		}
 		m.count.Updates[spec.Name]++
+		m.count.of(spec)
 		r[asm.R0] = 0
 	case asm.FnRedirect, asm.FnRedirectPeer:
 		r[asm.R0] = redirected
@@ -62,7 +64,7 @@ func (m *machine) own(ins *asm.Instruction) error {
 	if !ok {
 		return fmt.Errorf("function %s is missing", ins.Reference())
 	}
-	m.count.Calls[ins.Reference()]++
+	m.count.called(ins.Reference())
 	saved := m.registers
 	m.registers[asm.R10] -= 512
 	if err := m.function(to); err != nil {

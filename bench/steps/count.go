@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 )
 
@@ -18,6 +19,9 @@ type Count struct {
 	// Lookups and Updates are by the map's name, Calls by the helper's or the
 	// function's.
 	Lookups, Updates, Calls map[string]int
+	// Order is what was called, one after the other: a lookup or an update with its
+	// map, another helper, or a function of the program's.
+	Order []string
 	// Lines are instructions by "file:line" of the C.
 	Lines map[string]int
 
@@ -41,7 +45,17 @@ func (c *Count) see(ins *asm.Instruction) {
 	c.Lines[c.at]++
 }
 
-func (c *Count) call(helper asm.BuiltinFunc) { c.Calls[helper.String()]++ }
+func (c *Count) call(helper asm.BuiltinFunc) { c.called(helper.String()) }
+
+func (c *Count) called(name string) {
+	c.Calls[name]++
+	c.Order = append(c.Order, name)
+}
+
+// of notes the map that a helper was called for.
+func (c *Count) of(spec *ebpf.MapSpec) {
+	c.Order[len(c.Order)-1] += fmt.Sprintf(" %s (%v)", spec.Name, spec.Type)
+}
 
 // Line is a line of the C and how many instructions it cost.
 type Line struct {

@@ -294,8 +294,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	from.index = port->endpoint;
 	course.out.label.identity = e->identity;
 	if (expires(p, e) || !find_course_quickly(p, &from, &course))
-		return hand_over_sent(p, from.index,
-				      is_fragment(p) ? PROGRAM_FRAGMENT : PROGRAM_COURSE);
+		return hand_over_sent(p, from.index);
 	return follow(p, &from, &course);
 }
 

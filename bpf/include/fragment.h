@@ -51,7 +51,7 @@ __noinline int write_fragments(struct record *record, __u32 stage)
 
 	if (!k || !k->led)
 		return 0;
-	k->parts.since = k->now / SECOND;
+	k->parts.since = now() / SECOND;
 	fragments_put(record, stage, &k->fragment, &k->parts);
 	return 0;
 }

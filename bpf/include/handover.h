@@ -30,8 +30,7 @@ static __always_inline void put_down(const struct pkt *p, struct handed *h, __u3
 }
 
 /* What an endpoint of this host has sent. */
-static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endpoint,
-						       enum program to)
+static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endpoint)
 {
 	struct handed *h = handed_row();
 
@@ -39,7 +38,9 @@ static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endp
 		return DROP_NO_PROGRAM;
 	put_down(p, h, 0);
 	h->endpoint = endpoint;
-	return next_program(p, to);
+	if (p->fragment != FRAGMENT_NONE)
+		return next_program(p, PROGRAM_FRAGMENT);
+	return next_program(p, PROGRAM_COURSE);
 }
 
 /* What came through the tunnel. */

@@ -119,7 +119,6 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->hearsay = 0;
 	k->unopened = p->unopened;
 	k->bytes = p->bytes;
-	k->now = now();
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		k->endpoint[i] = 0;

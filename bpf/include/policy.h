@@ -9,8 +9,8 @@
  * one decides; if there is none, the set's fallback does. What is not certain is
  * never accepted: a set that is not there denies.
  *
- *   set ─► peers (identity)  ─┐             ┌─► ports: protocol, port ─► verdict
- *       ├► prefixes (address) ├─► class ────┤
+ *   set ─► peers (identity)  ─┐             ┌─► single, else range ─► verdict
+ *       ├► prefixes (address) ├─► class ────┤   (protocol, port)
  *       └► fallback           └─► verdict   └─► none */
 
 #include "table.h"
@@ -41,6 +41,24 @@ static __always_inline void prefer(struct judgement *best, const struct judgemen
 	best->of = other->of;
 }
 
+/* What a class says of the port. One that it names goes before the range that it is
+ * in, as the longer prefix does. */
+static __always_inline struct judgement *judge_class(struct record *record, struct tracked *k,
+						     const struct judgement *class)
+{
+	struct judgement *found = NULL;
+
+	if (class->word & CLASS_SINGLES) {
+		k->single.set = class->of;
+		found = policy_peers_row_of(record, STAGE_JUDGE, &k->single);
+	}
+	if (!found && class->word & CLASS_RANGES) {
+		k->port.class = bpf_htonl(class->of);
+		found = policy_ports_row_of(record, STAGE_JUDGE, &k->port);
+	}
+	return found;
+}
+
 /* What a row of a peer says of the packet, which may be nothing; false: it depends on
  * ports. */
 static __always_inline bool judge_ports(struct record *record, struct tracked *k,
@@ -48,13 +66,12 @@ static __always_inline bool judge_ports(struct record *record, struct tracked *k
 {
 	struct judgement *found = (struct judgement *)row;
 
-	if (!row || (!row->word && !row->of))
+	if (!row || !row->word)
 		return true;
 	if (!verdict_of(row->word)) {
 		if (k->belongs == BELONGS_FRAGMENT)
 			return false;
-		k->port.class = bpf_htonl(row->of);
-		found = policy_ports_row_of(record, STAGE_JUDGE, &k->port);
+		found = judge_class(record, k, row);
 	}
 	if (found)
 		prefer(best, found);
@@ -62,7 +79,7 @@ static __always_inline bool judge_ports(struct record *record, struct tracked *k
 }
 
 /* Asks a set about the peer that stands in k->peer and k->prefix and the port in
- * k->port. The judgement goes to `best`. */
+ * k->port and k->single. The judgement goes to `best`. */
 static __always_inline enum judged judge_set(struct record *record, struct tracked *k, __u32 number,
 					     bool known, struct judgement *best)
 {

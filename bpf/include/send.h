@@ -7,10 +7,6 @@
 
 #include "ask.h"
 
-/* How old a learned identity may be that a packet is refused for, in ns: an endpoint
- * that is relabelled is judged by its new labels within that time. */
-#define HEARSAY (SECOND / 10)
-
 /* The way is learned. */
 static __always_inline enum drop_reason prepare_direct(struct pkt *p, struct path *path,
 						       struct outgoing *out)
@@ -48,7 +44,8 @@ static __always_inline enum drop_reason begin_sending(struct pkt *p, const struc
 		return reason;
 	/* While there is something to tell, the path is met again. */
 	note_away(k, path->identity, path->generation, path->host, path->tell ? NULL : out->host);
-	k->hearsay = k->now - path->since >= HEARSAY;
+	k->hearsay = 1;
+	k->learned = path->since;
 	return DROP_NONE;
 }
 

@@ -300,10 +300,11 @@ static __always_inline struct handed *handed_row(void)
 	return bpf_map_lookup_elem(&handed, &zero);
 }
 
-/* Goes on in another program. Returns only if there is none. */
+/* Goes on in another program, which must be a constant: so the kernel knows it, and
+ * jumps straight there. Returns only if there is none. */
 static __always_inline enum drop_reason next_program(struct pkt *p, enum program to)
 {
-	bpf_tail_call(p->ctx, &programs, to);
+	bpf_tail_call_static(p->ctx, &programs, to);
 	return DROP_NO_PROGRAM;
 }
 

@@ -23,6 +23,10 @@
 
 #define TRACK_ASK DROP_MAX /* is no drop reason */
 
+/* How old a learned identity may be that a packet is refused for, in ns: an endpoint
+ * that is relabelled is judged by its new labels within that time. */
+#define HEARSAY (SECOND / 10)
+
 /* Ends that no policy comes between: an endpoint and itself, an endpoint and its
  * own host. */
 static __always_inline bool is_exempt(const struct tracked *k, const struct endpoint *source,
@@ -150,6 +154,12 @@ static __always_inline void record_judgement(struct record *record, __u32 direct
 	record->judged[direction & 1] = verdict_of(said->word);
 }
 
+/* What was learned of the destination is too old to refuse it for. */
+static __always_inline bool is_hearsay(const struct tracked *k)
+{
+	return k->hearsay && now() - k->learned >= HEARSAY;
+}
+
 /* Judges the flow in one direction, as it was planned. */
 __noinline int judge(struct record *record, __u32 direction)
 {
@@ -174,11 +184,12 @@ __noinline int judge(struct record *record, __u32 direction)
 	k->port.protocol = k->key.protocol;
 	k->port.pad = 0;
 	k->port.port = k->key.port[direction == DIRECTION_INGRESS ? subject : side];
+	k->single.identity = SINGLE_PORT | k->port.protocol << 16 | bpf_ntohs(k->port.port);
 	k->peer.set = 0;
 	judged = judge_set(record, k, number, peer == ROLE_SOURCE || k->known, &best);
 	/* Nobody is refused for who he was. */
 	if (judged == JUDGED_IDENTITY ||
-	    (judged == JUDGED_DENY && k->peer.set && k->hearsay && peer == ROLE_DESTINATION))
+	    (judged == JUDGED_DENY && k->peer.set && peer == ROLE_DESTINATION && is_hearsay(k)))
 		return TRACK_ASK;
 	k->row.rule[direction] = best.of;
 	record_judgement(record, direction, &best);
@@ -233,6 +244,7 @@ static __always_inline void uncharge(struct record *record, const struct flow *f
 __noinline int open_flow(struct record *record, const struct flow *ended)
 {
 	struct tracked *k = tracked_row();
+	__u64 time = now();
 	struct flow *f;
 
 	if (!k)
@@ -241,10 +253,10 @@ __noinline int open_flow(struct record *record, const struct flow *ended)
 	if (k->endpoint[ROLE_SOURCE]) {
 		struct budget *b = budgets_row_of(record, STAGE_FLOW, k->endpoint[ROLE_SOURCE]);
 
-		if (!b || !spend(&b->opening, k->now, OPENING_INTERVAL, OPENING_BURST))
+		if (!b || !spend(&b->opening, time, OPENING_INTERVAL, OPENING_BURST))
 			return DROP_FLOW_QUOTA;
 	}
-	f->seen = k->now / SECOND;
+	f->seen = time / SECOND;
 	f->tick = tick();
 	f->opener = k->side & 1;
 	f->state = FLOW_OPENING;
@@ -313,7 +325,7 @@ static __always_inline void note_time(const struct tracked *k, struct flow *f, b
 {
 	if (refused && k->key.protocol != IPPROTO_TCP)
 		return;
-	f->seen = k->now / SECOND;
+	f->seen = now() / SECOND;
 	f->tick = tick();
 }
 
@@ -358,11 +370,16 @@ __noinline int go_on(struct record *record, struct flow *f, __u32 opening, __u32
 }
 
 /* Egress first. */
-static __always_inline enum drop_reason judge_planned(struct record *record)
+static __always_inline enum drop_reason judge_planned(struct record *record,
+						      const struct tracked *k)
 {
-	enum drop_reason reason = judge(record, DIRECTION_EGRESS);
+	enum drop_reason reason = DROP_NONE;
 
-	return reason ? reason : judge(record, DIRECTION_INGRESS);
+	if (k->judge[DIRECTION_EGRESS])
+		reason = judge(record, DIRECTION_EGRESS);
+	if (!reason && k->judge[DIRECTION_INGRESS])
+		reason = judge(record, DIRECTION_INGRESS);
+	return reason;
 }
 
 /* The packet begins a flow anew that has a row: a SYN of the other side, or on a
@@ -389,11 +406,11 @@ static __always_inline enum drop_reason track_flow(struct record *record, struct
 	}
 	if (f && !begins_anew(f, k)) {
 		plan_again(record, f);
-		reason = judge_planned(record);
+		reason = judge_planned(record, k);
 		return reason == TRACK_ASK ? reason : go_on(record, f, opening, reason);
 	}
 	plan_new(record);
-	reason = judge_planned(record);
+	reason = judge_planned(record, k);
 	return reason ? reason : open_flow(record, opening ? NULL : f);
 }
 
@@ -411,7 +428,7 @@ static __always_inline enum drop_reason track_alone(struct record *record, struc
 	if (f && f->state != FLOW_CUT)
 		return DROP_NONE;
 	plan_new(record);
-	reason = judge_planned(record);
+	reason = judge_planned(record, k);
 	if (!reason)
 		count_rules(record, k->row.rule, k->bytes);
 	return reason;

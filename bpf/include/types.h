@@ -292,8 +292,14 @@ enum policy_verdict {
 /* What a policy says. Of two judgements that meet a packet the one with the lower
  * rank decides. */
 struct judgement {
-	__u32 word; /* rank << 2 | enum policy_verdict */
+	__u32 word; /* rank << 2 | enum policy_verdict; of a class: where it has rows */
 	__u32 of; /* number of the rule; of the port class where the verdict is NONE */
+};
+
+/* Where a port class has rows, above the two bits of the verdict, which is NONE. */
+enum class_rows {
+	CLASS_SINGLES = 1 << 2, /* ports by themselves, in policy_peers */
+	CLASS_RANGES = 1 << 3, /* in policy_ports */
 };
 
 #define SETS 16384 /* a power of two */
@@ -308,7 +314,11 @@ struct policy_set {
 	struct judgement fallback; /* of what no row judges */
 };
 
-/* policy_peers[(set, identity)]. */
+#define SINGLE_PORT (1U << 31) /* is in no identity: they have 24 bits */
+
+/* policy_peers[(set, identity)], and for the ports that a class names one by one
+ * policy_peers[(class, SINGLE_PORT | protocol << 16 | port)]: they are most of what
+ * policies say of ports, and a hash finds them sooner than a trie. */
 struct policy_peer_key {
 	__u32 set;
 	__u32 identity;
@@ -322,9 +332,9 @@ struct policy_prefix_key {
 	__u8 addr[16];
 };
 
-/* policy_ports[prefix]: prefixlen counts the class's 32 bits, the protocol's 8, the
- * 8 zeros and those of the port; 32 alone: whatever has no other row. Numbers are
- * in network order. */
+/* policy_ports[prefix]: ranges, for what a class does not name by itself. prefixlen
+ * counts the class's 32 bits, the protocol's 8, the 8 zeros and those of the port; 32
+ * alone: whatever has no other row. Numbers are in network order. */
 struct policy_port_key {
 	__u32 prefixlen;
 	__be32 class;
@@ -363,18 +373,19 @@ struct tracked {
 	__u8 own[2]; /* by enum direction: the role of the end whose policy it is */
 	__u8 changed; /* 1: an end is not who it was */
 	__u8 doubt; /* 1: who the destination is will be found out by asking */
-	__u8 hearsay; /* 1: it was learned a while ago, and may be another one by now */
+	__u8 hearsay; /* 1: it was learned, and may be another one by now */
 	__u8 unopened; /* 1: no flow of the key is known */
 	__u8 follows; /* 1: another fragment of the packet has gone before, and decided */
 	__u8 led; /* 1: parts has changed */
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
-	__u64 now; /* coarse ns */
+	__u64 learned; /* hearsay: coarse ns when it was */
 	struct flow row; /* that is being made */
 	struct policy_prefix_key prefix; /* for a lookup */
 	struct policy_port_key port;
 	struct policy_peer_key peer;
+	struct policy_peer_key single;
 	struct fragment_key fragment;
 };
 

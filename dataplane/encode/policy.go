@@ -54,6 +54,9 @@ func (e *encoder) set(s state.PolicySet, classes map[string]state.PortClass) err
 	}
 	e.rows.PolicySets[number%bpf.Sets()] = row
 	for _, p := range s.Peers {
+		if p.Identity > maxIdentity {
+			return fmt.Errorf("identity %d is more than %d", p.Identity, maxIdentity)
+		}
 		row, err := e.peerRow(p.Class, classes)
 		if err != nil {
 			return fmt.Errorf("identity %d: %w", p.Identity, err)
@@ -108,7 +111,7 @@ func (e *encoder) peerRow(class string, classes map[string]state.PortClass) (bpf
 	case isInline(c):
 		return e.judgement(c.Ranges[0].Judgement)
 	}
-	return bpf.RowJudgement{Of: e.index.Classes[class]}, nil
+	return bpf.RowJudgement{Word: classRows(c), Of: e.index.Classes[class]}, nil
 }
 
 // isInline says that a class says one thing of everything: it needs no rows.
@@ -146,13 +149,40 @@ func (e *encoder) class(c state.PortClass) error {
 			return fmt.Errorf("protocol %d, ports %d-%d: that is no range", r.Protocol, r.First, r.Last)
 		}
 		for _, key := range portKeys(number, r) {
-			if _, ok := e.rows.PolicyPorts[key]; ok {
+			if !e.portRow(number, key, row) {
 				return fmt.Errorf("protocol %d, ports %d-%d: given twice", r.Protocol, r.First, r.Last)
 			}
-			e.rows.PolicyPorts[key] = row
 		}
 	}
 	return nil
+}
+
+// portRow fills in a row of a class; false: there is one.
+func (e *encoder) portRow(class uint32, key bpf.RowPolicyPortKey, row bpf.RowJudgement) bool {
+	if key.Prefixlen == portBits {
+		single := SinglePort(class, key.Protocol, network16(key.Port))
+		_, taken := e.rows.PolicyPeers[single]
+		e.rows.PolicyPeers[single] = row
+		return !taken
+	}
+	_, taken := e.rows.PolicyPorts[key]
+	e.rows.PolicyPorts[key] = row
+	return !taken
+}
+
+// classRows says in which maps a class has rows: no other is asked.
+func classRows(c state.PortClass) uint32 {
+	var in bpf.RowClassRows
+	for _, r := range c.Ranges {
+		for _, key := range portKeys(0, r) {
+			if key.Prefixlen == portBits {
+				in |= bpf.RowClassRowsCLASS_SINGLES
+			} else {
+				in |= bpf.RowClassRowsCLASS_RANGES
+			}
+		}
+	}
+	return uint32(in)
 }
 
 // portKeys are the keys that together cover a range of ports.
@@ -174,6 +204,19 @@ func portKeys(class uint32, r state.PortRange) []bpf.RowPolicyPortKey {
 		first += 1 << block
 	}
 	return keys
+}
+
+// singlePort marks keys of policy_peers that are of ports (SINGLE_PORT).
+const singlePort = 1 << 31
+
+// SinglePort is the key of a port that a class names by itself.
+func SinglePort(class uint32, protocol uint8, port uint16) bpf.RowPolicyPeerKey {
+	return bpf.RowPolicyPeerKey{Set: class, Identity: singlePort | uint32(protocol)<<16 | uint32(port)}
+}
+
+// IsSinglePort says what port a key of policy_peers is of, if it is of one.
+func IsSinglePort(key bpf.RowPolicyPeerKey) (class uint32, protocol uint8, port uint16, ok bool) {
+	return key.Set, uint8(key.Identity >> 16), uint16(key.Identity), key.Identity&singlePort != 0
 }
 
 // PolicyPrefix is the key of a prefix in a policy set.

@@ -34,6 +34,7 @@ func policed(change func(*state.Host)) (state.Host, state.Local) {
 			{Name: "web", Ranges: []state.PortRange{
 				{Last: 65535, Judgement: state.Judgement{Verdict: state.Audit, Rank: 7, Rule: "rest"}},
 				{Protocol: 6, First: 80, Last: 81, Judgement: accept("web")},
+				{Protocol: 17, First: 53, Last: 53, Judgement: accept("dns")},
 			}},
 		},
 	}
@@ -50,19 +51,23 @@ func TestPolicyBecomesRows(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	set, web := index.Sets["in\x001"], index.Classes["web"]
 	all := bpf.RowJudgement{Word: 5<<2 | uint32(bpf.RowPolicyVerdictPOLICY_ACCEPT), Of: index.Rules["all"]}
-	class := bpf.RowJudgement{Of: web}
+	class := bpf.RowJudgement{Word: uint32(bpf.RowClassRowsCLASS_SINGLES | bpf.RowClassRowsCLASS_RANGES), Of: web}
 	g.Expect(rows.PolicySets).To(Equal(map[uint32]bpf.RowPolicySet{set % bpf.Sets(): {
 		Number: set, Peers: 1, Prefixes: 1,
 		Fallback: bpf.RowJudgement{Word: 9<<2 | uint32(bpf.RowPolicyVerdictPOLICY_DENY), Of: index.Rules["deny"]},
 	}}))
 	g.Expect(rows.PolicyPeers).To(Equal(map[bpf.RowPolicyPeerKey]bpf.RowJudgement{
 		{Set: set, Identity: 20}: all, {Set: set, Identity: 21}: class,
-	}), "what is alike for all ports stands in the peer's row")
+		encode.SinglePort(web, 17, 53): {Word: 5<<2 | uint32(bpf.RowPolicyVerdictPOLICY_ACCEPT), Of: index.Rules["dns"]},
+	}), "what is alike for all ports stands in the peer's row, a port by itself in its own")
 	g.Expect(rows.PolicyPrefixes).To(Equal(map[bpf.RowPolicyPrefixKey]bpf.RowJudgement{
 		encode.PolicyPrefix(set, netip.MustParsePrefix("10.0.0.0/8")): class,
 		encode.PolicyPrefix(set, netip.MustParsePrefix("fd00::/8")):   all,
 	}))
 	g.Expect(rows.PolicyPorts).To(HaveLen(2), "ports 80 and 81 are one prefix")
+	for key := range rows.PolicyPorts {
+		g.Expect(key.Prefixlen).To(BeNumerically("<", 64))
+	}
 	e := rows.Endpoints[index.Endpoints["ns/one"]]
 	g.Expect(e.Set).To(Equal([2]uint32{bpf.RowDirectionDIRECTION_INGRESS: set}))
 	g.Expect(e.Keep).To(BeEquivalentTo(1))
@@ -140,9 +145,20 @@ func TestRangesAreCutIntoPrefixes(t *testing.T) {
 		g.Expect(len(rows.PolicyPorts)).To(BeNumerically("<=", 30))
 		port := edge.Draw(t, "port")
 		under := 0
+		class := index.Classes["web"]
+		single, isSingle := rows.PolicyPeers[encode.SinglePort(class, 17, port)]
+		if isSingle {
+			g.Expect(single.Of).To(Equal(index.Rules["range"]))
+			under++
+		}
+		said := rows.PolicyPrefixes[encode.PolicyPrefix(index.Sets["in\x001"], netip.MustParsePrefix("10.0.0.0/8"))]
+		g.Expect(said.Of).To(Equal(class))
+		g.Expect(isSingle && said.Word&uint32(bpf.RowClassRowsCLASS_SINGLES) == 0).To(BeFalse(), "it is asked for")
+		g.Expect(said.Word&uint32(bpf.RowClassRowsCLASS_RANGES) != 0).To(Equal(len(rows.PolicyPorts) > 0))
 		for key, row := range rows.PolicyPorts {
 			g.Expect(row.Of).To(Equal(index.Rules["range"]))
 			g.Expect(key.Protocol).To(BeEquivalentTo(17))
+			g.Expect(key.Prefixlen).To(BeNumerically("<", 64))
 			bits := key.Prefixlen - 48
 			mask := ^uint16(0) << (16 - bits)
 			if port&mask == host16(key.Port)&mask {
@@ -157,6 +173,19 @@ func TestRangesAreCutIntoPrefixes(t *testing.T) {
 	})
 }
 
+// Peers refer to ports of the same map: those are written before, and go after.
+func TestPortsStandBeforePeers(t *testing.T) {
+	g := NewWithT(t)
+	port, peer := encode.SinglePort(9, 6, 80), bpf.RowPolicyPeerKey{Set: 1, Identity: 1<<24 - 1}
+	g.Expect(encode.ComparePeer(port, peer)).To(BeNumerically("<", 0))
+	g.Expect(encode.ComparePeer(peer, port)).To(BeNumerically(">", 0))
+	g.Expect(encode.ComparePeer(port, encode.SinglePort(9, 6, 81))).To(BeNumerically("<", 0))
+	class, protocol, number, ok := encode.IsSinglePort(port)
+	g.Expect([]any{class, protocol, number, ok}).To(Equal([]any{uint32(9), uint8(6), uint16(80), true}))
+	_, _, _, ok = encode.IsSinglePort(peer)
+	g.Expect(ok).To(BeFalse())
+}
+
 func host16(n uint16) uint16 {
 	var b [2]byte
 	binary.NativeEndian.PutUint16(b[:], n)
@@ -169,6 +198,8 @@ func TestPolicyThatContradictsItselfIsRefused(t *testing.T) {
 		want  string
 	}{
 		"no class":      {func(s *state.Host) { s.Policy.Sets[0].Peers[0].Class = "none" }, "policy set in: identity 20: the state has no port class none"},
+		"identity":      {func(s *state.Host) { s.Policy.Sets[0].Peers[1].Identity = 1 << 24 }, "policy set in: identity 16777216 is more than 16777215"},
+		"single twice":  {func(s *state.Host) { r := &s.Policy.Classes[1].Ranges; *r = append(*r, (*r)[2]) }, "protocol 17, ports 53-53: given twice"},
 		"peer twice":    {func(s *state.Host) { s.Policy.Sets[0].Peers[1].Identity = 20 }, "identity 20: given twice"},
 		"prefix twice":  {func(s *state.Host) { s.Policy.Sets[0].Prefixes[1] = s.Policy.Sets[0].Prefixes[0] }, "prefix 10.0.0.0/8: given twice"},
 		"no set":        {func(s *state.Host) { s.Endpoints[0].Ingress = "other" }, "endpoint ns/one: ingress: the state has no policy set other"},

@@ -74,9 +74,10 @@ func ComparePrefix(a, b bpf.RowPrefixKey) int {
 		cmp.Compare(a.Prefixlen, b.Prefixlen))
 }
 
-// ComparePeer orders keys by set, then identity.
+// ComparePeer orders keys by set, then identity, and those of ports before all others,
+// which refer to them.
 func ComparePeer(a, b bpf.RowPolicyPeerKey) int {
-	return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Identity, b.Identity))
+	return cmp.Or(cmp.Compare(b.Identity&singlePort, a.Identity&singlePort), cmp.Compare(a.Set, b.Set), cmp.Compare(a.Identity, b.Identity))
 }
 
 // ComparePolicyPrefix orders keys by set, address and length.

@@ -10,7 +10,9 @@ type Row[K, V comparable] struct {
 	Value V
 }
 
-// Changes are what turns one set of rows into another, in order of the keys.
+// Changes are what turns one set of rows into another: puts in order of the keys,
+// deletes in the opposite one, so that rows that refer to others of the same table
+// are never there without them.
 type Changes[K, V comparable] struct {
 	// Puts are the rows that are missing or differ.
 	Puts []Row[K, V]
@@ -44,6 +46,6 @@ func Plan[K, V comparable](have, want map[K]V, compare func(a, b K) int) Changes
 	}
 	byKey := func(a, b Row[K, V]) int { return compare(a.Key, b.Key) }
 	slices.SortFunc(c.Puts, byKey)
-	slices.SortFunc(c.Deletes, byKey)
+	slices.SortFunc(c.Deletes, func(a, b Row[K, V]) int { return byKey(b, a) })
 	return c
 }

@@ -5,6 +5,7 @@ package table_test
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,11 +43,16 @@ func TestPlanIsWhatTurnsHaveIntoWant(t *testing.T) {
 			delete(have, r.Key)
 		}
 		g.Expect(have).To(Equal(wanted))
+		g.Expect(slices.IsSortedFunc(c.Puts, byKey)).To(BeTrue())
+		slices.Reverse(c.Deletes)
+		g.Expect(slices.IsSortedFunc(c.Deletes, byKey)).To(BeTrue(), "what stands first goes last")
 		none := table.Plan(have, wanted, cmp.Compare[uint32])
 		g.Expect(none.Puts).To(BeEmpty())
 		g.Expect(none.Deletes).To(BeEmpty())
 	})
 }
+
+func byKey(a, b table.Row[uint32, uint64]) int { return cmp.Compare(a.Key, b.Key) }
 
 // TestSyncIsAllOrNothing lets any one write fail: the tables then hold what they
 // held before; and without a fault, what was wanted.

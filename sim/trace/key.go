@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -29,7 +30,7 @@ func Key(table string, key []byte) string {
 		}
 	case bpf.RowTableTABLE_POLICY_PEERS.String():
 		if len(key) == 8 {
-			return fmt.Sprintf("set %#x identity %d", binary.NativeEndian.Uint32(key), binary.NativeEndian.Uint32(key[4:]))
+			return peer(bpf.RowPolicyPeerKey{Set: binary.NativeEndian.Uint32(key), Identity: binary.NativeEndian.Uint32(key[4:])})
 		}
 	case bpf.RowTableTABLE_POLICY_PREFIXES.String():
 		if len(key) >= 24 {
@@ -74,6 +75,14 @@ func KeyOf(table string, key []byte, names *wire.Names) string {
 		return "endpoint " + named(names.Endpoints, number)
 	}
 	return Key(table, key)
+}
+
+// peer is a key of policy_peers: an identity in a set, or a port in a class.
+func peer(key bpf.RowPolicyPeerKey) string {
+	if class, protocol, port, ok := encode.IsSinglePort(key); ok {
+		return fmt.Sprintf("class %d protocol %d port %d", class, protocol, port)
+	}
+	return fmt.Sprintf("set %#x identity %d", key.Set, key.Identity)
 }
 
 // flowKey is both ends of a flow and its protocol.
