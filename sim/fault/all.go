@@ -85,6 +85,8 @@ func All() []Fault {
 			Rows: []string{"E17", "E25"}, halves: true},
 		{Name: "first-identities", Says: "endpoints keep the identity that they had at first",
 			Rows: []string{"E18"}, remembered: firstIdentities},
+		{Name: "fresh-identities", Says: "every endpoint that comes has an identity of its own",
+			Rows: []string{"L1"}, remembered: freshIdentities},
 		{Name: "ordinary-hosts", Says: "policy does not know a host from an endpoint",
 			Rows: []string{"E19"}, states: ordinaryHosts},
 		{Name: "freed-siblings", Says: "with an endpoint the policy of all others goes that it was for",

@@ -23,6 +23,18 @@ func eachEndpoint(change func(*state.Endpoint)) func([]state.Host) {
 	}
 }
 
+// eachLocation changes a copy of every row of directories.
+func eachLocation(change func(*state.Location)) func([]state.Host) {
+	return func(hosts []state.Host) {
+		for i := range hosts {
+			hosts[i].Directory = slices.Clone(hosts[i].Directory)
+			for j := range hosts[i].Directory {
+				change(&hosts[i].Directory[j])
+			}
+		}
+	}
+}
+
 // eachSet changes a copy of every set, which then is another revision.
 func eachSet(change func(*state.PolicySet)) func([]state.Host) {
 	return func(hosts []state.Host) {
