@@ -111,14 +111,25 @@ func (d *Datapath) Learn(vni uint32, addr netip.Addr, host string) error {
 	return d.holder.Learn(vni, addr, host)
 }
 
-// Forget empties the map of learned paths; flows go on, and find their ways anew.
-func (d *Datapath) Forget() error {
+// Forget removes the paths that were learned to some places, or all of them when
+// none is named; flows go on, and find their ways anew.
+func (d *Datapath) Forget(places ...state.Place) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	meant := map[bpf.RowAddrKey]bool{}
+	for _, at := range places {
+		meant[bpf.RowAddrKey{Vni: at.VNI, Addr: at.Address.As16()}] = true
+	}
 	stale := staleHosts{}
-	all := func(row bpf.RowPath) bool { stale.add(row); return true }
-	if _, err := sweep(d.paths, all); err != nil {
-		return fmt.Errorf("forget all paths: %w", err)
+	gone := func(key bpf.RowAddrKey, row bpf.RowPath) bool {
+		if len(places) > 0 && !meant[key] {
+			return false
+		}
+		stale.add(row)
+		return true
+	}
+	if _, err := sweep(d.paths, gone); err != nil {
+		return fmt.Errorf("forget paths: %w", err)
 	}
 	return stale.age(d.holder.tables.Hosts)
 }

@@ -15,11 +15,11 @@ import (
 const PathAge = time.Hour
 
 // Sweep removes from paths what was learned more than [PathAge] before now, and
-// returns how many rows. Flows that knew these ways meet the paths again. A row that is learned anew meanwhile may go too: then it
-// is asked for once more.
+// returns how many rows. Flows that knew these ways meet the paths again. A row that
+// is learned anew meanwhile may go too: then it is asked for once more.
 func Sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], hosts table.Table[uint32, bpf.RowHost], now time.Duration) (int, error) {
 	stale := staleHosts{}
-	removed, err := sweep(paths, func(row bpf.RowPath) bool {
+	removed, err := sweep(paths, func(_ bpf.RowAddrKey, row bpf.RowPath) bool {
 		learned := bpf.RowPathState(row.State) == bpf.RowPathStatePATH_LEARNED
 		old := learned && now-time.Duration(row.Since) > PathAge
 		if old {
@@ -71,14 +71,14 @@ func (s staleHosts) age(hosts table.Table[uint32, bpf.RowHost]) error {
 	return nil
 }
 
-func sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], gone func(bpf.RowPath) bool) (int, error) {
+func sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], gone func(bpf.RowAddrKey, bpf.RowPath) bool) (int, error) {
 	rows, err := paths.All()
 	if err != nil {
 		return 0, fmt.Errorf("read map %s: %w", paths.Name(), err)
 	}
 	var keys []bpf.RowAddrKey
 	for key, row := range rows {
-		if gone(row) {
+		if gone(key, row) {
 			keys = append(keys, key)
 		}
 	}

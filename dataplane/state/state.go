@@ -62,6 +62,12 @@ type Peer struct {
 	Down bool
 }
 
+// Place is an address inside a VPC.
+type Place struct {
+	VNI     uint32
+	Address netip.Addr
+}
+
 // VPC is what a host knows of a tenant network.
 type VPC struct {
 	Name string

@@ -22,6 +22,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -93,10 +94,20 @@ func (o *Oracle) Roles(r overlay.Roles) { o.roles = r }
 // endpoints yet. It counts from the next [Oracle.Apply] on.
 func (o *Oracle) Filling(host string, subnets []string) { o.filling[host] = slices.Clone(subnets) }
 
-// Forget empties what all hosts have learned.
-func (o *Oracle) Forget() {
+// Forget removes what hosts have learned of some places, or of all when none is
+// named.
+func (o *Oracle) Forget(places ...state.Place) {
+	names := map[uint32]string{}
+	for _, v := range o.real.set.VPCs {
+		names[v.VNI] = v.Name
+	}
 	for _, n := range o.nodes {
-		n.paths = map[place]path{}
+		if len(places) == 0 {
+			n.paths = map[place]path{}
+		}
+		for _, at := range places {
+			delete(n.paths, place{names[at.VNI], at.Address})
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/wire"
 	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
@@ -98,10 +99,10 @@ func (t *tape) last(at wire.Port) *injected {
 	return e.frames
 }
 
-// Forget notes that all that was learned is gone.
-func (t *tape) Forget(ctx context.Context) error {
+// Forget notes that what was learned is gone.
+func (t *tape) Forget(ctx context.Context, places ...state.Place) error {
 	t.note(entry{forget: true})
-	return t.Wire.Forget(ctx)
+	return t.Wire.Forget(ctx, places...)
 }
 
 // Advance notes the step of the clock.

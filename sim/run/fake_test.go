@@ -132,7 +132,7 @@ func (n *network) UnderlayFrames(context.Context) (map[string]uint64, error) {
 	return frames, nil
 }
 
-func (n *network) Forget(context.Context) error { clear(n.learned); return nil }
+func (n *network) Forget(context.Context, ...state.Place) error { clear(n.learned); return nil }
 
 func (n *network) Advance(context.Context, time.Duration) error { return nil }
 
@@ -150,7 +150,7 @@ func (o oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 	return o.network.Probe(context.Background(), p)
 }
 
-func (o oracle) Forget() { clear(o.learned) }
+func (o oracle) Forget(...state.Place) { clear(o.learned) }
 
 func (o oracle) Advance(time.Duration) {}
 

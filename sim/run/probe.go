@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -23,6 +24,8 @@ type conversation struct {
 	expect scenario.Expect
 	// vni is the sender's.
 	vni uint32
+	// ends are both addresses.
+	ends []state.Place
 	// to is the full name of the endpoint that is meant; "" for an address
 	// that no endpoint has.
 	to string
@@ -80,6 +83,8 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), peerName(p, dst), familyName(family)),
 			fresh: p.Fresh, expect: p.Expect, unknown: r.narrow(), vni: r.world.vni(from), cell: r.world.cell(from, to, family, string(proto)),
 		}
+		src, _ := address(from, family)
+		talk.ends = []state.Place{{VNI: talk.vni, Address: src}, {VNI: talk.vni, Address: dst}}
 		if to != nil {
 			talk.to = to.Key()
 		}
@@ -134,7 +139,7 @@ func (r *runner) converse(ctx context.Context, talk conversation) (answers, erro
 	all := answers{oracle: answer{who: oracleSays}, wires: make([]answer, len(r.wires))}
 	for _, flow := range talk.flows {
 		if talk.fresh {
-			if err := r.forget(ctx); err != nil {
+			if err := r.forget(ctx, talk.ends...); err != nil {
 				return all, err
 			}
 		}

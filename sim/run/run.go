@@ -29,7 +29,7 @@ type Factory struct {
 type Oracle interface {
 	Apply(object.Set) error
 	Probe(wire.Probe) (wire.Outcome, error)
-	Forget()
+	Forget(places ...state.Place)
 	Advance(time.Duration)
 }
 
@@ -360,10 +360,10 @@ func (r *runner) do(ctx context.Context, s *scenario.Step) ([]Check, error) {
 	return nil, r.advance(ctx, s.Advance)
 }
 
-func (r *runner) forget(ctx context.Context) error {
-	r.oracle.Forget()
+func (r *runner) forget(ctx context.Context, places ...state.Place) error {
+	r.oracle.Forget(places...)
 	for _, w := range r.wires {
-		if err := w.Forget(ctx); err != nil {
+		if err := w.Forget(ctx, places...); err != nil {
 			return fmt.Errorf("make hosts forget on the %s wire: %w", w.Name(), err)
 		}
 	}

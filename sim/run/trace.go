@@ -41,7 +41,7 @@ func (r *runner) trace(ctx context.Context, t *scenario.Trace) ([]Check, error) 
 // traceOne traces one conversation on every wire.
 func (r *runner) traceOne(ctx context.Context, t *scenario.Trace, talk conversation) ([]Check, error) {
 	if talk.fresh {
-		if err := r.forget(ctx); err != nil {
+		if err := r.forget(ctx, talk.ends...); err != nil {
 			return nil, err
 		}
 	}

@@ -150,7 +150,7 @@ type Probe struct {
 	// Flows is how many conversations there are, of successive source
 	// ports; 0 means 1.
 	Flows int
-	// Fresh makes all hosts forget before each conversation.
+	// Fresh makes all hosts forget the two addresses before each conversation.
 	Fresh  bool
 	Expect Expect
 }

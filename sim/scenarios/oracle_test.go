@@ -26,7 +26,7 @@ func (e *echo) Apply(context.Context, []state.Host) error                 { retu
 func (e *echo) Probe(context.Context, wire.Probe) (wire.Outcome, error)   { return e.said, nil }
 func (e *echo) Drops(context.Context) (wire.Drops, error)                 { return wire.Drops{}, nil }
 func (e *echo) UnderlayFrames(context.Context) (map[string]uint64, error) { return nil, nil }
-func (e *echo) Forget(context.Context) error                              { return nil }
+func (e *echo) Forget(context.Context, ...state.Place) error              { return nil }
 func (e *echo) Advance(context.Context, time.Duration) error              { return nil }
 func (e *echo) Close() error                                              { return nil }
 func (e *echo) Inject(context.Context, wire.Port, [][]byte) ([]wire.Emission, error) {

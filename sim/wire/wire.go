@@ -31,8 +31,9 @@ type Wire interface {
 	Inject(ctx context.Context, at Port, frames [][]byte) ([]Emission, error)
 	// Drops returns the packets each host has dropped, by reason.
 	Drops(ctx context.Context) (Drops, error)
-	// Forget removes all that hosts have learned (the direct-path caches).
-	Forget(ctx context.Context) error
+	// Forget removes what hosts have learned (the direct-path caches) of some
+	// places, or of all when none is named.
+	Forget(ctx context.Context, places ...state.Place) error
 	// Advance steps the virtual clock; on veth it waits.
 	Advance(ctx context.Context, d time.Duration) error
 	// Close takes everything down.

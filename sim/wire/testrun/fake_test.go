@@ -35,7 +35,7 @@ func (f *fake) Apply(_ state.Host, l state.Local) (dataplane.Report, error) {
 
 func (f *fake) Run(a testrun.Arrival) (testrun.Result, error) { return f.run(f, a) }
 func (f *fake) Drops() (map[string]uint64, error)             { return map[string]uint64{}, nil }
-func (f *fake) Forget() error                                 { return nil }
+func (f *fake) Forget(...state.Place) error                   { return nil }
 func (f *fake) SetNow(now time.Duration) error                { f.now = now; return nil }
 func (f *fake) Close() error                                  { f.closed = true; return nil }
 

@@ -49,7 +49,7 @@ type Machine interface {
 	Apply(s state.Host, l state.Local) (dataplane.Report, error)
 	Run(a Arrival) (Result, error)
 	Drops() (map[string]uint64, error)
-	Forget() error
+	Forget(places ...state.Place) error
 	SetNow(now time.Duration) error
 	Close() error
 }

@@ -278,12 +278,12 @@ func (w *Wire) Written(context.Context) (wire.Written, error) {
 	return w.written.Clone(), nil
 }
 
-// Forget removes all that hosts have learned.
-func (w *Wire) Forget(context.Context) error {
+// Forget implements wire.Wire.
+func (w *Wire) Forget(_ context.Context, places ...state.Place) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, h := range w.hosts {
-		if err := h.machine.Forget(); err != nil {
+		if err := h.machine.Forget(places...); err != nil {
 			return fmt.Errorf("host %s: %w", name, err)
 		}
 	}

@@ -252,9 +252,9 @@ func (w *Wire) hold(h state.Host) error {
 func (w *Wire) Written(context.Context) (wire.Written, error) { return w.written.Clone(), nil }
 
 // Forget implements wire.Wire.
-func (w *Wire) Forget(ctx context.Context) error {
+func (w *Wire) Forget(ctx context.Context, places ...state.Place) error {
 	for name, d := range w.paths {
-		if err := d.Forget(); err != nil {
+		if err := d.Forget(places...); err != nil {
 			return fmt.Errorf("host %s: %w", name, err)
 		}
 	}
