@@ -83,6 +83,12 @@ var _ = Describe("Mizar", func() {
 		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, met...)
 	})
+	It("draws networks", Label("J8"), func(ctx SpecContext) {
+		met, err := conformance.Suite{}.Run(ctx, []string{"J8"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
+	})
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
 		if again := inTCX(script); again != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/fuzz"
+	"github.com/mizar-net/mizar/sim/property"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -62,6 +63,9 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	}
 	if about(asks, []string{fuzz.RowID}) {
 		evidence = append(evidence, fuzz.Prove(ctx, fuzz.Load)...)
+	}
+	if about(asks, []string{property.RowID}) {
+		evidence = append(evidence, property.Prove(ctx, property.Sound)...)
 	}
 	for _, script := range s.Scenarios {
 		rows := rowsOf(script)

@@ -64,7 +64,7 @@ func All() []Fault {
 		{Name: "no-v6-policy", Says: "blocks of IPv6 addresses match nobody",
 			Rows: []string{"E23"}, states: eachSet(forgetPrefixes6)},
 		{Name: "any-port", Says: "rules for some ports are for all of them",
-			Rows: []string{"E6", "E7", "E9"}, states: eachClass(anyPort)},
+			Rows: []string{"E6", "E7", "E9", "J8"}, states: eachClass(anyPort)},
 		{Name: "few-rules", Says: "of each policy the first 32 rules count",
 			Rows: []string{"E9"}, states: eachJudgement(fewRules)},
 		{Name: "lone-policy", Says: "of several policies one alone counts",
