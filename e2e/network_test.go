@@ -44,15 +44,19 @@ func load() ([]*scenario.Scenario, error) {
 	return all, nil
 }
 
-// machines are kept from one network for the next: to load programs takes long.
-var machines testrun.Pool
+// machines and programs are kept from one network for the next: to load them takes
+// long.
+var (
+	machines testrun.Pool
+	programs veth.Pool
+)
 
 // config is what runs need.
 func config() run.Config {
 	return run.Config{
 		Wires: []run.Factory{
 			{Name: "testrun", Open: func(context.Context) (wire.Wire, error) { return testrun.New(machines.Make), nil }},
-			{Name: "veth", Open: func(context.Context) (wire.Wire, error) { return veth.Open() }},
+			{Name: "veth", Open: func(context.Context) (wire.Wire, error) { return programs.Open() }},
 		},
 		Oracle:  func() run.Oracle { return oracle.New() },
 		Compile: compile.View.Hosts,

@@ -74,7 +74,7 @@ Running one needs root; validating does not.`,
 }
 
 func conformanceCommand() *cobra.Command {
-	var pool testrun.Pool
+	var kept pools
 	c := conformance.Command(func(wires []string) (conformance.Suite, error) {
 		if err := needRoot(); err != nil {
 			return conformance.Suite{}, err
@@ -87,20 +87,28 @@ func conformanceCommand() *cobra.Command {
 			}
 			all = append(all, s)
 		}
-		return conformance.Suite{Scenarios: all, Config: config(&pool, wires)}, nil
+		return conformance.Suite{Scenarios: all, Config: config(&kept, wires)}, nil
 	})
 	inner := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		return errors.Join(inner(cmd, args), pool.Close())
+		return errors.Join(inner(cmd, args), kept.close())
 	}
 	return c
 }
 
+// pools keep what was loaded for one run for the next.
+type pools struct {
+	testrun testrun.Pool
+	veth    veth.Pool
+}
+
+func (p *pools) close() error { return errors.Join(p.testrun.Close(), p.veth.Close()) }
+
 // config is what runs need, on wires by name.
-func config(pool *testrun.Pool, wires []string) run.Config {
+func config(p *pools, wires []string) run.Config {
 	all := []run.Factory{
-		{Name: "testrun", Open: func(context.Context) (wire.Wire, error) { return testrun.New(pool.Make), nil }},
-		{Name: "veth", Open: func(context.Context) (wire.Wire, error) { return veth.Open() }},
+		{Name: "testrun", Open: func(context.Context) (wire.Wire, error) { return testrun.New(p.testrun.Make), nil }},
+		{Name: "veth", Open: func(context.Context) (wire.Wire, error) { return p.veth.Open() }},
 	}
 	return run.Config{
 		Wires:   slices.DeleteFunc(all, func(f run.Factory) bool { return !slices.Contains(wires, f.Name) }),

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mizar-net/mizar/sim/record"
-	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
 func recordCommand() *cobra.Command {
@@ -34,9 +33,9 @@ file.`,
 			if err = errors.Join(err, needRoot()); err != nil {
 				return err
 			}
-			var pool testrun.Pool
-			defer func() { err = errors.Join(err, pool.Close()) }()
-			files, err := record.Record(cmd.Context(), s, record.Options{Dir: dir, Config: config(&pool, nil), Maker: pool.Make})
+			var kept pools
+			defer func() { err = errors.Join(err, kept.close()) }()
+			files, err := record.Record(cmd.Context(), s, record.Options{Dir: dir, Config: config(&kept, nil), Maker: kept.testrun.Make})
 			for _, file := range files {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: recorded\n", file)
 			}

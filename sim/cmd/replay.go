@@ -17,7 +17,6 @@ import (
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
-	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
 // replayOptions are the flags of `mizar sim replay`.
@@ -93,14 +92,14 @@ func (o replayOptions) replay(cmd *cobra.Command, name, file string) (err error)
 		return err
 	}
 	s = o.alone(s, p)
-	var pool testrun.Pool
-	defer func() { err = errors.Join(err, pool.Close()) }()
+	var kept pools
+	defer func() { err = errors.Join(err, kept.close()) }()
 	if o.record != "" {
-		c := config(&pool, []string{"testrun"})
+		c := config(&kept, []string{"testrun"})
 		c.Update = writeFile
 		return o.write(cmd, s, p, c)
 	}
-	c := config(&pool, wires)
+	c := config(&kept, wires)
 	if o.update {
 		c.Update = writeFile
 	}

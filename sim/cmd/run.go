@@ -20,7 +20,6 @@ import (
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/scenarios"
-	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
 // runOptions are the flags of `mizar sim run`.
@@ -93,9 +92,9 @@ func (o runOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if err := needRoot(); err != nil {
 		return err
 	}
-	var pool testrun.Pool
-	defer func() { err = errors.Join(err, pool.Close()) }()
-	results, broken := o.batch(all, func() run.Config { return o.config(&pool, wires) }).run(cmd)
+	var kept pools
+	defer func() { err = errors.Join(err, kept.close()) }()
+	results, broken := o.batch(all, func() run.Config { return o.config(&kept, wires) }).run(cmd)
 	return errors.Join(broken, o.finish(cmd.OutOrStdout(), results))
 }
 
@@ -118,8 +117,8 @@ func (o runOptions) check(wires []string) error {
 	return err
 }
 
-func (o runOptions) config(pool *testrun.Pool, wires []string) run.Config {
-	c := config(pool, wires)
+func (o runOptions) config(p *pools, wires []string) run.Config {
+	c := config(p, wires)
 	c.Form = state.Form(o.form)
 	if o.update {
 		c.Update = writeBeside

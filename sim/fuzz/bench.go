@@ -21,7 +21,9 @@ type Bench struct {
 	held  *dataplane.Datapath
 	paths *ebpf.Map
 	hosts *ebpf.Map
-	now   time.Duration
+	// fragments are those that endpoints of this host send.
+	fragments *ebpf.Map
+	now       time.Duration
 	// drops and verdicts are what is counted.
 	drops, verdicts map[string]uint64
 }
@@ -63,7 +65,10 @@ func (b *Bench) open() error {
 	if b.paths, err = mapOf(course, bpf.RowMapPaths); err != nil {
 		return err
 	}
-	b.hosts, err = mapOf(course, bpf.RowMapHosts)
+	if b.hosts, err = mapOf(course, bpf.RowMapHosts); err != nil {
+		return err
+	}
+	b.fragments, err = mapOf(next[bpf.RowProgramPROGRAM_FRAGMENT.String()], bpf.RowMapFragments)
 	return err
 }
 
@@ -90,7 +95,7 @@ func mapOf(p *ebpf.Program, name string) (*ebpf.Map, error) {
 // Close unloads the programs.
 func (b *Bench) Close() error {
 	err := b.held.Close()
-	for _, m := range []*ebpf.Map{b.paths, b.hosts} {
+	for _, m := range []*ebpf.Map{b.paths, b.hosts, b.fragments} {
 		if m != nil {
 			err = errors.Join(err, m.Close())
 		}
@@ -99,9 +104,9 @@ func (b *Bench) Close() error {
 }
 
 // oracle knows what the host knows.
-func (b *Bench) oracle(known rows) oracle {
+func (b *Bench) oracle(known knowledge) oracle {
 	i := b.held.Index()
-	return oracle{role: b.role, number: i.Hosts, index: i.Endpoints, now: b.now, paths: known}
+	return oracle{role: b.role, number: i.Hosts, index: i.Endpoints, now: b.now, paths: known.paths, parts: known.parts}
 }
 
 // between is the time between two cases: every budget is full again.
@@ -109,7 +114,7 @@ const between = 10 * time.Second
 
 // prepare empties the host of what the last case left, and makes it know what
 // the case says.
-func (b *Bench) prepare(known rows) error {
+func (b *Bench) prepare(known knowledge) error {
 	b.now += between
 	if err := b.held.SetNow(b.now); err != nil {
 		return err
@@ -117,10 +122,16 @@ func (b *Bench) prepare(known rows) error {
 	if err := errors.Join(b.held.Forget(), b.held.ForgetFlows()); err != nil {
 		return err
 	}
-	for k, row := range known {
+	for k, row := range known.paths {
 		if err := b.paths.Put(k, row); err != nil {
 			return fmt.Errorf("write a row of paths: %w", err)
 		}
+	}
+	if known.parts == (bpf.RowFragmented{}) {
+		return nil
+	}
+	if err := b.fragments.Put(known.packet, known.parts); err != nil {
+		return fmt.Errorf("write a row of fragments: %w", err)
 	}
 	return nil
 }

@@ -44,17 +44,19 @@ type Case struct {
 	// Source and Destination say what the host knows of the addresses of the
 	// inner packet.
 	Source, Destination Known
-	Frame               []byte
+	// Parts says what it knows of the packet that the inner one is a fragment of.
+	Parts Parts
+	Frame []byte
 }
 
 // String is the case as a report shows it.
 func (c Case) String() string {
-	return fmt.Sprintf("role %d, port %d, form %q, source %d, destination %d, %d bytes % x", c.Role, c.Port, c.Form, c.Source, c.Destination, len(c.Frame), c.Frame[:min(len(c.Frame), 256)])
+	return fmt.Sprintf("role %d, port %d, form %q, source %d, destination %d, parts %d, %d bytes % x", c.Role, c.Port, c.Form, c.Source, c.Destination, c.Parts, len(c.Frame), c.Frame[:min(len(c.Frame), 256)])
 }
 
 // endpointCase reads the knobs of the endpoint's fuzz target.
 func endpointCase(knobs uint16, frame []byte) Case {
-	c := Case{Port: uint8(knobs & 3), Form: state.FormXDP, Role: Role(knobs >> 3 & 3), Destination: Known(knobs >> 5 & 7), Frame: frame}
+	c := Case{Port: uint8(knobs & 3), Form: state.FormXDP, Role: Role(knobs >> 3 & 3), Destination: Known(knobs >> 5 & 7), Parts: Parts(knobs >> 8 & 7), Frame: frame}
 	if knobs&4 != 0 {
 		c.Form = state.FormTCX
 	}
@@ -63,7 +65,7 @@ func endpointCase(knobs uint16, frame []byte) Case {
 
 // uplinkCase reads the knobs of the uplink's.
 func uplinkCase(knobs uint16, frame []byte) Case {
-	return Case{Role: Role(knobs & 3), Source: Known(knobs >> 2 & 7), Destination: Known(knobs >> 5 & 7), Frame: frame}
+	return Case{Role: Role(knobs & 3), Source: Known(knobs >> 2 & 7), Destination: Known(knobs >> 5 & 7), Parts: Parts(knobs >> 8 & 7), Frame: frame}
 }
 
 // Runs says that the frame can be run: none that a driver would not hand over,
@@ -113,14 +115,26 @@ func (b *Bench) row(k Known, a netip.Addr) (bpf.RowPath, bool) {
 	return bpf.RowPath{}, false
 }
 
-// known are the rows that the case wants for the addresses of an inner packet.
-func (b *Bench) known(c Case, vni uint32, p packet) rows {
-	known := rows{}
+// knowledge is what the host knows when the case's frame comes.
+type knowledge struct {
+	paths rows
+	// packet and parts are the row of fragments; no parts: there is none.
+	packet bpf.RowFragmentKey
+	parts  bpf.RowFragmented
+}
+
+// knows are the rows that the case wants for an inner packet.
+func (b *Bench) knows(c Case, vni uint32, p packet) knowledge {
+	at := knowledge{paths: rows{}}
 	if row, ok := b.row(c.Source, p.src); ok && p.src.IsValid() {
-		known[key(vni, p.src)] = row
+		at.paths[key(vni, p.src)] = row
 	}
 	if row, ok := b.row(c.Destination, p.dst); ok && p.dst.IsValid() {
-		known[key(vni, p.dst)] = row
+		at.paths[key(vni, p.dst)] = row
 	}
-	return known
+	if c.Parts != NoParts && p.fragment != whole && p.src.IsValid() {
+		at.packet = bpf.RowFragmentKey{Source: key(vni, p.src), Destination: p.dst.As16(), Id: p.id, Protocol: uint32(p.proto)}
+		at.parts = b.rowOfParts(c.Parts)
+	}
+	return at
 }

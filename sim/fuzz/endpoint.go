@@ -71,10 +71,7 @@ func (o oracle) forward(from *endpoint, p packet) (outcome, uint16) {
 		}
 		return out, 0
 	}
-	to, l, out := o.direct(from, k, row)
-	if row.State != learned {
-		to, l, out = o.asking(from, p, sendBack)
-	}
+	to, l, out := o.way(from, p, row)
 	if out.reason != 0 {
 		return out, 0
 	}
@@ -87,6 +84,17 @@ func (o oracle) forward(from *endpoint, p packet) (outcome, uint16) {
 	}
 	out.frame = on.tunnel(to, l)
 	return out, 0
+}
+
+// way is where the packet leaves to.
+func (o oracle) way(from *endpoint, p packet, row bpf.RowPath) (to netip.Addr, l label, out outcome) {
+	switch {
+	case o.counts(p):
+		return o.along(from)
+	case row.State == learned:
+		return o.direct(from, key(from.vni, p.dst), row)
+	}
+	return o.asking(from, p, sendBack)
 }
 
 // direct is the learned way.

@@ -33,6 +33,7 @@ func FuzzEndpoint(f *testing.F) {
 		f.Add(uint16(0), s)
 		f.Add(uint16(LearnedH2Tell)<<5, s)
 		f.Add(uint16(Complete)<<3|4|uint16(AskedNow)<<5, s)
+		addParts(f, s)
 	}
 	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
 		try(t, endpointCase(knobs, frame), (*Bench).Endpoint)
@@ -47,6 +48,7 @@ func FuzzUplink(f *testing.F) {
 			f.Add(role|uint16(AskedNow)<<2|uint16(AskedLong)<<5, s)
 			f.Add(role|uint16(Nothing)<<2|uint16(LearnedH1)<<5, s)
 		}
+		addParts(f, s)
 	}
 	for _, s := range foreign(f) {
 		f.Add(uint16(AskedLong)<<5, carried(s))
@@ -54,6 +56,21 @@ func FuzzUplink(f *testing.F) {
 	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
 		try(t, uplinkCase(knobs, frame), (*Bench).Uplink)
 	})
+}
+
+// addParts adds a frame that holds a fragment with all that may be known of the others.
+func addParts(f *testing.F, b []byte) {
+	p, _ := read(b)
+	if h, kind := hear(b); kind == ours {
+		h, _ = h.open()
+		p = h.inner
+	}
+	if p.fragment == whole {
+		return
+	}
+	for parts := range uint16(kindsOfParts) {
+		f.Add(parts<<8, b)
+	}
 }
 
 func try(t *testing.T, c Case, through func(*Bench, Case) (string, error)) {

@@ -47,6 +47,7 @@ type oracle struct {
 	index  map[string]uint32 // of endpoints
 	now    time.Duration
 	paths  rows
+	parts  bpf.RowFragmented // of the packet's other fragments
 }
 
 func key(vni uint32, a netip.Addr) bpf.RowAddrKey { return encode.Addr(vni, a) }

@@ -29,6 +29,7 @@ type packet struct {
 	l4           int // offset in frame; 0: there is none
 	proto        uint8
 	fragment     fragment
+	id           uint32 // of a fragment, as its bytes stand in memory
 	sport, dport uint16
 	tos, ttl     uint8
 }
@@ -70,6 +71,7 @@ func (p packet) read4(h []byte) (packet, bpf.RowDropReason) {
 	}
 	p.tos, p.ttl, p.proto = h[1], h[8], h[9]
 	p.src, p.dst = netip.AddrFrom4([4]byte(h[12:16])), netip.AddrFrom4([4]byte(h[16:20]))
+	p.id = identification(h[4:])
 	word := binary.BigEndian.Uint16(h[6:])
 	if offset := int(word&0x1fff) * 8; offset > 0 {
 		p.fragment = laterFragment
@@ -150,6 +152,7 @@ func (p packet) extensions(h []byte) (packet, bpf.RowDropReason) {
 			if p.fragment != whole {
 				return p, bpf.RowDropReasonDROP_EXTENSION
 			}
+			p.id = binary.NativeEndian.Uint32(h[at+4:])
 			if offset := int(word &^ 7); offset > 0 {
 				if at+8-40 > mostHeaders {
 					return p, bpf.RowDropReasonDROP_EXTENSION

@@ -183,6 +183,16 @@ func UplinkSeeds() [][]byte {
 			all = append(all, built(s))
 		}
 	}
+	for _, t := range outer() {
+		if t.Options.SendBack == nil && t.Options.NotHere == nil {
+			continue
+		}
+		for _, to := range []netip.Addr{near4, far6} {
+			for _, part := range []frame.Fragment{{Size: 24}, {Offset: 24}} {
+				all = append(all, built(sent(frame.UDP, to, func(s *frame.Spec) { s.IPID, s.Fragment, s.Payload, s.Tunnel = 7, &part, make([]byte, 200), &t })))
+			}
+		}
+	}
 	all = append(all, mapped(), tagged(all[7]))
 	for _, mtu := range []uint16{68, 575, 576, 1300, 1499, 1500, 65535} {
 		all = append(all, TooBig(h1, mtu), TooBig(h2, mtu), TooBig(stranger, mtu))

@@ -28,7 +28,7 @@ func (b *Bench) Endpoint(c Case) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return b.try(c, program, b.known(c, vni, p), func(o oracle) outcome { return o.endpoint(c.port(), c.Frame) })
+	return b.try(c, program, b.knows(c, vni, p), func(o oracle) outcome { return o.endpoint(c.port(), c.Frame) })
 }
 
 // Uplink is the same for the uplink program and those behind it.
@@ -37,11 +37,11 @@ func (b *Bench) Uplink(c Case) (string, error) {
 	if kind == ours {
 		h, _ = h.open()
 	}
-	return b.try(c, b.held.Uplink(), b.known(c, h.vni, h.inner), func(o oracle) outcome { return o.uplink(c.Frame) })
+	return b.try(c, b.held.Uplink(), b.knows(c, h.vni, h.inner), func(o oracle) outcome { return o.uplink(c.Frame) })
 }
 
-func (b *Bench) try(c Case, p *ebpf.Program, known rows, says func(oracle) outcome) (string, error) {
-	if err := b.prepare(known); err != nil {
+func (b *Bench) try(c Case, p *ebpf.Program, at knowledge, says func(oracle) outcome) (string, error) {
+	if err := b.prepare(at); err != nil {
 		return "", err
 	}
 	port := uint32(uplinkPort)
@@ -52,9 +52,9 @@ func (b *Bench) try(c Case, p *ebpf.Program, known rows, says func(oracle) outco
 	if err != nil {
 		return "", err
 	}
-	want := says(b.oracle(known))
+	want := says(b.oracle(at))
 	counted, err := b.miscounted(want)
-	if said := b.differs(want, got, known, c.Form); said != "" || err != nil {
+	if said := b.differs(want, got, at.paths, c.Form); said != "" || err != nil {
 		return said, err
 	}
 	return counted, nil

@@ -239,7 +239,7 @@ func (o oracle) sentBack(h heard) outcome {
 	row := o.paths[k]
 	open := row.State == asked && row.Token == h.control.token
 	late := row.State == learned && row.Tell == 0 && row.Token != 0 && row.Token == h.control.token
-	if !open && !late || living(h.vni, h.inner.src) == nil {
+	if !open && !late && !o.together(h) || living(h.vni, h.inner.src) == nil {
 		return dropped(bpf.RowDropReasonDROP_SEND_BACK)
 	}
 	host := nameOf(h.control.host)

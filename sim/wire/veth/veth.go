@@ -22,6 +22,8 @@ import (
 // Wire is a network of namespaces. Its methods are not for use by several
 // goroutines at once. Close it; if the process dies first, the kernel does.
 type Wire struct {
+	// pool is where programs come from; nil: they are loaded anew.
+	pool *Pool
 	room *netns.Net
 	ears *ears
 	hush *hush
@@ -178,7 +180,7 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 			fresh = append(fresh, h.Name)
 		}
 	}
-	loaded, err := LoadLive(ctx, fresh)
+	loaded, err := w.pool.load(ctx, fresh)
 	if err != nil {
 		return err
 	}
@@ -205,7 +207,7 @@ func (w *Wire) program(ctx context.Context, hosts []state.Host) error {
 		if _, ok := here[name]; ok {
 			continue
 		}
-		if err := errors.Join(w.dismiss(name), d.Close()); err != nil {
+		if err := errors.Join(w.dismiss(name), w.pool.giveBack(d)); err != nil {
 			return fmt.Errorf("host %s: unload its programs: %w", name, err)
 		}
 		delete(w.paths, name)
@@ -313,7 +315,7 @@ func (w *Wire) Close() error {
 	}
 	errs = append(errs, w.room.Close(), untell(w.room))
 	for _, d := range w.paths {
-		errs = append(errs, d.Close())
+		errs = append(errs, w.pool.giveBack(d))
 	}
 	w.paths = nil
 	return errors.Join(errs...)

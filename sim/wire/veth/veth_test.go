@@ -63,10 +63,13 @@ func set() object.Set {
 	}
 }
 
+// programs are kept from one test for the next.
+var programs veth.Pool
+
 // open makes a wire that holds a set and ends with the test.
 func open(t *testing.T, s object.Set) *veth.Wire {
 	t.Helper()
-	w, err := veth.Open()
+	w, err := programs.Open()
 	if err != nil {
 		t.Fatalf("open (root is needed): %+v", err)
 	}
