@@ -23,6 +23,7 @@ import (
 	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/fault"
+	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/fuzz"
 	"github.com/mizar-net/mizar/sim/property"
@@ -76,11 +77,14 @@ var _ = Describe("planted faults", func() {
 		}
 		for _, f := range faults {
 			It(fmt.Sprintf("%s (%s) turns %s red", f.Name, f.Says, id), Label(id, "fault"), func(ctx SpecContext) {
-				if id == property.RowID {
-					expectDrawnRed(ctx, f)
-					return
+				switch id {
+				case property.RowID:
+					expectFailed(id, property.Prove(ctx, f.Plant))
+				case flat.RowID:
+					expectFailed(id, flat.Prove(ctx, f.Spoil))
+				default:
+					expectRed(ctx, ask, f)
 				}
-				expectRed(ctx, ask, f)
 			})
 		}
 	}
@@ -121,11 +125,12 @@ func expectRed(ctx SpecContext, ask string, f fault.Fault) {
 	Fail(fmt.Sprintf("row %s is not red although %s; scenarios run: %v", id, f.Says, tried))
 }
 
-// expectDrawnRed draws networks with a fault planted.
-func expectDrawnRed(ctx SpecContext, f fault.Fault) {
-	rows, err := conformance.Select(allRows, []string{property.RowID})
+// expectFailed holds what was seen with a fault planted against a row that no scenario
+// is about.
+func expectFailed(id string, seen []run.Evidence) {
+	rows, err := conformance.Select(allRows, []string{id})
 	Expect(err).NotTo(HaveOccurred())
-	Expect(conformance.Judge(rows, property.Prove(ctx, f.Plant)).Rows[0].Status).To(Equal(conformance.Fail))
+	Expect(conformance.Judge(rows, seen).Rows[0].Status).To(Equal(conformance.Fail))
 }
 
 // errRed ends a run of which enough was seen.

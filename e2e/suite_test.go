@@ -83,6 +83,12 @@ var _ = Describe("Mizar", func() {
 		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, met...)
 	})
+	It("counts what packets execute with little and much policy", Label("E21"), func(ctx SpecContext) {
+		counted, err := conformance.Suite{}.Run(ctx, []string{"E21"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(counted).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, counted...)
+	})
 	It("draws networks", Label("J8"), func(ctx SpecContext) {
 		met, err := conformance.Suite{}.Run(ctx, []string{"J8"})
 		Expect(err).NotTo(HaveOccurred())

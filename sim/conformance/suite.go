@@ -11,6 +11,7 @@ import (
 
 	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/fuzz"
 	"github.com/mizar-net/mizar/sim/property"
@@ -66,6 +67,9 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	}
 	if about(asks, []string{property.RowID}) {
 		evidence = append(evidence, property.Prove(ctx, property.Sound)...)
+	}
+	if about(asks, []string{flat.RowID}) {
+		evidence = append(evidence, flat.Prove(ctx, flat.AsCompiled)...)
 	}
 	for _, script := range s.Scenarios {
 		rows := rowsOf(script)

@@ -59,6 +59,8 @@ func All() []Fault {
 			Rows: []string{"E1", "E24"}, remembered: latePolicy},
 		{Name: "by-address-only", Says: "peers of policies are known by their addresses alone",
 			Rows: []string{"E4", "E5", "E11", "E12", "E18"}, states: eachSet(forgetPeers)},
+		{Name: "few-blocks", Says: "where policies have few blocks of addresses, these are not looked up",
+			Rows: []string{"E21"}, states: eachSet(forgetFewPrefixes)},
 		{Name: "by-identity-only", Says: "peers of policies are known by their identities alone",
 			Rows: []string{"E2", "E3"}, states: eachSet(forgetPrefixes)},
 		{Name: "no-v6-policy", Says: "blocks of IPv6 addresses match nobody",

@@ -91,6 +91,13 @@ func forgetPeers(s *state.PolicySet) { s.Peers = nil }
 // forgetPrefixes leaves sets without addresses.
 func forgetPrefixes(s *state.PolicySet) { s.Prefixes = nil }
 
+// forgetFewPrefixes leaves sets without addresses that have few.
+func forgetFewPrefixes(s *state.PolicySet) {
+	if len(s.Prefixes) < few {
+		s.Prefixes = nil
+	}
+}
+
 // forgetPrefixes6 leaves sets without addresses of IPv6.
 func forgetPrefixes6(s *state.PolicySet) {
 	s.Prefixes = slices.DeleteFunc(slices.Clone(s.Prefixes), func(p state.PolicyPrefix) bool { return p.Prefix.Addr().Is6() })
@@ -104,7 +111,8 @@ func anyPort(c *state.PortClass) {
 	}
 }
 
-// few is how many rules of a policy count where a fault leaves few.
+// few is how many rules of a policy count where a fault leaves few, and how many blocks
+// of addresses are few.
 const few = 32
 
 // fewRules denies what rules accept beyond the first few of their policy.
