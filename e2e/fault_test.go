@@ -21,6 +21,7 @@ import (
 	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/conformance"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/cross"
 	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/fault"
 	"github.com/mizar-net/mizar/sim/flat"
@@ -80,6 +81,11 @@ var _ = Describe("planted faults", func() {
 				switch id {
 				case property.RowID:
 					expectFailed(id, property.Prove(ctx, f.Plant))
+				case cross.RowID:
+					expectFailed(id, cross.Prove(ctx, f.Spoil))
+					if f.Name != "stray-rule" { // one pair among thousands: no scenario asks about it
+						expectRed(ctx, ask, f)
+					}
 				case flat.RowID:
 					expectFailed(id, flat.Prove(ctx, f.Spoil))
 				default:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/conformance"
+	"github.com/mizar-net/mizar/sim/cross"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/visible"
@@ -88,6 +89,11 @@ var _ = Describe("Mizar", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(counted).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, counted...)
+	})
+	It("lets every block come to every port of many rules", Label("E9"), func(ctx SpecContext) {
+		met := cross.Prove(ctx, cross.AsCompiled)
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
 	})
 	It("draws networks", Label("J8"), func(ctx SpecContext) {
 		met, err := conformance.Suite{}.Run(ctx, []string{"J8"})

@@ -69,6 +69,8 @@ func All() []Fault {
 			Rows: []string{"E6", "E7", "E9", "J8"}, states: eachClass(anyPort)},
 		{Name: "few-rules", Says: "of each policy the first 32 rules count",
 			Rows: []string{"E9"}, states: eachJudgement(fewRules)},
+		{Name: "stray-rule", Says: "one rule of many opens the port of another one as well",
+			Rows: []string{"E9"}, states: eachClass(strayRule)},
 		{Name: "lone-policy", Says: "of several policies one alone counts",
 			Rows: []string{"E3", "E8"}, states: lonePolicy},
 		{Name: "no-replies", Says: "the answers to what was let through are lost",

@@ -124,6 +124,15 @@ func fewRules(j *state.Judgement) {
 	}
 }
 
+// strayRule lets the 18th rule of a policy open the next port as well.
+func strayRule(c *state.PortClass) {
+	for i := range c.Ranges {
+		if r := &c.Ranges[i]; len(c.Ranges) == 1 && strings.HasSuffix(r.Rule, "[17]") {
+			r.Last++
+		}
+	}
+}
+
 // lonePolicy denies what any policy but the first of a host accepts.
 func lonePolicy(hosts []state.Host) {
 	for i := range hosts {

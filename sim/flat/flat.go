@@ -11,6 +11,7 @@ package flat
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -18,8 +19,10 @@ import (
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/steps"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // Packet is one that is counted.
@@ -92,15 +95,17 @@ func (b *Bench) Measure(a Amount, change func([]state.Host)) (Measured, error) {
 	hosts := []state.Host{s}
 	change(hosts)
 	s = hosts[0]
-	if _, err := b.Apply(s, machine(s)); err != nil {
+	if _, err := b.Apply(s, crowd.Machine(s)); err != nil {
 		return m, err
 	}
 	full, err := b.Memory()
 	if err != nil {
 		return m, err
 	}
-	for _, name := range []string{bpf.RowMapPolicyPeers, bpf.RowMapPolicyPrefixes, bpf.RowMapPolicyPorts} {
-		m.Bytes += float64(full[name]) - float64(empty[name])
+	for name := range full {
+		if strings.HasPrefix(name, wire.PolicyRows+"_") {
+			m.Bytes += float64(full[name]) - float64(empty[name])
+		}
 	}
 	if err := b.learn(s); err != nil {
 		return m, err

@@ -108,20 +108,6 @@ func block(n int) string {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{172, byte(n >> 16), byte(n >> 8), byte(n)}), 32).String()
 }
 
-// machine is one that has all that the state needs. Packets come in by device 1.
-func machine(s state.Host) state.Local {
-	l := state.Local{UplinkIndex: 1, UplinkMAC: state.MAC{2, 1}, Ports: map[string]uint32{}, NextHops: map[netip.Addr]state.MAC{}}
-	for n, e := range s.Endpoints {
-		l.Ports[e.Name] = uint32(n + 1)
-	}
-	for _, p := range s.Peers {
-		for _, a := range p.Addresses {
-			l.NextHops[a] = state.MAC{2, 2}
-		}
-	}
-	return l
-}
-
 // identityOf is the number of who has an address, as the directory has it.
 func identityOf(s state.Host, addr netip.Addr) uint32 {
 	for _, l := range s.Directory {
