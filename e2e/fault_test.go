@@ -23,6 +23,7 @@ import (
 	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/cross"
 	"github.com/mizar-net/mizar/sim/crowd"
+	"github.com/mizar-net/mizar/sim/cut"
 	"github.com/mizar-net/mizar/sim/fault"
 	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
@@ -86,6 +87,9 @@ var _ = Describe("planted faults", func() {
 					if f.Name != "stray-rule" { // one pair among thousands: no scenario asks about it
 						expectRed(ctx, ask, f)
 					}
+				case cut.RowID:
+					expectFailed(id, cut.Prove(ctx, f.Spoil))
+					expectRed(ctx, ask, f)
 				case flat.RowID:
 					expectFailed(id, flat.Prove(ctx, f.Spoil))
 				default:

@@ -12,6 +12,7 @@ import (
 	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/corpus"
 	"github.com/mizar-net/mizar/sim/cross"
+	"github.com/mizar-net/mizar/sim/cut"
 	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/fuzz"
@@ -82,6 +83,7 @@ func (s Suite) proofs(ctx context.Context, asks []string) ([]run.Evidence, error
 		{visible.RowID, "veth", func() []run.Evidence { return visible.Prove(ctx, visible.Command) }},
 		{corpus.RowID, "", func() []run.Evidence { return corpus.Prove(ctx, captures, testrun.Load) }},
 		{fuzz.RowID, "", func() []run.Evidence { return fuzz.Prove(ctx, fuzz.Load) }},
+		{cut.RowID, "", func() []run.Evidence { return cut.Prove(ctx, cut.AsCompiled) }},
 		{property.RowID, "", func() []run.Evidence { return property.Prove(ctx, property.Sound) }},
 		{cross.RowID, "", func() []run.Evidence { return cross.Prove(ctx, cross.AsCompiled) }},
 		{flat.RowID, "", func() []run.Evidence { return flat.Prove(ctx, flat.AsCompiled) }},
