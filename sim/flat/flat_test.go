@@ -43,7 +43,7 @@ func TestWhatGrowsIsNoEvidence(t *testing.T) {
 	g.Expect(axes[0].evidence(walks)).To(HaveEach(HaveField("Failure", ContainSubstring("10499"))))
 	g.Expect(axes[1].evidence(walks)).To(HaveEach(HaveField("Failure", BeEmpty())))
 	for _, heavy := range []func(Amount) float64{
-		func(a Amount) float64 { return float64(400 * a.rules()) },
+		func(a Amount) float64 { return float64(600 * a.rules()) },
 		func(a Amount) float64 { return float64(a.rules()*a.rules()) / 100 },
 		func(a Amount) float64 { return float64(200 * a.CIDRs) },
 	} {

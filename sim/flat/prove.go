@@ -28,12 +28,12 @@ var axes = []axis{
 	{"rules", []Amount{{1, 1, 1}, {1, 500, 1}}},
 }
 
-// A rule of one block and one port has two rows, in each direction; a row weighs at most
-// as much as row I6 allows. What a rule weighs among many is what it weighs among few,
-// but for a twentieth.
+// A rule of one block and one port has at most three rows in each direction: the block,
+// and the port, which may be found in two ways. A row weighs at most as much as row I6
+// allows. What a rule weighs among many is what it weighs among few, but for a twentieth.
 const (
 	rowBytes  = 96
-	ruleBytes = 2 * rowBytes
+	ruleBytes = 3 * rowBytes
 	growth    = 1.05
 )
 
