@@ -43,3 +43,15 @@ func TestRulesAreWeighed(t *testing.T) {
 	}
 	g.Expect(w.PerRule()).To(And(BeNumerically(">", 100), BeNumerically("<", 500)))
 }
+
+// Other labels are another identity at the endpoint's host and its bouncers, and other
+// sets at its host.
+func TestOtherLabelsChangeFewHosts(t *testing.T) {
+	g := NewWithT(t)
+	r, err := relabel(t.Context(), size{namespaces: 2, hosts: 5, endpoints: 20, apps: 10, policies: 20}, 2)
+	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
+	g.Expect(r.Control).To(And(HaveLen(2), HaveEach(BeNumerically(">", 0))))
+	g.Expect(r.Apply).To(And(HaveLen(4), HaveEach(BeNumerically(">", 0))))
+	g.Expect(r.Changed).To(And(BeNumerically(">", 0), BeNumerically("<", 5)), "its own host, and those that bounce its subnet")
+	g.Expect(r.Writes).To(And(HaveKeyWithValue("endpoints", 1), HaveKey("directory")))
+}

@@ -20,11 +20,12 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/table"
 )
 
-// Datapath is what one host has of flows in the kernel. Close it: that closes what
+// Datapath is what one host has of flows and learned paths in the kernel. Close it: that closes what
 // was opened here, and changes nothing.
 type Datapath struct {
 	// ID is that of its map of flows in the kernel.
@@ -56,6 +57,14 @@ func (d *Datapath) Collect(ctx context.Context, now time.Duration) (flow.Collect
 		return c, fmt.Errorf("collect flows: %w", err)
 	}
 	return c, nil
+}
+
+// Sweep removes the paths that were learned too long before now, and returns how many;
+// see [dataplane.Sweep].
+func (d *Datapath) Sweep(now time.Duration) (int, error) {
+	paths := table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, d.maps[bpf.RowMapPaths])
+	hosts := table.NewMap[uint32, bpf.RowHost](bpf.RowMapHosts, d.maps[bpf.RowMapHosts])
+	return dataplane.Sweep(paths, hosts, now)
 }
 
 // Find returns all datapaths, by their namespaces. It needs root. A namespace or a
@@ -119,7 +128,7 @@ func (s seat) addTo(all []*Datapath) ([]*Datapath, error) {
 }
 
 // wanted are the maps of a datapath that are opened.
-var wanted = []string{bpf.RowMapFlows, bpf.RowMapOpenings, bpf.RowMapShares}
+var wanted = []string{bpf.RowMapFlows, bpf.RowMapOpenings, bpf.RowMapShares, bpf.RowMapPaths, bpf.RowMapHosts}
 
 // newDatapath makes one of its maps. Those of another version of Mizar are refused,
 // and not taken for something that they are not.

@@ -27,6 +27,15 @@ func benchOf(t testing.TB, r Role) *Bench {
 	return benches.of[r]
 }
 
+// loadAll loads the programs before the first frame: a fuzzer ends a process that takes
+// ten seconds for one, which loading does on a busy machine.
+func loadAll(f *testing.F) {
+	f.Helper()
+	for r := range roles {
+		benchOf(f, r)
+	}
+}
+
 // FuzzEndpoint holds the endpoint program, in both forms, to the oracle.
 func FuzzEndpoint(f *testing.F) {
 	for _, s := range append(EndpointSeeds(), foreign(f)...) {
@@ -35,6 +44,7 @@ func FuzzEndpoint(f *testing.F) {
 		f.Add(uint16(Complete)<<3|4|uint16(AskedNow)<<5, s)
 		addParts(f, s)
 	}
+	loadAll(f)
 	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
 		try(t, endpointCase(knobs, frame), (*Bench).Endpoint)
 	})
@@ -53,6 +63,7 @@ func FuzzUplink(f *testing.F) {
 	for _, s := range foreign(f) {
 		f.Add(uint16(AskedLong)<<5, carried(s))
 	}
+	loadAll(f)
 	f.Fuzz(func(t *testing.T, knobs uint16, frame []byte) {
 		try(t, uplinkCase(knobs, frame), (*Bench).Uplink)
 	})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package collector ends flows: it is what an agent runs beside each datapath for
-// as long as it has it.
+// Package collector ends flows, and forgets ways that were learned too long ago: it
+// is what an agent runs beside each datapath for as long as it has it.
 //
 //	Run ─► pass ─► Report ─► wait, less long the fuller the table is ─┐
 //	        ▲                                                         │
@@ -13,6 +13,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,11 +25,18 @@ import (
 // a collector says otherwise: as long as the shortest time-out is.
 const Every = 10 * time.Second
 
+// SweepEvery is the time between two sweeps of learned paths. They count for an hour:
+// none is kept for much longer, and a large table is not read all the time.
+const SweepEvery = 5 * time.Minute
+
 // Datapath is what flows are collected from.
 type Datapath interface {
 	// Collect removes the flows whose time is up at now, of the clock that the
 	// programs read.
 	Collect(ctx context.Context, now time.Duration) (flow.Collected, error)
+	// Sweep removes the paths that were learned too long before now, and returns how
+	// many.
+	Sweep(now time.Duration) (int, error)
 }
 
 // Collector collects the flows of one datapath.
@@ -46,6 +54,9 @@ type Collector struct {
 // Pass is one collection.
 type Pass struct {
 	flow.Collected
+	// Swept says that learned paths were looked at, Paths how many were removed.
+	Swept bool
+	Paths int
 	// Took is how long it was, Next how long after its beginning the next one
 	// begins, unless that has been taken up by this one.
 	Took, Next time.Duration
@@ -57,8 +68,14 @@ type Pass struct {
 // is reported and keeps none of the others from being made.
 func (c Collector) Run(ctx context.Context) {
 	due := time.Now()
+	sweep := due
 	for {
+		began := time.Now()
 		p := c.pass(ctx)
+		if !began.Before(sweep) {
+			c.sweep(&p)
+			p.Took, sweep = time.Since(began), began.Add(SweepEvery)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -85,6 +102,18 @@ func (c Collector) pass(ctx context.Context) Pass {
 	}
 	p.Err, p.Took, p.Next = err, time.Since(began), c.interval(p.Full())
 	return p
+}
+
+// sweep is the part of a pass that is about learned paths.
+func (c Collector) sweep(p *Pass) {
+	now, err := c.Clock.Now()
+	if err == nil {
+		p.Paths, err = c.Datapath.Sweep(now)
+	}
+	p.Swept = err == nil
+	if err != nil {
+		p.Err = errors.Join(p.Err, err)
+	}
 }
 
 // interval is the time between two passes when such a part of the room is taken.
@@ -118,11 +147,15 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // String tells a pass in a line: "removed 3 flows and 12 that were opening in 4ms; 10
-// and 2 are left, the table is 8 % full".
+// and 2 are left, the table is 8 % full", and the paths that were forgotten, if any.
 func (p Pass) String() string {
 	if p.Err != nil {
 		return fmt.Sprintf("failed after %s: %v", p.Took.Round(time.Microsecond), p.Err)
 	}
-	return fmt.Sprintf("removed %d flows and %d that were opening in %s; %d and %d are left, the table is %.0f %% full",
+	line := fmt.Sprintf("removed %d flows and %d that were opening in %s; %d and %d are left, the table is %.0f %% full",
 		p.Flows.Removed, p.Openings.Removed, p.Took.Round(time.Microsecond), p.Flows.Left, p.Openings.Left, 100*p.Full())
+	if p.Paths > 0 {
+		line += fmt.Sprintf("; forgot %d paths", p.Paths)
+	}
+	return line
 }

@@ -30,8 +30,15 @@ type host struct {
 	// takes is how long each pass takes, fails what the next one ends with.
 	takes time.Duration
 	fails error
-	// at are the times of all passes.
-	at []time.Duration
+	// at are the times of all passes, swept of all sweeps.
+	at, swept []time.Duration
+	// paths are how many each sweep finds.
+	paths int
+}
+
+func (h *host) Sweep(now time.Duration) (int, error) {
+	h.swept = append(h.swept, now-time.Hour)
+	return h.paths, nil
 }
 
 func (h *host) Collect(ctx context.Context, now time.Duration) (flow.Collected, error) {
@@ -100,6 +107,16 @@ func TestFlowsEndWhenTheirTimeIsUp(t *testing.T) {
 	g.Expect(removed).To(Equal([]int{0, 0, 3, 0, 0, 0, 0}), "closed flows have 10 s: at 20 s they are gone")
 	g.Expect(openings).To(Equal([]int{0, 0, 0, 0, 2, 0, 0}), "openings have 30 s")
 	g.Expect(passes[4].String()).To(Equal("removed 0 flows and 2 that were opening in 0s; 4 and 0 are left, the table is 0 % full"))
+}
+
+// Paths are looked at once in five minutes, at passes.
+func TestPathsAreSweptNowAndThen(t *testing.T) {
+	g := NewWithT(t)
+	h, passes := collect(t, 11*time.Minute, func(Gomega) *host { return &host{paths: 3} })
+	g.Expect(h.swept).To(Equal(seconds(0, 300, 600)))
+	g.Expect(passes[0]).To(And(HaveField("Swept", true), HaveField("Paths", 3)))
+	g.Expect(passes[0].String()).To(HaveSuffix("the table is 0 % full; forgot 3 paths"))
+	g.Expect(passes[1]).To(And(HaveField("Swept", false), HaveField("Paths", 0)))
 }
 
 func TestPassesBeginWhenTheyShouldHoweverLongTheyTake(t *testing.T) {

@@ -45,6 +45,14 @@ func (a *agent) Collect(ctx context.Context, now time.Duration) (flow.Collected,
 	return a.path.Collect(ctx, now)
 }
 
+// Sweep implements collector.Datapath.
+func (a *agent) Sweep(now time.Duration) (int, error) {
+	if a.behind.Load() {
+		return 0, nil
+	}
+	return a.path.Sweep(now)
+}
+
 // end ends it, before its datapath is closed, and says what went wrong.
 func (a *agent) end() error {
 	a.cancel()
