@@ -16,6 +16,7 @@ import (
 
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/conformance"
+	"github.com/mizar-net/mizar/sim/cross"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/visible"
@@ -79,6 +80,23 @@ var _ = Describe("Mizar", func() {
 	})
 	It("meets cut and twisted frames", Label("K3"), func(ctx SpecContext) {
 		met, err := conformance.Suite{}.Run(ctx, []string{"K3"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
+	})
+	It("counts what packets execute with little and much policy", Label("E21"), func(ctx SpecContext) {
+		counted, err := conformance.Suite{}.Run(ctx, []string{"E21"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(counted).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, counted...)
+	})
+	It("lets every block come to every port of many rules", Label("E9"), func(ctx SpecContext) {
+		met := cross.Prove(ctx, cross.AsCompiled)
+		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
+		evidence = append(evidence, met...)
+	})
+	It("draws networks", Label("J8"), func(ctx SpecContext) {
+		met, err := conformance.Suite{}.Run(ctx, []string{"J8"})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
 		evidence = append(evidence, met...)

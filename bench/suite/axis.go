@@ -32,7 +32,9 @@ type Series struct {
 	axis *axis
 	// cold packets are spread over all rows, not over those that a small
 	// crowd has, too.
-	cold    bool
+	cold bool
+	// memory says what the hosts know when a run begins.
+	memory  memory
 	program func(*dataplane.Datapath) *ebpf.Program
 	// frames builds a packet that meets the n-th row.
 	frames func(family, n int) (frame.Spec, error)

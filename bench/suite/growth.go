@@ -209,9 +209,9 @@ func (s *stand) addPlot(p plot, hosts map[int]*dataplane.Datapath) error {
 		}
 		c := p.caseOf(size)
 		alones[size] = alone
-		j := &judge{datapath: hosts[size], want: p.want, packets: packets}
+		j := &judge{datapath: hosts[size], want: p.want, memory: p.memory, packets: packets}
 		programs[size] = &contender{
-			name: c.Name, instrument: alone.instrument, program: p.program(hosts[size]), begin: j.begin, check: j.check,
+			name: c.Name, instrument: alone.instrument, program: p.program(hosts[size]), begin: j.begin, check: j.check, once: p.memory != lasting,
 		}
 		s.contenders = append(s.contenders, programs[size])
 		entries = append(entries, &entry{Case: c, key: p.key, alone: alone, program: programs[size]})

@@ -122,6 +122,32 @@ func policyAxes() []axis {
 			}
 		}
 		all := []Series{policed("a policed endpoint sends, one way", "policed", crowd.FirstPort, encapsulated)}
+		for _, w := range []struct {
+			name, what string
+			program    func(*dataplane.Datapath) *ebpf.Program
+			frames     func(family, n int) (frame.Spec, error)
+			want       want
+		}{
+			{"accepted", "first packets of flows that a policed endpoint opens", (*dataplane.Datapath).Endpoint, send, encapsulated},
+			{"let-in", "first packets of flows for a policed endpoint", (*dataplane.Datapath).Uplink, deliver, decapsulated},
+		} {
+			all = append(all, Series{
+				Name: "growth/" + w.name + "/" + series, What: w.what, Flows: cold, memory: unopened, program: w.program, want: w.want,
+				frames: func(family, n int) (frame.Spec, error) {
+					s, err := w.frames(family, 0)
+					s.SrcPort += uint16(n)
+					return to(crowd.FirstPort, s), err
+				},
+			})
+		}
+		all = append(all, Series{
+			Name: "growth/kept-out/" + series, What: "the first packet of a flow for a policed endpoint: denied", Flows: hot,
+			program: (*dataplane.Datapath).Uplink, want: want{action: kernel.Drop, verdict: "drop", drop: "policy_ingress"},
+			frames: func(family, n int) (frame.Spec, error) {
+				s, err := deliver(family, 0)
+				return to(closedPort, s), err
+			},
+		})
 		if guard(base).Peers == 0 {
 			all = append(all, policed("the first packet of a flow: denied", "denied", closedPort, want{action: kernel.Drop, verdict: "drop", drop: "policy_egress"}))
 		}

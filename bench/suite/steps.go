@@ -12,8 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/bench/probe"
-	"github.com/mizar-net/mizar/bench/steps"
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/sim/steps"
 )
 
 // Steps are what the first packet of a case makes its program do.

@@ -11,8 +11,12 @@ import (
 
 	"github.com/mizar-net/mizar/sim/capacity"
 	"github.com/mizar-net/mizar/sim/corpus"
+	"github.com/mizar-net/mizar/sim/cross"
+	"github.com/mizar-net/mizar/sim/cut"
+	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
 	"github.com/mizar-net/mizar/sim/fuzz"
+	"github.com/mizar-net/mizar/sim/property"
 	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
@@ -34,34 +38,9 @@ type Suite struct {
 // scenario that the harness could not run is evidence against all its rows. The
 // error says that the context is done.
 func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
-	var evidence []run.Evidence
-	if about(asks, []string{badInput}) {
-		evidence = append(evidence, BadInput(badFiles)...)
-	}
-	if about(asks, []string{report.Row}) {
-		evidence = append(evidence, report.Prove(report.Real())...)
-	}
-	if about(asks, []string{capacity.RowID}) {
-		evidence = append(evidence, capacity.Prove(capacity.Kernel)...)
-	}
-	if about(asks, []string{footprint.Row}) {
-		evidence = append(evidence, footprint.Prove(footprint.Measure)...)
-	}
-	if about(asks, []string{modesOfXDP}) && s.has("veth") {
-		evidence = append(evidence, Offload(ctx, refusesOffload)...)
-	}
-	if about(asks, []string{visible.RowID}) && s.has("veth") {
-		evidence = append(evidence, visible.Prove(ctx, visible.Command)...)
-	}
-	if about(asks, []string{corpus.RowID}) {
-		captures, err := fs.Sub(scenarios.Files(), "captures")
-		if err != nil {
-			return evidence, fmt.Errorf("find the captures: %w", err)
-		}
-		evidence = append(evidence, corpus.Prove(ctx, captures, testrun.Load)...)
-	}
-	if about(asks, []string{fuzz.RowID}) {
-		evidence = append(evidence, fuzz.Prove(ctx, fuzz.Load)...)
+	evidence, err := s.proofs(ctx, asks)
+	if err != nil {
+		return evidence, err
 	}
 	for _, script := range s.Scenarios {
 		rows := rowsOf(script)
@@ -78,6 +57,39 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 		}
 		if s.Notify != nil {
 			s.Notify(result, err)
+		}
+	}
+	return evidence, nil
+}
+
+// proofs are the evidence beyond scenarios that the asks need.
+func (s Suite) proofs(ctx context.Context, asks []string) ([]run.Evidence, error) {
+	captures, err := fs.Sub(scenarios.Files(), "captures")
+	if err != nil {
+		return nil, fmt.Errorf("find the captures: %w", err)
+	}
+	var evidence []run.Evidence
+	for _, of := range []struct {
+		row string
+		// wire is one that the suite must have; empty: none.
+		wire  string
+		prove func() []run.Evidence
+	}{
+		{badInput, "", func() []run.Evidence { return BadInput(badFiles) }},
+		{report.Row, "", func() []run.Evidence { return report.Prove(report.Real()) }},
+		{capacity.RowID, "", func() []run.Evidence { return capacity.Prove(capacity.Kernel) }},
+		{footprint.Row, "", func() []run.Evidence { return footprint.Prove(footprint.Measure) }},
+		{modesOfXDP, "veth", func() []run.Evidence { return Offload(ctx, refusesOffload) }},
+		{visible.RowID, "veth", func() []run.Evidence { return visible.Prove(ctx, visible.Command) }},
+		{corpus.RowID, "", func() []run.Evidence { return corpus.Prove(ctx, captures, testrun.Load) }},
+		{fuzz.RowID, "", func() []run.Evidence { return fuzz.Prove(ctx, fuzz.Load) }},
+		{cut.RowID, "", func() []run.Evidence { return cut.Prove(ctx, cut.AsCompiled) }},
+		{property.RowID, "", func() []run.Evidence { return property.Prove(ctx, property.Sound) }},
+		{cross.RowID, "", func() []run.Evidence { return cross.Prove(ctx, cross.AsCompiled) }},
+		{flat.RowID, "", func() []run.Evidence { return flat.Prove(ctx, flat.AsCompiled) }},
+	} {
+		if about(asks, []string{of.row}) && (of.wire == "" || s.has(of.wire)) {
+			evidence = append(evidence, of.prove()...)
 		}
 	}
 	return evidence, nil

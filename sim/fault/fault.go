@@ -61,6 +61,14 @@ func Of(row string) []Fault {
 	return slices.DeleteFunc(All(), func(f Fault) bool { return !slices.Contains(f.Rows, row) })
 }
 
+// Spoil changes states of hosts as the fault does; it owns hosts, but not what their
+// slices hold.
+func (f Fault) Spoil(hosts []state.Host) {
+	if f.states != nil {
+		f.states(hosts)
+	}
+}
+
 // Factories returns wires that open with the fault in them.
 func (f Fault) Factories(wires []run.Factory) []run.Factory {
 	faulty := slices.Clone(wires)

@@ -190,6 +190,8 @@ func TestFaultsThatRemember(t *testing.T) {
 	g.Expect([]string{late[0].Ingress, late[1].Ingress}).To(Equal([]string{"in", ""}))
 	g.Expect(given("late-policy", isolated("a"), isolated("a", "b"), isolated("a", "b"))[1].Ingress).To(Equal("in"))
 	g.Expect(given("first-identities", isolated("a"), isolated("a", "b"))[0].Identity).To(Equal(uint32(21)))
+	fresh := given("fresh-identities", isolated("a"), isolated("a", "b"))
+	g.Expect([]uint32{fresh[0].Identity, fresh[1].Identity}).To(Equal([]uint32{22, 1 << 23}), "nobody has the number of the new one")
 	g.Expect(given("freed-siblings", isolated("a", "b"), isolated("a"))[0].Ingress).To(BeEmpty())
 	g.Expect(given("freed-siblings", isolated("a", "b"))[0].Ingress).To(Equal("in"))
 }

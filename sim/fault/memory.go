@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -29,12 +30,14 @@ func latePolicy() func([]state.Host) {
 	}
 }
 
+// place is an address of a VPC.
+type place struct {
+	vni  uint32
+	addr netip.Addr
+}
+
 // firstIdentities leaves endpoints with the number that they had at first.
 func firstIdentities() func([]state.Host) {
-	type place struct {
-		vni  uint32
-		addr netip.Addr
-	}
 	had := map[place]uint32{}
 	first := func(vni uint32, addr netip.Addr, is uint32) uint32 {
 		if was, found := had[place{vni, addr}]; found {
@@ -49,14 +52,52 @@ func firstIdentities() func([]state.Host) {
 				e.Identity = first(e.VNI, a, e.Identity)
 			}
 		})(hosts)
-		for i := range hosts {
-			hosts[i].Directory = slices.Clone(hosts[i].Directory)
-			for j := range hosts[i].Directory {
-				l := &hosts[i].Directory[j]
-				l.Identity = first(l.VNI, l.Address, l.Identity)
+		eachLocation(func(l *state.Location) { l.Identity = first(l.VNI, l.Address, l.Identity) })(hosts)
+	}
+}
+
+// freshIdentities gives each endpoint that comes after the first state a number of its
+// own, whoever has its labels already. To all sets it is what that one is.
+func freshIdentities() func([]state.Host) {
+	const firstFresh = 1 << 23
+	seen, fresh := map[string]bool{}, map[string]uint32{}
+	return func(hosts []state.Host) {
+		first := len(seen) == 0
+		like, at := map[uint32][]uint32{}, map[place]uint32{}
+		eachEndpoint(func(e *state.Endpoint) {
+			if !seen[e.Name] && !first && !e.IsHost() {
+				fresh[e.Name] = firstFresh + uint32(len(fresh))
 			}
+			seen[e.Name] = true
+			number, ok := fresh[e.Name]
+			if !ok {
+				return
+			}
+			like[e.Identity] = append(like[e.Identity], number)
+			for _, a := range e.Addresses {
+				at[place{e.VNI, a}] = number
+			}
+			e.Identity = number
+		})(hosts)
+		eachLocation(func(l *state.Location) {
+			if number, ok := at[place{l.VNI, l.Address}]; ok {
+				l.Identity = number
+			}
+		})(hosts)
+		eachSet(func(s *state.PolicySet) { addPeers(s, like) })(hosts)
+	}
+}
+
+// addPeers lets a set say of other identities what it says of those that they are like.
+func addPeers(s *state.PolicySet, like map[uint32][]uint32) {
+	peers := slices.Clone(s.Peers)
+	for _, p := range s.Peers {
+		for _, number := range like[p.Identity] {
+			peers = append(peers, state.PolicyPeer{Identity: number, Class: p.Class})
 		}
 	}
+	slices.SortFunc(peers, func(a, b state.PolicyPeer) int { return cmp.Compare(a.Identity, b.Identity) })
+	s.Peers = peers
 }
 
 // freedSiblings takes their sets from all who shared one with an endpoint that went.

@@ -23,6 +23,18 @@ func eachEndpoint(change func(*state.Endpoint)) func([]state.Host) {
 	}
 }
 
+// eachLocation changes a copy of every row of directories.
+func eachLocation(change func(*state.Location)) func([]state.Host) {
+	return func(hosts []state.Host) {
+		for i := range hosts {
+			hosts[i].Directory = slices.Clone(hosts[i].Directory)
+			for j := range hosts[i].Directory {
+				change(&hosts[i].Directory[j])
+			}
+		}
+	}
+}
+
 // eachSet changes a copy of every set, which then is another revision.
 func eachSet(change func(*state.PolicySet)) func([]state.Host) {
 	return func(hosts []state.Host) {
@@ -79,6 +91,13 @@ func forgetPeers(s *state.PolicySet) { s.Peers = nil }
 // forgetPrefixes leaves sets without addresses.
 func forgetPrefixes(s *state.PolicySet) { s.Prefixes = nil }
 
+// forgetFewPrefixes leaves sets without addresses that have few.
+func forgetFewPrefixes(s *state.PolicySet) {
+	if len(s.Prefixes) < few {
+		s.Prefixes = nil
+	}
+}
+
 // forgetPrefixes6 leaves sets without addresses of IPv6.
 func forgetPrefixes6(s *state.PolicySet) {
 	s.Prefixes = slices.DeleteFunc(slices.Clone(s.Prefixes), func(p state.PolicyPrefix) bool { return p.Prefix.Addr().Is6() })
@@ -92,7 +111,8 @@ func anyPort(c *state.PortClass) {
 	}
 }
 
-// few is how many rules of a policy count where a fault leaves few.
+// few is how many rules of a policy count where a fault leaves few, and how many blocks
+// of addresses are few.
 const few = 32
 
 // fewRules denies what rules accept beyond the first few of their policy.
@@ -101,6 +121,15 @@ func fewRules(j *state.Judgement) {
 	n, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
 	if found && err == nil && n >= few {
 		j.Verdict = state.Deny
+	}
+}
+
+// strayRule lets the 18th rule of a policy open the next port as well.
+func strayRule(c *state.PortClass) {
+	for i := range c.Ranges {
+		if r := &c.Ranges[i]; len(c.Ranges) == 1 && strings.HasSuffix(r.Rule, "[17]") {
+			r.Last++
+		}
 	}
 }
 

@@ -107,3 +107,12 @@ func (p *planted) Learned(ctx context.Context) (map[string]map[uint32]int, error
 	}
 	return all, err
 }
+
+// Written goes to the wire.
+func (p *planted) Written(ctx context.Context) (wire.Written, error) {
+	w, err := inner[wire.Writer](p, "count what states write")
+	if err != nil {
+		return nil, err
+	}
+	return w.Written(ctx)
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/oracle"
 	"github.com/mizar-net/mizar/sim/oracle/judge"
+	"github.com/mizar-net/mizar/sim/property"
 )
 
 // policies are what a host holds, and a reading of it that is as plain as its
@@ -82,14 +83,18 @@ func (p policies) inClass(name string, protocol uint8, port uint16) (found state
 // What the compiler makes of objects says the same as the objects themselves.
 func TestCompiledPolicySaysWhatTheObjectsSay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := network(t)
-		d.line("steps: [{forget: true}]")
+		d := property.Network(t)
+		d.Silence()
 		defer func() {
 			if t.Failed() {
-				keep(t, d)
+				keep(d.String())
 			}
 		}()
-		set := d.decode(t).Objects
+		s, err := d.Decode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := s.Objects
 		held := map[string]state.Host{}
 		for _, h := range compile.Hosts(set) {
 			held[h.Name] = h

@@ -4,7 +4,6 @@ package property_test
 
 import (
 	"context"
-	"embed"
 	"flag"
 	"os"
 	"path/filepath"
@@ -13,10 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/mizar-net/mizar/controlplane/compile"
-	"github.com/mizar-net/mizar/sim/oracle"
-	"github.com/mizar-net/mizar/sim/run"
-	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/property"
 	"github.com/mizar-net/mizar/sim/wire"
 	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
@@ -45,67 +41,45 @@ func TestMain(m *testing.M) {
 // failed is where the smallest case that fails is written to.
 const failed = "../../out/property.yaml"
 
-// decode reads what was drawn as `mizar sim run` does.
-func (d *drawn) decode(t *rapid.T) *scenario.Scenario {
-	s, err := scenario.Decode(embed.FS{}, "property.yaml", []byte(d.String()))
-	if err != nil {
-		t.Fatalf("what was drawn is no scenario: %v\n%s", err, d.String())
+// keep writes a case that failed; the smallest is the last one.
+func keep(text string) {
+	if err := os.MkdirAll(filepath.Dir(failed), 0o755); err != nil {
+		panic(err)
 	}
-	return s
+	if err := os.WriteFile(failed, []byte(text), 0o644); err != nil {
+		panic(err)
+	}
 }
 
-// What programs do with packets is what the oracle says of the objects alone: who is
-// reached, by which way, and by the name of which rule.
-func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
+// open returns what opens testrun wires, whose machines are kept until the test is over.
+func open(t *testing.T) property.Open {
 	var pool testrun.Pool
-	defer func() {
+	t.Cleanup(func() {
 		if err := pool.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	config := run.Config{
-		Wires: []run.Factory{{Name: "testrun", Open: func(context.Context) (wire.Wire, error) {
-			return testrun.New(pool.Make), nil
-		}}},
-		Oracle:  func() run.Oracle { return oracle.New() },
-		Compile: compile.View.Hosts,
-	}
-	met, enough := map[string]int{}, 0
-	rapid.Check(t, func(rt *rapid.T) {
-		d := network(rt)
-		d.conversations(rt)
-		enough++
-		r, err := run.Run(t.Context(), d.decode(rt), config)
-		if err != nil {
-			keep(rt, d)
-			rt.Fatalf("%v\n%s", err, d.String())
-		}
-		for _, v := range r.Runs {
-			for _, step := range v.Steps {
-				for _, c := range step.Checks {
-					met[c.Cell.Verdict+" "+c.Cell.Reason]++
-					if len(c.Failures) > 0 {
-						keep(rt, d)
-						rt.Fatalf("line %d, %s: %v\n%s", step.Line, c.Name, c.Failures, d.String())
-					}
-				}
-			}
-		}
 	})
-	t.Logf("conversations of %d cases by what became of their first packet: %v", enough, met)
-	for _, outcome := range []string{"deliver ", "drop policy_egress", "drop policy_ingress", "refuse no_endpoint"} {
-		if enough >= 500 && met[outcome] < enough/50 {
-			t.Errorf("in %d cases %d conversations met %q: what is drawn is not what the property is about", enough, met[outcome], outcome)
-		}
-	}
+	return func(context.Context) (wire.Wire, error) { return testrun.New(pool.Make), nil }
 }
 
-// keep writes a case that failed; the smallest is the last one.
-func keep(t *rapid.T, d *drawn) {
-	if err := os.MkdirAll(filepath.Dir(failed), 0o755); err != nil {
-		t.Fatal(err)
+// What programs do with packets is what the oracle says of the objects alone.
+func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
+	trial := property.NewTrial(open(t))
+	smallest := ""
+	trial.Keep = func(text string) {
+		smallest = text
+		keep(text)
 	}
-	if err := os.WriteFile(failed, []byte(d.String()), 0o644); err != nil {
-		t.Fatal(err)
+	defer func() {
+		if smallest != "" { // of what rapid tried; there is more to leave out
+			keep(trial.Minimal(t.Context(), smallest))
+		}
+	}()
+	rapid.Check(t, func(rt *rapid.T) { trial.Case(t.Context(), rt) })
+	t.Logf("conversations of %d cases by what became of their first packet: %v", trial.Cases, trial.Met)
+	for _, outcome := range []string{"deliver ", "drop policy_egress", "drop policy_ingress", "refuse no_endpoint"} {
+		if trial.Cases >= 500 && trial.Met[outcome] < trial.Cases/50 {
+			t.Errorf("in %d cases %d conversations met %q: what is drawn is not what the property is about", trial.Cases, trial.Met[outcome], outcome)
+		}
 	}
 }

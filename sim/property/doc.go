@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package property has no code of its own: its tests draw networks with policies, and
-// conversations in them, and hold three parties against each other that share no
-// code.
+// Package property draws networks with policies, and conversations in them, and holds
+// three parties against each other that share no code.
 //
 //	drawn scenario ─┬─► controlplane/compile ─► states ─► an interpreter of sets ─┐
 //	                │                             └─► testrun wire (programs) ────┼─► equal
@@ -10,9 +9,10 @@
 //
 // What is drawn is the text of a scenario: hosts that share roles, two VPCs with the
 // same addresses, policies; and steps in which endpoints talk, policies, endpoints and
-// namespaces come, change, move and go, and time passes. When a case fails, rapid makes
-// it as small as it can, and what is left is written to out/property.yaml for
-// `mizar sim run`.
+// namespaces come, change, move and go, and time passes. When a case fails, all is left
+// out without which it still fails ([Trial.Minimal]), and what is left is a file for
+// `mizar sim run`: tests write it to out/property.yaml.
 //
-// A part of `make test` draws 2,000 cases, `make nightly` 100,000.
+// A part of `make test` draws 2,000 cases with [Trial], `make nightly` 100,000; [Search]
+// draws a few hundred outside of tests, and [Prove] makes evidence of them.
 package property

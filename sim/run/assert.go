@@ -14,8 +14,9 @@ import (
 
 // counters are all that a wire has counted so far.
 type counters struct {
-	drops  wire.Drops
-	frames map[string]uint64
+	drops   wire.Drops
+	frames  map[string]uint64
+	written wire.Written
 }
 
 // count reads a wire's counters.
@@ -25,6 +26,9 @@ func count(ctx context.Context, w wire.Wire) (counters, error) {
 		return counters{}, fmt.Errorf("read the drops of the %s wire: %w", w.Name(), err)
 	}
 	c := counters{drops: drops}
+	if c.written, err = written(ctx, w); err != nil {
+		return c, err
+	}
 	meter, ok := w.(wire.Meter)
 	if !ok {
 		return c, nil
@@ -63,7 +67,8 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 		if err != nil {
 			return nil, err
 		}
-		drops, frames := now.since(r.since[w.Name()])
+		before := r.since[w.Name()]
+		drops, frames := now.since(before)
 		r.since[w.Name()] = now
 		c := Check{Name: "counters", Wire: w.Name(), Cell: Cell{Proto: "counters", Wire: w.Name()}}
 		c.Cell.Reason = onlyReason(a)
@@ -86,23 +91,38 @@ func (r *runner) assert(ctx context.Context, a *scenario.Assert) ([]Check, error
 		if a.Drops != nil || a.UnderlayFrames != nil || a.Only {
 			checks = append(checks, c)
 		}
-		if a.Down != nil {
-			checks = append(checks, r.down(a, w.Name()))
+		more, err := r.assertMore(ctx, a, w, now.written.Since(before.written))
+		if err != nil {
+			return nil, err
 		}
-		if a.Learned != nil {
-			learned, err := r.learned(ctx, a, w)
-			if err != nil {
-				return nil, err
-			}
-			checks = append(checks, learned)
+		checks = append(checks, more...)
+	}
+	return checks, nil
+}
+
+// assertMore compares what is asked about a wire beside drops and frames. wrote is
+// what states have written since the last assert.
+func (r *runner) assertMore(ctx context.Context, a *scenario.Assert, w wire.Wire, wrote wire.Written) ([]Check, error) {
+	var checks []Check
+	if a.Down != nil {
+		checks = append(checks, r.down(a, w.Name()))
+	}
+	for _, of := range []struct {
+		asked bool
+		check func() (Check, error)
+	}{
+		{a.Learned != nil, func() (Check, error) { return r.learned(ctx, a, w) }},
+		{a.Written != nil, func() (Check, error) { return compareWritten(a, w, wrote) }},
+		{a.XDP, func() (Check, error) { return r.modes(ctx, w) }},
+	} {
+		if !of.asked {
+			continue
 		}
-		if a.XDP {
-			modes, err := r.modes(ctx, w)
-			if err != nil {
-				return nil, err
-			}
-			checks = append(checks, modes)
+		c, err := of.check()
+		if err != nil {
+			return nil, err
 		}
+		checks = append(checks, c)
 	}
 	return checks, nil
 }

@@ -25,7 +25,8 @@
 //	probe, table     conversations, and what becomes of them
 //	trace            one packet's way, and the rows that it met
 //	send, replay     frames on a port
-//	assert           counters, modes, and down: who is believed to be dead by whom
+//	assert           counters, modes, down: who is believed to be dead by whom, and
+//	                 written: rows that states wrote since the last assert, by map
 //
 //	change           apply: and delete: objects
 //	move             {endpoint: red-1, to: h3}: all but the host stays, sockets too
@@ -346,4 +347,7 @@ type Assert struct {
 	Down map[string][]string
 	// Learned is how many rows hosts may have learned, by host and VPC.
 	Learned map[string]map[string]*Bounds[int]
+	// Written is how many rows states may have written and deleted since the last
+	// assert, by host and map; "policy" are all maps of policy together.
+	Written map[string]map[string]Bounds[int]
 }

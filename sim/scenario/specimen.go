@@ -46,6 +46,7 @@ steps:
 - {scan: {from: red-1, to: 10.0.0.0/24}}
 - {assert: {drops: {h1: {ttl: {least: 1, most: 2}}}}}
 - {assert: {learned: {h1: {red: {least: 1, most: 2}}}}}
+- {assert: {written: {h1: {policy: 0, policy_peers: {least: 1, most: 2}}}}}
 - {advance: 1s}
 - {wait: 1s}
 - {at: 1h}

@@ -228,8 +228,8 @@ func byUnderlay(v strict.Value, most int) map[int]int {
 	return out
 }
 
-// drops reads a number, or {least: …, most: …}.
-func (d *decoder) drops(v strict.Value) Bounds[int] {
+// number reads one, or {least: …, most: …}.
+func (d *decoder) number(v strict.Value) Bounds[int] {
 	if isMap(v) || d.shape != nil {
 		if b := bounds(v, count); b != nil && d.shape == nil {
 			return *b
@@ -240,15 +240,18 @@ func (d *decoder) drops(v strict.Value) Bounds[int] {
 }
 
 func (d *decoder) assert(v strict.Value) *Assert {
-	f := v.Fields("drops", "underlayFrames", "only", "xdp", "down", "learned")
-	a := &Assert{Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp")), Down: d.down(f.Optional("down")), Learned: d.learned(f.Optional("learned"))}
+	f := v.Fields("drops", "underlayFrames", "only", "xdp", "down", "learned", "written")
+	a := &Assert{
+		Only: f.Optional("only").Bool(), XDP: d.asked(f.Optional("xdp")), Down: d.down(f.Optional("down")),
+		Learned: d.learned(f.Optional("learned")), Written: d.rowsWritten(f.Optional("written")),
+	}
 	if n := f.Optional("underlayFrames"); n.Present() {
 		frames := n.Int(0, 1<<30)
 		a.UnderlayFrames = &frames
 	}
 	drops := f.Optional("drops")
-	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() && a.Down == nil && a.Learned == nil {
-		v.FailGot("nothing to compare", "drops, underlayFrames, xdp, down or learned")
+	if !drops.Present() && a.UnderlayFrames == nil && !f.Optional("xdp").Present() && a.Down == nil && a.Learned == nil && a.Written == nil {
+		v.FailGot("nothing to compare", "drops, underlayFrames, xdp, down, learned or written")
 	}
 	for _, host := range drops.Entries() {
 		d.hostKey(host)
@@ -260,7 +263,7 @@ func (d *decoder) assert(v strict.Value) *Assert {
 			if !slices.Contains(allReasons(), r.Key) {
 				unknown(r.Value, "drop reason", r.Key, allReasons())
 			}
-			a.Drops[host.Key][r.Key] = d.drops(r.Value)
+			a.Drops[host.Key][r.Key] = d.number(r.Value)
 		}
 	}
 	return a

@@ -31,6 +31,7 @@ type Wire struct {
 	endpoints map[string]*endpoint
 	neighbour map[neighbourKey]state.MAC
 	frames    map[string]uint64 // on the underlay, by host
+	written   wire.Written      // by states
 	made      int               // hosts ever made; gives them their MACs
 	nextID    uint32            // of fragments
 	nextPort  uint16            // the next source port that a probe gets
@@ -44,8 +45,9 @@ type Wire struct {
 }
 
 var (
-	_ wire.Wire  = (*Wire)(nil)
-	_ wire.Meter = (*Wire)(nil)
+	_ wire.Wire   = (*Wire)(nil)
+	_ wire.Meter  = (*Wire)(nil)
+	_ wire.Writer = (*Wire)(nil)
 )
 
 // New returns a network without hosts, whose machines come from maker: [Load],
@@ -58,6 +60,7 @@ func New(maker Maker) *Wire {
 		endpoints: map[string]*endpoint{},
 		neighbour: map[neighbourKey]state.MAC{},
 		frames:    map[string]uint64{},
+		written:   wire.Written{},
 		nextPort:  firstSourcePort,
 		traffic:   map[string]*stream{},
 	}
@@ -192,12 +195,13 @@ func (w *Wire) applyHost(s state.Host, nextHops map[netip.Addr]state.MAC) error 
 		return nil
 	}
 	ports := h.renumber(s)
-	_, err := h.machine.Apply(s, state.Local{
+	report, err := h.machine.Apply(s, state.Local{
 		UplinkIndex: uplinkPort, UplinkMAC: h.mac, Ports: ports, NextHops: nextHops,
 	})
 	if err != nil {
 		return fmt.Errorf("apply to host %s: %w", s.Name, err)
 	}
+	w.written.Note(s.Name, report)
 	h.ports = ports
 	return nil
 }
@@ -265,6 +269,13 @@ func (w *Wire) UnderlayFrames(context.Context) (map[string]uint64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.frames), nil
+}
+
+// Written implements wire.Writer.
+func (w *Wire) Written(context.Context) (wire.Written, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.written.Clone(), nil
 }
 
 // Forget implements wire.Wire.

@@ -75,16 +75,15 @@ func Answered(l *state.Local, answers nexthop.Answers) {
 }
 
 // apply makes the maps hold a state, by the next hops of the moment.
-func (r *reach) apply(path *dataplane.Datapath, s state.Host, l state.Local) error {
+func (r *reach) apply(path *dataplane.Datapath, s state.Host, l state.Local) (dataplane.Report, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failed != nil {
-		return r.failed
+		return nil, r.failed
 	}
 	r.path, r.local, r.paused = path, l, false
 	r.answered()
-	_, err := path.Apply(s, r.local)
-	return err
+	return path.Apply(s, r.local)
 }
 
 // longest is how long hosts may take to find their next hops: an address that

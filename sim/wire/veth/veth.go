@@ -34,6 +34,8 @@ type Wire struct {
 	paths map[string]*dataplane.Datapath
 	// reach are the next hops by host, where these differ.
 	reach map[string]*reach
+	// written is what states wrote.
+	written wire.Written
 	// agents end the flows of hosts.
 	agents map[string]*agent
 	know   knowledge
@@ -54,6 +56,7 @@ var (
 	_ wire.Meter    = (*Wire)(nil)
 	_ wire.Reporter = (*Wire)(nil)
 	_ wire.Grounder = (*Wire)(nil)
+	_ wire.Writer   = (*Wire)(nil)
 )
 
 // Open makes a wire without hosts. It needs root.
@@ -65,7 +68,7 @@ func open(o netns.Options) (*Wire, error) {
 		return nil, err
 	}
 	w := &Wire{
-		room: room, paths: map[string]*dataplane.Datapath{}, reach: map[string]*reach{}, agents: map[string]*agent{},
+		room: room, paths: map[string]*dataplane.Datapath{}, reach: map[string]*reach{}, written: wire.Written{}, agents: map[string]*agent{},
 		states: map[string]state.Host{}, held: map[string]map[string]bool{},
 		conditions: map[string]wire.Condition{}, relays: map[string]*relay{}, traffic: map[string]*series{},
 	}
@@ -227,11 +230,13 @@ func (w *Wire) hold(h state.Host) error {
 	if err != nil {
 		return err
 	}
+	var report dataplane.Report
 	if r := w.reach[h.Name]; r != nil {
-		err = r.apply(w.paths[h.Name], h, local)
+		report, err = r.apply(w.paths[h.Name], h, local)
 	} else {
-		_, err = w.paths[h.Name].Apply(h, local)
+		report, err = w.paths[h.Name].Apply(h, local)
 	}
+	w.written.Note(h.Name, report)
 	if err == nil {
 		err = tell(w.room, h.Name, w.paths[h.Name])
 	}
@@ -244,6 +249,9 @@ func (w *Wire) hold(h state.Host) error {
 	}
 	return nil
 }
+
+// Written implements wire.Writer.
+func (w *Wire) Written(context.Context) (wire.Written, error) { return w.written.Clone(), nil }
 
 // Forget implements wire.Wire.
 func (w *Wire) Forget(ctx context.Context, places ...state.Place) error {

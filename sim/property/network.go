@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package property_test
+package property
 
 import (
+	"embed"
 	"fmt"
 	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
+
+	"github.com/mizar-net/mizar/sim/scenario"
 )
 
-// drawn is a scenario on its way.
-type drawn struct {
-	strings.Builder
+// Drawn is a scenario on its way: its text, and what there is at its end.
+type Drawn struct {
+	text strings.Builder
 	// endpoints, policies and declared are the names of the endpoints, policies and
 	// namespaces that there are at this point of the text.
 	endpoints, policies, declared []string
@@ -22,7 +25,21 @@ type drawn struct {
 	made int
 }
 
-func (d *drawn) line(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
+func (d *Drawn) line(format string, args ...any) { fmt.Fprintf(&d.text, format+"\n", args...) }
+
+// String is the text of the scenario file.
+func (d *Drawn) String() string { return d.text.String() }
+
+// Decode reads the text as `mizar sim run` does.
+func (d *Drawn) Decode() (*scenario.Scenario, error) { return decode(d.String()) }
+
+func decode(text string) (*scenario.Scenario, error) {
+	s, err := scenario.Decode(embed.FS{}, "property.yaml", []byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("what was drawn is no scenario: %w", err)
+	}
+	return s, nil
+}
 
 // networks are the subnets that endpoints are in: those of one VPC, and one of
 // another, whose addresses are the same as in the first.
@@ -33,10 +50,11 @@ var networks = []struct{ name, vpc, v4, v6 string }{
 // holders are the hosts that may have a role.
 var holders = []string{"h3", "h2", "h1", "h2, h3"}
 
-// network draws hosts, subnets, endpoints, namespaces and policies. Every address
+// Network draws hosts, subnets, endpoints, namespaces and policies. Every address
 // is dual stack; where roles are does not matter to what arrives, but to the way.
-func network(t *rapid.T) *drawn {
-	d := &drawn{}
+// Steps are still to come.
+func Network(t *rapid.T) *Drawn {
+	d := &Drawn{}
 	d.line("title: drawn\nwires: [testrun]\ntopology:\n  hosts:")
 	for i := range 3 {
 		d.line("    h%d: {addresses: [192.0.2.%d], endpoint: {addresses: [10.0.1.%d, \"fd00:0:0:1::%d\"]}}", i+1, i+1, 101+i, 101+i)
@@ -70,7 +88,7 @@ func policyName(t *rapid.T) string {
 }
 
 // namespace draws one as an object.
-func (d *drawn) namespace(t *rapid.T, name string) string {
+func (d *Drawn) namespace(t *rapid.T, name string) string {
 	if !slices.Contains(d.declared, name) {
 		d.declared = append(d.declared, name)
 	}
@@ -83,7 +101,7 @@ func (d *drawn) namespace(t *rapid.T, name string) string {
 
 // endpoint draws a new one as an object. Endpoints of different VPCs may have one
 // address.
-func (d *drawn) endpoint(t *rapid.T) string {
+func (d *Drawn) endpoint(t *rapid.T) string {
 	name := of(t, "namespace", namespaces...) + "/e" + fmt.Sprint(d.made)
 	n, host := networks[of(t, "subnet", 0, 1, 0, 1, 2)], fmt.Sprint("h", of(t, "host", 1, 2, 1, 2, 3))
 	last := 10 + d.made
@@ -97,7 +115,7 @@ func (d *drawn) endpoint(t *rapid.T) string {
 	})
 }
 
-func (d *drawn) endpointOf(t *rapid.T, key string, spec map[string]any) string {
+func (d *Drawn) endpointOf(t *rapid.T, key string, spec map[string]any) string {
 	namespace, name, _ := strings.Cut(key, "/")
 	return flow(map[string]any{
 		"apiVersion": "mizar.dev/v1alpha1", "kind": "Endpoint", "spec": spec,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package property_test
+package property
 
 import (
 	"maps"
@@ -12,9 +12,12 @@ import (
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// conversations draws who talks with whom, by what, and what happens in between.
+// Silence is the end of a scenario in which nothing happens.
+func (d *Drawn) Silence() { d.line("steps: [{forget: true}]") }
+
+// Converse draws who talks with whom, by what, and what happens in between.
 // What hosts have learned may be wrong for a tenth of a second after a change.
-func (d *drawn) conversations(t *rapid.T) {
+func (d *Drawn) Converse(t *rapid.T) {
 	d.line("steps:\n- {name: at the start, wait: 100ms}")
 	for range 1 + upTo(t, "more steps", 11) {
 		switch of(t, "step", "talk", "talk", "again", "again", "again", "everybody", "change", "change", "change", "forget", "wait") {
@@ -36,7 +39,7 @@ func (d *drawn) conversations(t *rapid.T) {
 }
 
 // change draws what happens to objects.
-func (d *drawn) change(t *rapid.T) {
+func (d *Drawn) change(t *rapid.T) {
 	kinds := []string{"relabel", "relabel namespace", "namespace", "policy", "policy", "new endpoint"}
 	if len(d.policies) > 0 {
 		kinds = append(kinds, "another policy", "no policy")
@@ -88,7 +91,7 @@ func gone(t *rapid.T, from *[]string) string {
 }
 
 // anybody is an endpoint, or now and then a host.
-func (d *drawn) anybody(t *rapid.T, what string) string {
+func (d *Drawn) anybody(t *rapid.T, what string) string {
 	if oneIn(t, "a host", 8) {
 		return of(t, what, "host/h1", "host/h2")
 	}
@@ -96,14 +99,14 @@ func (d *drawn) anybody(t *rapid.T, what string) string {
 }
 
 // somewhere is that, or now and then an address that nobody has.
-func (d *drawn) somewhere(t *rapid.T) string {
+func (d *Drawn) somewhere(t *rapid.T) string {
 	if oneIn(t, "nobody", 12) {
 		return of(t, "address", "10.0.0.99", "10.0.7.1")
 	}
 	return d.anybody(t, "to")
 }
 
-func (d *drawn) ask(t *rapid.T, from, to string) {
+func (d *Drawn) ask(t *rapid.T, from, to string) {
 	if by := what(t); from != to {
 		d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", by, from, to)
 	}
@@ -118,7 +121,7 @@ func what(t *rapid.T) string {
 }
 
 // everybody talks with everybody, by one port.
-func (d *drawn) everybody(t *rapid.T) {
+func (d *Drawn) everybody(t *rapid.T) {
 	all := strings.Join(d.endpoints, ", ")
 	d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", what(t), all, all)
 }
@@ -131,7 +134,7 @@ type talk struct {
 
 // again is a conversation, or one that was there before, or the other way round: a
 // flow that goes on, as far as it may.
-func (d *drawn) again(t *rapid.T) {
+func (d *Drawn) again(t *rapid.T) {
 	now := talk{of(t, "proto", "tcp", "udp"), of(t, "from", d.endpoints...), of(t, "to", d.endpoints...), 33333, of(t, "port", ports[:3]...)}
 	d.talks = slices.DeleteFunc(d.talks, func(was talk) bool {
 		return !slices.Contains(d.endpoints, was.from) || !slices.Contains(d.endpoints, was.to)
