@@ -42,7 +42,8 @@ func (d *Datapath) Collect(ctx context.Context, now time.Duration) (flow.Collect
 }
 
 // ExportFlows returns the flows of endpoints that are about to leave this host, by
-// their names; see [flow.Export].
+// their names; see [flow.Export]. When the next state is applied, endpoints that stay
+// keep their own flows with them; see [Holder.Leave].
 func (d *Datapath) ExportFlows(endpoints []string) ([]flow.Row, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,6 +51,7 @@ func (d *Datapath) ExportFlows(endpoints []string) ([]flow.Row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export flows: %w", err)
 	}
+	d.holder.Leave(endpoints)
 	return rows, nil
 }
 

@@ -4,6 +4,7 @@ package dataplane
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
@@ -12,34 +13,91 @@ import (
 	"github.com/mizar-net/mizar/dataplane/table"
 )
 
-// forgetting are the jobs of removing the flows of endpoints that are not behind
-// this host any more, or have another address, or are made anew. While none has gone, there are no such
-// jobs: flows are many.
-func (h *Holder) forgetting(s state.Host) []table.Job {
+// gone are the endpoints that are not behind this host any more, or have another
+// address, or are made anew, by number; true: they have moved.
+func (h *Holder) gone(s state.Host) map[uint32]bool {
 	gone := map[uint32]bool{}
-	for _, e := range h.state.Endpoints {
-		gone[h.index.Endpoints[e.Name]] = true
-	}
 	before := map[string]state.Endpoint{}
 	for _, e := range h.state.Endpoints {
 		before[e.Name] = e
+		gone[h.index.Endpoints[e.Name]] = h.leaving[e.Name]
 	}
 	for _, e := range s.Endpoints {
-		if was, ok := before[e.Name]; ok && was.VNI == e.VNI && was.MAC == e.MAC && slices.Equal(was.Addresses, e.Addresses) {
-			delete(gone, h.index.Endpoints[e.Name])
+		if was, ok := before[e.Name]; ok {
+			gone[h.index.Endpoints[e.Name]] = false // it may have come back as another one
+			if was.Is(e) {
+				delete(gone, h.index.Endpoints[e.Name])
+			}
 		}
 	}
+	return gone
+}
+
+// forgetting are the jobs of removing the flows of endpoints that are gone, but for those
+// that others of this host have with one that has moved. While none has gone, there are no
+// such jobs: flows are many.
+func (h *Holder) forgetting(gone map[uint32]bool) []table.Job {
 	if len(gone) == 0 {
 		return nil
 	}
 	keep := func(_ bpf.RowFlowKey, f bpf.RowFlow) bool {
-		return !gone[f.End[0].Endpoint] && !gone[f.End[1].Endpoint]
+		stays, parts := false, false
+		for _, end := range f.End {
+			moved, leaves := gone[end.Endpoint]
+			if leaves && !moved {
+				return false
+			}
+			parts = parts || leaves
+			stays = stays || end.Endpoint != 0 && !leaves
+		}
+		return stays || !parts
 	}
 	return []table.Job{
 		table.Keep(h.tables.Flows, keep, encode.CompareFlow),
 		table.Keep(h.tables.Openings, keep, encode.CompareFlow),
-		table.Keep(h.tables.Shares, func(number uint32, _ bpf.RowShare) bool { return !gone[number] }, compareNumbers),
+		table.Keep(h.tables.Shares, func(number uint32, _ bpf.RowShare) bool { _, leaves := gone[number]; return !leaves }, compareNumbers),
 	}
+}
+
+// part takes the endpoints that have moved out of the flows that others of this host have
+// with them. The next packet of such a flow is looked at closely, and finds the new way.
+func (h *Holder) part(gone map[uint32]bool) error {
+	if !slices.Contains(slices.Collect(maps.Values(gone)), true) {
+		return nil
+	}
+	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{h.tables.Flows, h.tables.Openings} {
+		rows, err := flows.All()
+		if err != nil {
+			return fmt.Errorf("read map %s: %w", flows.Name(), err)
+		}
+		for key, row := range rows {
+			if !parted(&row, gone) {
+				continue
+			}
+			if err := flows.Put(key, row); err != nil {
+				return fmt.Errorf("write row %v of map %s: %w", key, flows.Name(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// parted takes the ends that are gone out of a flow; false: none is.
+func parted(row *bpf.RowFlow, gone map[uint32]bool) bool {
+	out := false
+	for i := range row.End {
+		if gone[row.End[i].Endpoint] {
+			row.End[i].Endpoint, row.End[i].Host, row.End[i].Epoch = 0, 0, 0
+			out = true
+		}
+	}
+	if out {
+		row.Quick = 0
+	}
+	if gone[row.Charged] {
+		row.Charged = 0 // nobody is, until the flow ends
+	}
+	return out
 }
 
 func compareNumbers(a, b uint32) int { return int(int64(a) - int64(b)) }

@@ -54,6 +54,8 @@ type Holder struct {
 	hosts map[uint32]bpf.RowHost
 	// applied is how many states the tables have held.
 	applied uint32
+	// leaving are endpoints that live elsewhere in the next state.
+	leaving map[string]bool
 	// counted are the first rows of rules, which may have counted something, budgeted
 	// those of budgets, of which something may have been spent.
 	counted, budgeted uint32
@@ -81,16 +83,32 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	stale := staleHosts{}
 	keep := stale.note(uncontradicted(s, rows, index))
-	report, err := table.Sync(append(jobs(h.tables, rows, keep), h.forgetting(s)...)...)
+	gone := h.gone(s)
+	report, err := table.Sync(append(jobs(h.tables, rows, keep), h.forgetting(gone)...)...)
+	if err == nil {
+		err = h.part(gone)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
-	h.index, h.state, h.hosts = index, s, rows.Hosts
+	h.index, h.state, h.hosts, h.leaving = index, s, rows.Hosts, nil
 	h.applied++
 	for _, number := range index.Endpoints {
 		h.budgeted = max(h.budgeted, number+1)
 	}
 	return report, stale.age(h.tables.Hosts)
+}
+
+// Leave says which endpoints, by name, the next state lacks because they live on other
+// hosts from then on. The flows that endpoints of this host have with them go on; those
+// of endpoints that are just gone do not.
+func (h *Holder) Leave(endpoints []string) {
+	if h.leaving == nil {
+		h.leaving = map[string]bool{}
+	}
+	for _, name := range endpoints {
+		h.leaving[name] = true
+	}
 }
 
 // advised adds to the error of a table that is too small what changes that.

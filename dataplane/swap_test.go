@@ -155,6 +155,44 @@ func TestFlowsOfAnEndpointThatGoesGoToo(t *testing.T) {
 	}
 }
 
+// With an endpoint that lives elsewhere from now on, those that stay go on to talk: its
+// end of their flows is not behind this host any more.
+func TestFlowsWithAnEndpointThatMovesStay(t *testing.T) {
+	g := NewWithT(t)
+	m, h := newMemory()
+	s, l := host()
+	two := s.Endpoints[0]
+	two.Name, two.Addresses = "ns/two", []netip.Addr{netip.MustParseAddr("10.0.0.9")}
+	s.Endpoints = append(s.Endpoints, two)
+	l.Ports["ns/two"] = 101
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	endpoints, _ := m.endpoints.All()
+	numbers := map[uint32]uint32{}
+	for number, row := range endpoints {
+		numbers[row.Door.Ifindex] = number
+	}
+	key := func(protocol uint8) bpf.RowFlowKey { return bpf.RowFlowKey{Vni: 7, Protocol: protocol} }
+	between := bpf.RowFlow{Charged: numbers[101], Quick: 3, Rule: [2]uint32{4, 5}}
+	between.End[0].Endpoint, between.End[1].Endpoint, between.End[1].Identity = numbers[100], numbers[101], 20
+	away, others := bpf.RowFlow{}, bpf.RowFlow{Quick: 3}
+	away.End[0].Endpoint, others.End[0].Endpoint = numbers[101], numbers[100]
+	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{&m.flows, &m.openings} {
+		g.Expect(flows.Put(key(1), between)).To(Succeed())
+		g.Expect(flows.Put(key(2), away)).To(Succeed())
+		g.Expect(flows.Put(key(3), others)).To(Succeed())
+	}
+	h.Leave([]string{"ns/two"})
+	s.Endpoints = s.Endpoints[:1]
+	_, err = h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	parted := bpf.RowFlow{Rule: between.Rule}
+	parted.End[0].Endpoint, parted.End[1].Identity = numbers[100], 20
+	want := map[bpf.RowFlowKey]bpf.RowFlow{key(1): parted, key(3): others}
+	g.Expect(m.flows.All()).To(Equal(want))
+	g.Expect(m.openings.All()).To(Equal(want))
+}
+
 // More rules than can be counted are refused as a whole (row K6).
 func TestRulesThatCannotBeCountedAreRefused(t *testing.T) {
 	g := NewWithT(t)

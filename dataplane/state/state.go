@@ -11,6 +11,7 @@ package state
 import (
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // MAC is an Ethernet address. The zero value means "none given".
@@ -154,6 +155,12 @@ const (
 // IsHost says that the endpoint is the host itself: its stack, and its own
 // namespace.
 func (e Endpoint) IsHost() bool { return e.Identity == IdentityHost }
+
+// Is says that the endpoint is the one that another state has, wherever it lives and
+// whatever is said of it there: same VPC, addresses and MAC.
+func (e Endpoint) Is(other Endpoint) bool {
+	return e.Name == other.Name && e.VNI == other.VNI && e.MAC == other.MAC && slices.Equal(e.Addresses, other.Addresses)
+}
 
 // Location says behind which host an endpoint address is.
 type Location struct {

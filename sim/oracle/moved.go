@@ -8,8 +8,9 @@ import (
 	"github.com/mizar-net/mizar/controlplane/object"
 )
 
-// move takes the flows of endpoints that have moved to their new hosts, and forgets
-// those of endpoints that are no more. One that is relabelled is still the one that it
+// move takes the flows of endpoints that have moved to their new hosts, where those they
+// have with others of the old host stay too, and forgets those of endpoints that are no
+// more. One that is relabelled is still the one that it
 // was: its flows are judged again, and go on.
 func (o *Oracle) move(before world) {
 	for _, was := range before.set.Endpoints {
@@ -26,7 +27,7 @@ func (o *Oracle) move(before world) {
 			if to := o.nodes[is.Host]; lives && to != nil {
 				to.flows[k] = to.taking(f)
 			}
-			if f.leaving(was) {
+			if nobody := f.leaving(was); nobody || !lives {
 				delete(from.flows, k)
 			}
 		}

@@ -51,7 +51,7 @@ func (w *Wire) moving(ctx context.Context, next []state.Host) (map[string][]flow
 	leaving, by := map[string]map[string][]string{}, map[string][]flow.Row{}
 	for _, s := range next {
 		for _, e := range s.Endpoints {
-			if was := w.endpoints[e.Name]; was != nil && was.host.name != s.Name {
+			if was := w.endpoints[e.Name]; was != nil && was.host.name != s.Name && was.Is(e) {
 				if leaving[was.host.name] == nil {
 					leaving[was.host.name] = map[string][]string{}
 				}

@@ -117,11 +117,12 @@ func (w *Wire) addLost(drops wire.Drops) error {
 // false for any other.
 func (w *Wire) silent(c call) (out wire.Outcome, ok bool) {
 	at := w.conditions[c.from.host]
+	_, held := w.held[c.from.host][c.From]
 	p := wire.Packet{Hosts: []string{c.from.host}, Dropper: c.from.host}
 	switch {
 	case at.Dead:
 		p.Reason = link.Dead
-	case at.Behind() && !w.held[c.from.host][c.From]:
+	case at.Behind() && !held:
 		p.Reason = link.NoPort
 	default:
 		return out, false

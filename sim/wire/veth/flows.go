@@ -23,7 +23,7 @@ func (w *Wire) moving(next []state.Host) (map[string][]flow.Row, error) {
 			}
 			var coming []string
 			for _, e := range s.Endpoints {
-				if w.held[from][e.Name] {
+				if was, ok := w.held[from][e.Name]; ok && was.Is(e) {
 					coming = append(coming, e.Name)
 				}
 			}

@@ -44,7 +44,7 @@ type Wire struct {
 	// states are those that hosts are meant to hold, held has the endpoints of
 	// those that they do.
 	states     map[string]state.Host
-	held       map[string]map[string]bool
+	held       map[string]map[string]state.Endpoint
 	conditions map[string]wire.Condition
 	relays     map[string]*relay
 	seed       int
@@ -69,7 +69,7 @@ func open(o netns.Options) (*Wire, error) {
 	}
 	w := &Wire{
 		room: room, paths: map[string]*dataplane.Datapath{}, reach: map[string]*reach{}, written: wire.Written{}, agents: map[string]*agent{},
-		states: map[string]state.Host{}, held: map[string]map[string]bool{},
+		states: map[string]state.Host{}, held: map[string]map[string]state.Endpoint{},
 		conditions: map[string]wire.Condition{}, relays: map[string]*relay{}, traffic: map[string]*series{},
 	}
 	if w.ears, err = newEars(room); err != nil {
@@ -243,9 +243,9 @@ func (w *Wire) hold(h state.Host) error {
 	if err != nil {
 		return err
 	}
-	w.held[h.Name] = map[string]bool{}
+	w.held[h.Name] = map[string]state.Endpoint{}
 	for _, e := range h.Endpoints {
-		w.held[h.Name][e.Name] = true
+		w.held[h.Name][e.Name] = e
 	}
 	return nil
 }
