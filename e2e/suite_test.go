@@ -16,11 +16,8 @@ import (
 
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/conformance"
-	"github.com/mizar-net/mizar/sim/cross"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
-	"github.com/mizar-net/mizar/sim/visible"
-	"github.com/mizar-net/mizar/sim/wire/veth"
 )
 
 // evidence is what the specs have seen so far.
@@ -38,69 +35,13 @@ func TestConformance(t *testing.T) {
 }
 
 var _ = Describe("Mizar", func() {
-	It("refuses bad input", Label("J11"), func(ctx SpecContext) {
-		read, err := conformance.Suite{}.Run(ctx, []string{"J11"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(read).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, read...)
-	})
-	It("reports to machines", Label("J10"), func(ctx SpecContext) {
-		read, err := conformance.Suite{}.Run(ctx, []string{"J10"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(read).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, read...)
-	})
-	It("refuses offload where there is none", Label("H18"), func(ctx SpecContext) {
-		met := conformance.Offload(ctx, veth.RefusesOffload)
-		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, met...)
-	})
-	It("refuses states that do not fit", Label("K6"), func(ctx SpecContext) {
-		met, err := conformance.Suite{}.Run(ctx, []string{"K6"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, met...)
-	})
-	It("weighs its maps", Label("I6"), func(ctx SpecContext) {
-		weighed, err := conformance.Suite{}.Run(ctx, []string{"I6"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(weighed).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, weighed...)
-	})
-	It("shows flows", Label("F4"), func(ctx SpecContext) {
-		shown := visible.Prove(ctx, visible.Command)
-		Expect(shown).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, shown...)
-	})
-	It("meets captures", Label("J3"), func(ctx SpecContext) {
-		met, err := conformance.Suite{}.Run(ctx, []string{"J3"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, met...)
-	})
-	It("meets cut and twisted frames", Label("K3"), func(ctx SpecContext) {
-		met, err := conformance.Suite{}.Run(ctx, []string{"K3"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, met...)
-	})
-	It("counts what packets execute with little and much policy", Label("E21"), func(ctx SpecContext) {
-		counted, err := conformance.Suite{}.Run(ctx, []string{"E21"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(counted).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, counted...)
-	})
-	It("lets every block come to every port of many rules", Label("E9"), func(ctx SpecContext) {
-		met := cross.Prove(ctx, cross.AsCompiled)
-		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, met...)
-	})
-	It("draws networks", Label("J8"), func(ctx SpecContext) {
-		met, err := conformance.Suite{}.Run(ctx, []string{"J8"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(met).To(HaveEach(HaveField("Failure", BeEmpty())))
-		evidence = append(evidence, met...)
-	})
+	for _, p := range must(conformance.Proofs()) {
+		It(p.Says, Label(p.Row), func(ctx SpecContext) {
+			proven := p.Prove(ctx)
+			Expect(proven).To(HaveEach(HaveField("Failure", BeEmpty())))
+			evidence = append(evidence, proven...)
+		})
+	}
 	for _, script := range scripts {
 		Describe("scenario "+script.Name, Ordered, ContinueOnFailure, func() { specs(script) })
 		if again := inTCX(script); again != nil {

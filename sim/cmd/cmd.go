@@ -87,7 +87,11 @@ func conformanceCommand() *cobra.Command {
 			}
 			all = append(all, s)
 		}
-		return conformance.Suite{Scenarios: all, Config: config(&kept, wires)}, nil
+		proofs, err := conformance.Proofs()
+		if err != nil {
+			return conformance.Suite{}, err
+		}
+		return conformance.Suite{Scenarios: all, Proofs: proofs, Config: config(&kept, wires)}, nil
 	})
 	inner := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {

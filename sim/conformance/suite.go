@@ -5,29 +5,17 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
-	"github.com/mizar-net/mizar/sim/capacity"
-	"github.com/mizar-net/mizar/sim/corpus"
-	"github.com/mizar-net/mizar/sim/cross"
-	"github.com/mizar-net/mizar/sim/cut"
-	"github.com/mizar-net/mizar/sim/flat"
-	"github.com/mizar-net/mizar/sim/footprint"
-	"github.com/mizar-net/mizar/sim/fuzz"
-	"github.com/mizar-net/mizar/sim/property"
-	"github.com/mizar-net/mizar/sim/report"
 	"github.com/mizar-net/mizar/sim/run"
 	"github.com/mizar-net/mizar/sim/scenario"
-	"github.com/mizar-net/mizar/sim/scenarios"
-	"github.com/mizar-net/mizar/sim/visible"
-	"github.com/mizar-net/mizar/sim/wire/testrun"
 )
 
 // Suite is all that can give evidence.
 type Suite struct {
 	Scenarios []*scenario.Scenario
+	Proofs    []Proof
 	Config    run.Config
 	// Notify, when set, is told each scenario's result, or why the harness
 	// could not run it.
@@ -38,10 +26,7 @@ type Suite struct {
 // scenario that the harness could not run is evidence against all its rows. The
 // error says that the context is done.
 func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
-	evidence, err := s.proofs(ctx, asks)
-	if err != nil {
-		return evidence, err
-	}
+	evidence := s.prove(ctx, asks)
 	for _, script := range s.Scenarios {
 		rows := rowsOf(script)
 		if !about(asks, rows) || !s.wired(script) {
@@ -62,37 +47,15 @@ func (s Suite) Run(ctx context.Context, asks []string) ([]run.Evidence, error) {
 	return evidence, nil
 }
 
-// proofs are the evidence beyond scenarios that the asks need.
-func (s Suite) proofs(ctx context.Context, asks []string) ([]run.Evidence, error) {
-	captures, err := fs.Sub(scenarios.Files(), "captures")
-	if err != nil {
-		return nil, fmt.Errorf("find the captures: %w", err)
-	}
+// prove is the evidence beyond scenarios that the asks need.
+func (s Suite) prove(ctx context.Context, asks []string) []run.Evidence {
 	var evidence []run.Evidence
-	for _, of := range []struct {
-		row string
-		// wire is one that the suite must have; empty: none.
-		wire  string
-		prove func() []run.Evidence
-	}{
-		{badInput, "", func() []run.Evidence { return BadInput(badFiles) }},
-		{report.Row, "", func() []run.Evidence { return report.Prove(report.Real()) }},
-		{capacity.RowID, "", func() []run.Evidence { return capacity.Prove(capacity.Kernel) }},
-		{footprint.Row, "", func() []run.Evidence { return footprint.Prove(footprint.Measure) }},
-		{modesOfXDP, "veth", func() []run.Evidence { return Offload(ctx, refusesOffload) }},
-		{visible.RowID, "veth", func() []run.Evidence { return visible.Prove(ctx, visible.Command) }},
-		{corpus.RowID, "", func() []run.Evidence { return corpus.Prove(ctx, captures, testrun.Load) }},
-		{fuzz.RowID, "", func() []run.Evidence { return fuzz.Prove(ctx, fuzz.Load) }},
-		{cut.RowID, "", func() []run.Evidence { return cut.Prove(ctx, cut.AsCompiled) }},
-		{property.RowID, "", func() []run.Evidence { return property.Prove(ctx, property.Sound) }},
-		{cross.RowID, "", func() []run.Evidence { return cross.Prove(ctx, cross.AsCompiled) }},
-		{flat.RowID, "", func() []run.Evidence { return flat.Prove(ctx, flat.AsCompiled) }},
-	} {
-		if about(asks, []string{of.row}) && (of.wire == "" || s.has(of.wire)) {
-			evidence = append(evidence, of.prove()...)
+	for _, p := range s.Proofs {
+		if about(asks, []string{p.Row}) && (p.Wire == "" || s.has(p.Wire)) {
+			evidence = append(evidence, p.Prove(ctx)...)
 		}
 	}
-	return evidence, nil
+	return evidence
 }
 
 // has says whether the suite has a wire.
@@ -119,11 +82,8 @@ func rowsOf(script *scenario.Scenario) []string {
 	return slices.Compact(rows)
 }
 
-// The rows that have evidence beyond the labels of steps.
-const (
-	bothWires = "J1"
-	badInput  = "J11"
-)
+// bothWires is the row of scenarios that run on several wires.
+const bothWires = "J1"
 
 // about says whether one of the asks is for one of the rows, whole or in part.
 func about(asks, rows []string) bool {
