@@ -79,8 +79,10 @@ static __always_inline void recall(struct tracked *k, const struct flow *f)
 {
 	const struct flow_end *end = end_of(f, other_end(k->side));
 
-	if (k->known && k->side != f->opener && !k->endpoint[ROLE_DESTINATION])
+	if (k->known && k->side != f->opener && !k->endpoint[ROLE_DESTINATION]) {
 		k->identity[ROLE_DESTINATION] = end->identity;
+		k->hearsay = 0;
+	}
 	if (k->known || (k->doubt && k->side == f->opener))
 		return;
 	if (k->side == f->opener && f->state < FLOW_REPLIED && !end->host && !end->identity)

@@ -209,11 +209,11 @@ func (n *node) judge(w *walk, f *flow, ends [2]end, i int) verdict {
 	if exempt(own, peer) || len(f.sets[i].policies) == 0 {
 		return pass
 	}
-	if !peer.known && n.names(f.sets[i], directions[i], w.vpc.Name) {
+	if !peer.known && n.names(w, f.sets[i], directions[i]) {
 		return verdict{ask: true}
 	}
 	said := n.said(*own.here, directions[i], peer, w.flow.protocol, w.port(f))
-	if said.Verdict == state.Deny && peer.hearsay && n.names(f.sets[i], directions[i], w.vpc.Name) {
+	if said.Verdict == state.Deny && peer.hearsay && n.names(w, f.sets[i], directions[i]) {
 		return verdict{ask: true} // nobody is refused for who he was
 	}
 	if f.rules[i] = said.Rules; said.Verdict == state.Deny {

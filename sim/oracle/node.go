@@ -32,6 +32,8 @@ type path struct {
 	// other side learns too.
 	tell  bool
 	since time.Duration
+	// vain says that hosts may not have asked at all; see [wire.Packet.Vain].
+	vain bool
 }
 
 // token is what an answer must quote: one pair of addresses has one at a time.

@@ -58,13 +58,16 @@ func (s set) equal(other set) bool { return reflect.DeepEqual(s, other) }
 
 // names says whether what a set says can depend on who the other end is: it means
 // some endpoint of the VPC for what it is, or was until lately, and not for its address.
-func (n *node) names(s set, d state.Direction, vpc string) bool {
+// A packet of which it means nobody else than who is no more is [wire.Packet.Vain].
+func (n *node) names(w *walk, s set, d state.Direction) bool {
 	for _, e := range n.set.Endpoints {
-		if n.vpcOf(e) == vpc && judge.Names(s.policies, d, n.party(e)) {
+		if n.vpcOf(e) == w.vpc.Name && judge.Names(s.policies, d, n.party(e)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(n.former, func(g former) bool { return g.vpc == vpc && judge.Names(s.policies, d, g.party) })
+	was := slices.ContainsFunc(n.former, func(g former) bool { return g.vpc == w.vpc.Name && judge.Names(s.policies, d, g.party) })
+	w.out.Vain = w.out.Vain || was
+	return was
 }
 
 // end is one end of a packet, as a host knows it.

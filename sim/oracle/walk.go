@@ -159,6 +159,7 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		return
 	}
 	known := n.paths[w.to()]
+	w.out.Outdated = w.out.Outdated || known.vain
 	if known.state != learned {
 		o.ask(w, n, e)
 		return
@@ -258,7 +259,7 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 		return
 	case spend(n.questions, e.Key(), now, questionEvery, questionAhead):
 		opt.token = token{w.pair(), now, true}
-		row = path{state: asked, token: opt.token, since: now}
+		row = path{state: asked, token: opt.token, since: now, vain: w.out.Vain}
 		if next == to.Host {
 			row.state, row.host, row.generation, row.party = learned, to.Host, generation(to), dst.party
 		}

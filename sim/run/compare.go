@@ -39,6 +39,8 @@ func differences(a, b answer) []Failure {
 // fate is what became of a packet in words.
 func fate(p wire.Packet) string {
 	switch {
+	case p.Vain && !p.Delivered:
+		return "refused, or asked for in vain"
 	case p.Delivered:
 		return "delivered to " + scenario.Short(p.To)
 	case p.Answered:
@@ -71,6 +73,9 @@ func certain(p wire.Packet) string {
 	if p.Outdated {
 		return "as outdated as what was learned"
 	}
+	if p.Vain {
+		return "asked for in vain, or not"
+	}
 	return way(p)
 }
 
@@ -82,12 +87,12 @@ func roughly(p wire.Packet) string {
 	return certain(p)
 }
 
-// age marks the packets of a wire's answer that the oracle says are [wire.Packet.Aged]
-// or [wire.Packet.Outdated].
+// age marks the packets of a wire's answer that the oracle says are [wire.Packet.Aged],
+// [wire.Packet.Outdated] or [wire.Packet.Vain].
 func (a answer) age(oracle answer) {
 	for _, of := range []struct{ got, want []wire.Packet }{{a.requests, oracle.requests}, {a.replies, oracle.replies}} {
 		for i := range min(len(of.got), len(of.want)) {
-			of.got[i].Aged, of.got[i].Outdated = of.want[i].Aged, of.want[i].Outdated
+			of.got[i].Aged, of.got[i].Outdated, of.got[i].Vain = of.want[i].Aged, of.want[i].Outdated, of.want[i].Vain
 		}
 	}
 }
@@ -231,6 +236,9 @@ func (t conversation) verdict(a answer) (got, want string, ok bool) {
 	}
 	for _, p := range a.requests {
 		if t.elsewhere && p.Delivered && p.To != t.to {
+			continue
+		}
+		if p.Vain && !p.Delivered && t.expect.Verdict != scenario.Answer {
 			continue
 		}
 		told := t.expect.Verdict == scenario.Refuse

@@ -193,6 +193,11 @@ type Packet struct {
 	// in his time, the oracle does not know: the packet may ask at once who the
 	// destination is, or only after it was not there (the oracle alone).
 	Outdated bool
+	// Vain says that policy means nobody who lives for who he is, but somebody who is
+	// no more. Whether hosts remember what policy looks at now of him, the oracle does
+	// not know: they may refuse the packet at once, or ask for its destination first
+	// (the oracle alone).
+	Vain bool
 	// Answered says that the sender's own port answered it, as the gateway
 	// answers an echo. There is no reply of an endpoint then.
 	Answered bool
