@@ -16,14 +16,16 @@ type Guard struct {
 	// Prefixes ranges of addresses, of which the last has all.
 	Peers, Prefixes int
 	// Rules are ports, from FirstPort on, that the last peer may be reached at, one
-	// rule each; 0: all are.
+	// rule each; without them and Ranges all are.
 	Rules int
+	// Ranges are pairs of neighbouring ports behind those, one rule each.
+	Ranges int
 }
 
 // FirstPort is the port of the first rule.
 const FirstPort = 2000
 
-func (g Guard) isolates() bool { return g.Peers+g.Prefixes+g.Rules > 0 }
+func (g Guard) isolates() bool { return g.Peers+g.Prefixes+g.Rules+g.Ranges > 0 }
 
 // Fill isolates a host's first endpoint.
 func (g Guard) Fill(h *state.Host) {
@@ -34,12 +36,17 @@ func (g Guard) Fill(h *state.Host) {
 		return state.Judgement{Verdict: state.Accept, Rule: rule}
 	}
 	some := state.PortClass{Name: "some", Ranges: []state.PortRange{{Last: 65535, Judgement: accept("all")}}}
-	if g.Rules > 0 {
+	if g.Rules+g.Ranges > 0 {
 		some.Ranges = nil
-		for n := range g.Rules {
-			port := uint16(FirstPort + n)
-			some.Ranges = append(some.Ranges, state.PortRange{Protocol: 17, First: port, Last: port, Judgement: accept(fmt.Sprintf("port %d", port))})
+	}
+	first := uint16(FirstPort)
+	for n := range g.Rules + g.Ranges {
+		last := first
+		if n >= g.Rules {
+			last++
 		}
+		some.Ranges = append(some.Ranges, state.PortRange{Protocol: 17, First: first, Last: last, Judgement: accept(fmt.Sprintf("port %d", first))})
+		first = last + 1
 	}
 	one := state.PortClass{Name: "one", Ranges: []state.PortRange{{Protocol: 6, First: 1, Last: 1, Judgement: accept("one")}}}
 	h.Policy.Classes = []state.PortClass{one, some}

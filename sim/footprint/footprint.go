@@ -12,6 +12,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/sim/crowd"
@@ -21,6 +23,8 @@ import (
 type Weights struct {
 	// Crowd is what the full host held.
 	Crowd crowd.Crowd `json:"crowd"`
+	// CPUs are those that the machine may have: some maps have rows for each.
+	CPUs int `json:"cpus"`
 	// Maps are all maps, by name.
 	Maps []Map `json:"maps"`
 }
@@ -35,6 +39,8 @@ type Map struct {
 	// Empty is what it weighs when it has just been made, Full with Rows.
 	Empty uint64 `json:"empty_bytes"`
 	Full  uint64 `json:"full_bytes"`
+	// EachCPU is what each CPU has a part in of both.
+	EachCPU uint64 `json:"bytes_each_cpu"`
 }
 
 // Measure loads a host at the default sizes, weighs it, gives it a crowd, and
@@ -67,12 +73,32 @@ func MeasureWith(o dataplane.Options, c crowd.Crowd) (w Weights, err error) {
 		return Weights{}, fmt.Errorf("read the sizes of the maps: %w", err)
 	}
 	w = Weights{Crowd: c}
+	if w.CPUs, err = ebpf.PossibleCPU(); err != nil {
+		return Weights{}, fmt.Errorf("count the CPUs: %w", err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(full)) {
 		w.Maps = append(w.Maps, Map{
-			Name: name, Most: spec.Maps[name].MaxEntries, Rows: wrote[name].Puts, Empty: empty[name], Full: full[name],
+			Name: name, Most: spec.Maps[name].MaxEntries, Rows: wrote[name].Puts, Empty: empty[name], Full: full[name], EachCPU: eachCPU(spec.Maps[name]),
 		})
 	}
 	return w, nil
+}
+
+// eachCPU is what a map has for each CPU: values in whole words.
+func eachCPU(m *ebpf.MapSpec) uint64 {
+	if m.Type != ebpf.PerCPUArray && m.Type != ebpf.PerCPUHash && m.Type != ebpf.LRUCPUHash {
+		return 0
+	}
+	return uint64(m.MaxEntries) * uint64((m.ValueSize+7)&^7)
+}
+
+// On is what all maps weigh, empty, on a machine of so many CPUs.
+func (w Weights) On(cpus int) float64 {
+	all := 0.0
+	for _, m := range w.Maps {
+		all += float64(m.Empty) + float64(cpus-w.CPUs)*float64(m.EachCPU)
+	}
+	return all
 }
 
 // Total is what all maps weigh, empty and full.

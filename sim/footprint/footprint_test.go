@@ -79,6 +79,19 @@ func TestWhatWeighsTooMuchOrNothingIsAMiss(t *testing.T) {
 	}
 }
 
+// Counters are there for each CPU: a host is judged as one of two, wherever it is weighed.
+func TestHostOfManyCPUsIsJudgedAsOneOfTwo(t *testing.T) {
+	g := NewWithT(t)
+	for _, cpus := range []int{1, 2, 128} {
+		w := made()
+		w.CPUs = cpus
+		w.Maps = append(w.Maps, footprint.Map{Name: "rules", Most: 1000, Empty: 8000 + 16_000*uint64(cpus), EachCPU: 16_000})
+		l := footprint.Judge(w)[0]
+		g.Expect(l.Bytes).To(Equal(1_316_520.0+40_000), "%d CPUs", cpus)
+		g.Expect(l.What).To(Equal("a host of 2 CPUs, all maps at their default sizes (each further CPU: 0.0 MB)"))
+	}
+}
+
 // TestHostIsWithinTheLimits is row I6, so far as it is there.
 func TestHostIsWithinTheLimits(t *testing.T) {
 	g := NewWithT(t)

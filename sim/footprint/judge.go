@@ -41,6 +41,9 @@ const (
 	policyLimit   = 96
 	flowLimit     = 208
 	flowsLimit    = 131_072
+	// judgedCPUs are those of the machine that a host is judged as, wherever it is
+	// weighed: counters of rules are there for each CPU.
+	judgedCPUs = 2
 )
 
 // perEndpoint are the maps of which an endpoint has rows at its own host, perHost
@@ -62,7 +65,7 @@ var (
 // of its own host, one of as many as there can be, and rows of two addresses in
 // the directories of as many bouncers as a subnet can have.
 func Judge(w Weights) []Line {
-	host, _ := w.Total()
+	more := (w.On(judgedCPUs+1) - w.On(judgedCPUs)) / 1e6
 	most := w.of(bpf.RowMapEndpoints).Most
 	own := 0.0
 	for _, name := range perEndpoint {
@@ -72,7 +75,7 @@ func Judge(w Weights) []Line {
 	directory := w.of(bpf.RowMapDirectory)
 	located := 2 * directory.share(directory.Rows, directory.Most)
 	return []Line{
-		within("memlock-host", "a host, all maps at their default sizes", float64(host), hostLimit),
+		within("memlock-host", fmt.Sprintf("a host of %d CPUs, all maps at their default sizes (each further CPU: %.1f MB)", judgedCPUs, more), w.On(judgedCPUs), hostLimit),
 		within("memlock-endpoint-own", fmt.Sprintf("an endpoint at its own host, one of up to %d: %s", most, strings.Join(perEndpoint, ", ")), own, endpointLimit),
 		within("memlock-endpoint-bouncer", "an endpoint of two addresses at a bouncer: directory", located, endpointLimit),
 		within("memlock-endpoint", fmt.Sprintf("an endpoint, at its own host and at %d bouncers", bpf.MaxRoles), own+float64(bpf.MaxRoles)*located, endpointLimit),
@@ -117,7 +120,7 @@ func atLeast(name, what string, number, limit float64) Line {
 
 // Typical is the crowd that the row is judged with: a host as full of endpoints
 // as it can be, and a large directory.
-var Typical = crowd.Crowd{Family: 4, VPCs: 1, Hosts: 64, Endpoints: 4095, Directory: 100_000, Guard: crowd.Guard{Peers: 10_000, Prefixes: 10_000, Rules: 500}}
+var Typical = crowd.Crowd{Family: 4, VPCs: 1, Hosts: 64, Endpoints: 4095, Directory: 100_000, Guard: crowd.Guard{Peers: 10_000, Prefixes: 10_000, Rules: 500, Ranges: 500}}
 
 // Prove measures a host and returns the evidence for the row, a cell for each
 // line of what is there.
