@@ -7,7 +7,8 @@
 GO       ?= go
 CLANG    ?= clang-19
 FORMAT   ?= clang-format-19
-PACKAGES ?= ./...
+# The suite takes the longest, and begins first.
+PACKAGES ?= ./e2e ./...
 FUZZTIME ?= 30s
 # How many packages are tested at a time; each wants a CPU of its own.
 PARALLEL ?= 2

@@ -107,6 +107,18 @@ func TestAKnownIdentityChangesNoRow(t *testing.T) {
 	f.expect("deny", "x/d > x/a tcp 1", "x/d > y/a tcp 81")
 }
 
+// NP-66: a rule says nothing of who has no port of the name that it gives, whatever
+// another one says of everyone: nobody is asked who he is for it.
+func TestNobodyIsMeantByAPortThatHeHasNot(t *testing.T) {
+	const everyone = ", {ports: [{}]}]}"
+	f := followed(t, "x/p: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: nobody-s}]}"+everyone)
+	f.g.Expect(f.set("red egress x/p").Peers).To(BeEmpty())
+	f.expect("accept", "x/a > x/b tcp 1")
+	f.expect("deny", "x/a > x/b udp 1")
+	f = followed(t, "x/p: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: http}]}"+everyone)
+	f.g.Expect(f.set("red egress x/p").Peers).NotTo(BeEmpty())
+}
+
 func TestAnotherPolicyIsAnotherRevision(t *testing.T) {
 	f := followed(t, "x/p: {podSelector: {matchLabels: {pod: a}}, ingress: [{from: [{podSelector: {matchLabels: {pod: c}}}]}]}")
 	was := f.set("red ingress x/p")

@@ -186,13 +186,17 @@ func (c *Compiler) addPeer(s *set, k *known, orders []int) {
 }
 
 // means says whether some rule of these orders has more for an identity than for an
-// address: a rule of anyone has, for who has a port that it names.
+// address: a rule of anyone has, for who has a port that it names, and any other that
+// has a port for the identity. Of ingress, ports that are named are the subject's.
 func (s *set) means(orders []int, k *known) bool {
+	has := func(p ports) bool { return p.name != "" && s.named(k)(p.name, p.protocol) != 0 }
 	return slices.ContainsFunc(orders, func(o int) bool {
 		r := s.rules[o]
-		return !r.anyone || slices.ContainsFunc(r.ports, func(p ports) bool {
-			return p.name != "" && s.named(k)(p.name, p.protocol) != 0
-		})
+		if r.anyone {
+			return slices.ContainsFunc(r.ports, has)
+		}
+		return s.direction == state.Ingress || len(r.ports) == 0 ||
+			slices.ContainsFunc(r.ports, func(p ports) bool { return p.name == "" || has(p) })
 	})
 }
 
