@@ -110,6 +110,25 @@ func TestAPeerCostsOneRow(t *testing.T) {
 	g.Expect(h.Apply(s, l)).To(Equal(dataplane.Report{"policy_peers": {Puts: 1}}))
 }
 
+// ofTwo makes a holder hold a host of two endpoints, whose numbers are by their ports: 100,
+// and 101 of ns/two.
+func ofTwo(g Gomega, m *memory, h *dataplane.Holder) (state.Host, state.Local, map[uint32]uint32) {
+	s, l := host()
+	two := s.Endpoints[0]
+	two.Name, two.Addresses = "ns/two", []netip.Addr{netip.MustParseAddr("10.0.0.9")}
+	s.Endpoints = append(s.Endpoints, two)
+	l.Ports["ns/two"] = 101
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	endpoints, err := m.endpoints.All()
+	g.Expect(err).NotTo(HaveOccurred())
+	numbers := map[uint32]uint32{}
+	for number, row := range endpoints {
+		numbers[row.Door.Ifindex] = number
+	}
+	return s, l, numbers
+}
+
 // Flows go with their endpoint, and with its address; those of others stay (row F3).
 func TestFlowsOfAnEndpointThatGoesGoToo(t *testing.T) {
 	for name, change := range map[string]func(s *state.Host){
@@ -125,18 +144,7 @@ func TestFlowsOfAnEndpointThatGoesGoToo(t *testing.T) {
 	} {
 		g := NewWithT(t)
 		m, h := newMemory()
-		s, l := host()
-		two := s.Endpoints[0]
-		two.Name, two.Addresses = "ns/two", []netip.Addr{netip.MustParseAddr("10.0.0.9")}
-		s.Endpoints = append(s.Endpoints, two)
-		l.Ports["ns/two"] = 101
-		_, err := h.Apply(s, l)
-		g.Expect(err).NotTo(HaveOccurred())
-		endpoints, _ := m.endpoints.All()
-		numbers := map[uint32]uint32{}
-		for number, row := range endpoints {
-			numbers[row.Door.Ifindex] = number
-		}
+		s, l, numbers := ofTwo(g, m, h)
 		own, others := bpf.RowFlow{}, bpf.RowFlow{}
 		own.End[1].Endpoint, others.End[0].Endpoint = numbers[101], numbers[100]
 		kept := bpf.RowFlowKey{Vni: 7, Protocol: 1}
@@ -160,18 +168,7 @@ func TestFlowsOfAnEndpointThatGoesGoToo(t *testing.T) {
 func TestFlowsWithAnEndpointThatMovesStay(t *testing.T) {
 	g := NewWithT(t)
 	m, h := newMemory()
-	s, l := host()
-	two := s.Endpoints[0]
-	two.Name, two.Addresses = "ns/two", []netip.Addr{netip.MustParseAddr("10.0.0.9")}
-	s.Endpoints = append(s.Endpoints, two)
-	l.Ports["ns/two"] = 101
-	_, err := h.Apply(s, l)
-	g.Expect(err).NotTo(HaveOccurred())
-	endpoints, _ := m.endpoints.All()
-	numbers := map[uint32]uint32{}
-	for number, row := range endpoints {
-		numbers[row.Door.Ifindex] = number
-	}
+	s, l, numbers := ofTwo(g, m, h)
 	key := func(protocol uint8) bpf.RowFlowKey { return bpf.RowFlowKey{Vni: 7, Protocol: protocol} }
 	between := bpf.RowFlow{Charged: numbers[101], Quick: 3, Rule: [2]uint32{4, 5}}
 	between.End[0].Endpoint, between.End[1].Endpoint, between.End[1].Identity = numbers[100], numbers[101], 20
@@ -184,7 +181,7 @@ func TestFlowsWithAnEndpointThatMovesStay(t *testing.T) {
 	}
 	h.Leave([]string{"ns/two"})
 	s.Endpoints = s.Endpoints[:1]
-	_, err = h.Apply(s, l)
+	_, err := h.Apply(s, l)
 	g.Expect(err).NotTo(HaveOccurred())
 	parted := bpf.RowFlow{Rule: between.Rule}
 	parted.End[0].Endpoint, parted.End[1].Identity = numbers[100], 20

@@ -40,7 +40,7 @@ rule each: what the kernel charges for a rule, in all maps of policy (row E21).`
 }
 
 func (o *options) policies(cmd *cobra.Command) error {
-	if o.output == "benchfmt" {
+	if o.output != "text" && o.output != "json" {
 		return fmt.Errorf("--output: got %q, want text or json", o.output)
 	}
 	if err := o.check(); err != nil {

@@ -94,18 +94,21 @@ func (a *Added) measure(ctx context.Context, from, to size, times int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		giver, c := ledger.Giver(), policy.Compile(before, &book)
-		c.Changes()
-		runtime.GC() // of what is not measured
-		began := time.Now()
-		for i := range after.Endpoints {
-			if e := &after.Endpoints[i]; !there[e.Key()] {
-				if err := add(e, giver, c); err != nil {
-					return err
+		giver := ledger.Giver()
+		spent, err := spend(policy.Compile(before, &book), func(c *policy.Compiler) error {
+			for i := range after.Endpoints {
+				if e := &after.Endpoints[i]; !there[e.Key()] {
+					if err := add(e, giver, c); err != nil {
+						return err
+					}
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		a.Seconds = append(a.Seconds, time.Since(began).Seconds())
+		a.Seconds = append(a.Seconds, spent)
 		grown = giver.Ledger()
 	}
 	later, _, err := grown.Step(after, time.Unix(0, 0))
@@ -114,6 +117,15 @@ func (a *Added) measure(ctx context.Context, from, to size, times int) error {
 	}
 	a.Writes, err = writes(compile.View{Identities: &book}.Hosts(before), compile.View{Identities: &later}.Hosts(after))
 	return err
+}
+
+// spend makes a change to a network that is compiled, and returns the seconds it took.
+func spend(c *policy.Compiler, change func(*policy.Compiler) error) (float64, error) {
+	c.Changes()
+	runtime.GC() // of what is not measured
+	began := time.Now()
+	err := change(c)
+	return time.Since(began).Seconds(), err
 }
 
 // add is what the control plane does when an endpoint has come.

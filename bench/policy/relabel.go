@@ -73,14 +73,12 @@ func (r *Relabelled) control(ctx context.Context, before object.Set, e *object.E
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		giver, c := ledger.Giver(), policy.Compile(before, &book)
-		c.Changes()
-		runtime.GC() // of what is not measured
-		began := time.Now()
-		if err := add(e, giver, c); err != nil {
+		giver := ledger.Giver()
+		spent, err := spend(policy.Compile(before, &book), func(c *policy.Compiler) error { return add(e, giver, c) })
+		if err != nil {
 			return err
 		}
-		r.Control = append(r.Control, time.Since(began).Seconds())
+		r.Control = append(r.Control, spent)
 	}
 	return nil
 }

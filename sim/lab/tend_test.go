@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/attached"
 	"github.com/mizar-net/mizar/dataplane/clock"
 	"github.com/mizar-net/mizar/dataplane/flow"
@@ -76,6 +77,9 @@ func TestTendEndsFlows(t *testing.T) {
 	gone := HaveField("Collected.Openings", flow.Count{Removed: 1})
 	g.Expect(tend(ahead(flow.Opening + time.Second))).To(And(HaveKeyWithValue("h1", gone), HaveKeyWithValue("h2", gone)))
 	g.Expect(openings(g, name)).To(Equal(map[string]int{"h1": 0, "h2": 0}))
+	// h2 has learned where the packet came from.
+	g.Expect(tend(ahead(dataplane.PathAge + time.Minute))).To(HaveKeyWithValue("h2", HaveField("Paths", 1)))
+	g.Expect(tend(ahead(dataplane.PathAge + time.Minute))).To(HaveKeyWithValue("h2", HaveField("Paths", 0)))
 }
 
 func TestTendEndsWithTheLab(t *testing.T) {
