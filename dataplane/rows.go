@@ -85,9 +85,6 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	keep := stale.note(uncontradicted(s, rows, index))
 	gone := h.gone(s)
 	report, err := table.Sync(append(jobs(h.tables, rows, keep), h.forgetting(gone)...)...)
-	if err == nil {
-		err = h.part(gone)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
@@ -96,7 +93,7 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	for _, number := range index.Endpoints {
 		h.budgeted = max(h.budgeted, number+1)
 	}
-	return report, stale.age(h.tables.Hosts)
+	return report, errors.Join(stale.age(h.tables.Hosts), h.part(gone))
 }
 
 // Leave says which endpoints, by name, the next state lacks because they live on other
