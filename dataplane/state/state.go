@@ -52,6 +52,8 @@ type Host struct {
 	Directory []Location
 	// Policy judges the flows of Endpoints.
 	Policy Policy
+	// Services are those of the VPCs that Endpoints are in, in order of names.
+	Services []Service
 }
 
 // Peer is another host of the underlay.
