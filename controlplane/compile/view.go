@@ -9,7 +9,6 @@ import (
 	"github.com/mizar-net/mizar/controlplane/identity"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
-	"github.com/mizar-net/mizar/controlplane/policy"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -65,7 +64,7 @@ func (v View) Host(set object.Set, name string) (state.Host, error) {
 }
 
 // Conditions are what of policies cannot be done as it was written.
-func (v View) Conditions(set object.Set) []policy.Condition {
+func (v View) Conditions(set object.Set) []object.Condition {
 	n := newNetwork(set, v)
 	n.judge(nil)
 	return n.policies.Conditions()

@@ -26,6 +26,9 @@ type checker struct {
 
 	namespaces map[string]*Namespace
 	policies   map[string]*NetworkPolicy
+
+	services       map[string]*Service
+	endpointSlices map[string]*EndpointSlice
 	// defaultVPC is the first VPC that says so.
 	defaultVPC *VPC
 }
@@ -41,6 +44,8 @@ func (c *checker) checkNames() {
 	index(c, KindEndpoint, c.set.Endpoints, c.endpoints, func(o *Endpoint) Meta { return o.Meta })
 	index(c, KindNamespace, c.set.Namespaces, c.namespaces, func(o *Namespace) Meta { return o.Meta })
 	index(c, KindNetworkPolicy, c.set.Policies, c.policies, func(o *NetworkPolicy) Meta { return o.Meta })
+	index(c, KindService, c.set.Services, c.services, func(o *Service) Meta { return o.Meta })
+	index(c, KindEndpointSlice, c.set.EndpointSlices, c.endpointSlices, func(o *EndpointSlice) Meta { return o.Meta })
 }
 
 func index[T any](c *checker, kind Kind, objects []T, byKey map[string]*T, meta func(*T) Meta) {
