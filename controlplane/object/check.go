@@ -84,7 +84,7 @@ func (c *checker) checkHosts() {
 		onePerFamily("spec.addresses", h.Addresses, fail)
 		for j, addr := range h.Addresses {
 			field := fmt.Sprintf("spec.addresses[%d]", j)
-			if !carried(netip.PrefixFrom(addr, addr.BitLen())) {
+			if !Carried(netip.PrefixFrom(addr, addr.BitLen())) {
 				fail(field, addr.String(), "a unicast address that can be routed")
 			}
 			if other, ok := taken[addr]; ok {
