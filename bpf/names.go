@@ -26,6 +26,18 @@ var PeerSlots = sync.OnceValue(func() uint32 { return row().Maps[RowMapPeerSlots
 // the C declares it.
 var Sets = sync.OnceValue(func() uint32 { return row().Maps[RowMapPolicySets].MaxEntries })
 
+// VNI is the VPC's of the flow.
+func (k RowFlowKey) VNI() uint32 { return k.VniProtocol >> 8 }
+
+// Protocol is IP's number.
+func (k RowFlowKey) Protocol() uint8 { return uint8(k.VniProtocol) }
+
+// OfVPC is the key with another VNI and protocol.
+func (k RowFlowKey) OfVPC(vni uint32, protocol uint8) RowFlowKey {
+	k.VniProtocol = vni<<8 | uint32(protocol)
+	return k
+}
+
 // String is the state as people see it: "established".
 func (s RowFlowState) String() string { return name("flow_state", "FLOW_", uint64(s)) }
 

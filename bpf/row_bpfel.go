@@ -147,21 +147,23 @@ type RowEndpoint struct {
 }
 
 type RowFlow struct {
-	_       structs.HostLayout
-	Seen    uint32
-	Tick    uint32
-	Opener  uint8
-	State   uint8
-	Quick   uint8
-	Pad     uint8
-	Charged uint32
-	Set     [2]uint32
-	Rule    [2]uint32
-	End     [2]struct {
+	_           structs.HostLayout
+	Seen        uint32
+	Tick        uint32
+	Opener      uint8
+	State       uint8
+	Quick       uint8
+	Translation uint8
+	Charged     uint16
+	Port        uint16
+	Set         [2]uint32
+	Rule        [2]uint32
+	Addr        [16]uint8
+	End         [2]struct {
 		_          structs.HostLayout
-		Endpoint   uint32
-		Host       uint32
 		Identity   uint32
+		Endpoint   uint16
+		Host       uint16
 		Epoch      uint16
 		Generation uint8
 		Closed     uint8
@@ -169,12 +171,10 @@ type RowFlow struct {
 }
 
 type RowFlowKey struct {
-	_        structs.HostLayout
-	Vni      uint32
-	Port     [2]uint16
-	Addr     [2][16]uint8
-	Protocol uint8
-	Pad      [3]uint8
+	_           structs.HostLayout
+	VniProtocol uint32
+	Port        [2]uint16
+	Addr        [2][16]uint8
 }
 
 type RowFlowState uint32
@@ -187,6 +187,7 @@ const (
 	RowFlowStateFLOW_CLOSING     RowFlowState = 4
 	RowFlowStateFLOW_CLOSED      RowFlowState = 5
 	RowFlowStateFLOW_CUT         RowFlowState = 6
+	RowFlowStateFLOW_CHOSEN      RowFlowState = 7
 )
 
 type RowFragmentKey struct {
@@ -531,6 +532,14 @@ type RowTracked struct {
 	Fragment   RowFragmentKey
 }
 
+type RowTranslation uint32
+
+const (
+	RowTranslationTRANSLATION_NONE RowTranslation = 0
+	RowTranslationTRANSLATION_TO   RowTranslation = 1
+	RowTranslationTRANSLATION_FROM RowTranslation = 2
+)
+
 type RowUnderlayKey struct {
 	_    structs.HostLayout
 	Addr [16]uint8
@@ -621,6 +630,7 @@ const (
 	RowVarProgramType       = "program_type"
 	RowVarStageType         = "stage_type"
 	RowVarTableType         = "table_type"
+	RowVarTranslationType   = "translation_type"
 	RowVarVerdictType       = "verdict_type"
 )
 
@@ -718,6 +728,7 @@ type RowVariableSpecs struct {
 	ProgramType       *ebpf.VariableSpec `ebpf:"program_type"`
 	StageType         *ebpf.VariableSpec `ebpf:"stage_type"`
 	TableType         *ebpf.VariableSpec `ebpf:"table_type"`
+	TranslationType   *ebpf.VariableSpec `ebpf:"translation_type"`
 	VerdictType       *ebpf.VariableSpec `ebpf:"verdict_type"`
 }
 
@@ -821,6 +832,7 @@ type RowVariables struct {
 	ProgramType       *ebpf.Variable `ebpf:"program_type"`
 	StageType         *ebpf.Variable `ebpf:"stage_type"`
 	TableType         *ebpf.Variable `ebpf:"table_type"`
+	TranslationType   *ebpf.Variable `ebpf:"translation_type"`
 	VerdictType       *ebpf.Variable `ebpf:"verdict_type"`
 }
 

@@ -43,7 +43,7 @@ func (h *Holder) forgetting(gone map[uint32]bool) []table.Job {
 	keep := func(_ bpf.RowFlowKey, f bpf.RowFlow) bool {
 		stays, parts := false, false
 		for _, end := range f.End {
-			moved, leaves := gone[end.Endpoint]
+			moved, leaves := gone[uint32(end.Endpoint)]
 			if leaves && !moved {
 				return false
 			}
@@ -86,7 +86,7 @@ func (h *Holder) part(gone map[uint32]bool) error {
 func parted(row *bpf.RowFlow, gone map[uint32]bool) bool {
 	out := false
 	for i := range row.End {
-		if gone[row.End[i].Endpoint] {
+		if gone[uint32(row.End[i].Endpoint)] {
 			row.End[i].Endpoint, row.End[i].Host, row.End[i].Epoch = 0, 0, 0
 			out = true
 		}
@@ -94,7 +94,7 @@ func parted(row *bpf.RowFlow, gone map[uint32]bool) bool {
 	if out {
 		row.Quick = 0
 	}
-	if gone[row.Charged] {
+	if gone[uint32(row.Charged)] {
 		row.Charged = 0 // nobody is, until the flow ends
 	}
 	return out

@@ -146,10 +146,10 @@ func TestFlowsOfAnEndpointThatGoesGoToo(t *testing.T) {
 		m, h := newMemory()
 		s, l, numbers := ofTwo(g, m, h)
 		own, others := bpf.RowFlow{}, bpf.RowFlow{}
-		own.End[1].Endpoint, others.End[0].Endpoint = numbers[101], numbers[100]
-		kept := bpf.RowFlowKey{Vni: 7, Protocol: 1}
+		own.End[1].Endpoint, others.End[0].Endpoint = uint16(numbers[101]), uint16(numbers[100])
+		kept := bpf.RowFlowKey{}.OfVPC(7, 1)
 		for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{&m.flows, &m.openings} {
-			g.Expect(flows.Put(bpf.RowFlowKey{Vni: 7, Protocol: 2}, own)).To(Succeed())
+			g.Expect(flows.Put(bpf.RowFlowKey{}.OfVPC(7, 2), own)).To(Succeed())
 			g.Expect(flows.Put(kept, others)).To(Succeed())
 		}
 		report, err := h.Apply(s, l)
@@ -169,11 +169,11 @@ func TestFlowsWithAnEndpointThatMovesStay(t *testing.T) {
 	g := NewWithT(t)
 	m, h := newMemory()
 	s, l, numbers := ofTwo(g, m, h)
-	key := func(protocol uint8) bpf.RowFlowKey { return bpf.RowFlowKey{Vni: 7, Protocol: protocol} }
-	between := bpf.RowFlow{Charged: numbers[101], Quick: 3, Rule: [2]uint32{4, 5}}
-	between.End[0].Endpoint, between.End[1].Endpoint, between.End[1].Identity = numbers[100], numbers[101], 20
+	key := func(protocol uint8) bpf.RowFlowKey { return bpf.RowFlowKey{}.OfVPC(7, protocol) }
+	between := bpf.RowFlow{Charged: uint16(numbers[101]), Quick: 3, Rule: [2]uint32{4, 5}}
+	between.End[0].Endpoint, between.End[1].Endpoint, between.End[1].Identity = uint16(numbers[100]), uint16(numbers[101]), 20
 	away, others := bpf.RowFlow{}, bpf.RowFlow{Quick: 3}
-	away.End[0].Endpoint, others.End[0].Endpoint = numbers[101], numbers[100]
+	away.End[0].Endpoint, others.End[0].Endpoint = uint16(numbers[101]), uint16(numbers[100])
 	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{&m.flows, &m.openings} {
 		g.Expect(flows.Put(key(1), between)).To(Succeed())
 		g.Expect(flows.Put(key(2), away)).To(Succeed())
@@ -184,7 +184,7 @@ func TestFlowsWithAnEndpointThatMovesStay(t *testing.T) {
 	_, err := h.Apply(s, l)
 	g.Expect(err).NotTo(HaveOccurred())
 	parted := bpf.RowFlow{Rule: between.Rule}
-	parted.End[0].Endpoint, parted.End[1].Identity = numbers[100], 20
+	parted.End[0].Endpoint, parted.End[1].Identity = uint16(numbers[100]), 20
 	want := map[bpf.RowFlowKey]bpf.RowFlow{key(1): parted, key(3): others}
 	g.Expect(m.flows.All()).To(Equal(want))
 	g.Expect(m.openings.All()).To(Equal(want))

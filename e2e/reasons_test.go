@@ -307,7 +307,7 @@ func fullOfFlows(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 	}
 	flows := mapOf(t, d, bpf.RowMapFlows)
 	for n := uint32(0); ; n++ {
-		err := flows.Put(bpf.RowFlowKey{Vni: 900 + n}, bpf.RowFlow{})
+		err := flows.Put(bpf.RowFlowKey{VniProtocol: (900 + n) << 8}, bpf.RowFlow{})
 		if errors.Is(err, syscall.E2BIG) {
 			break
 		} else if err != nil {

@@ -73,6 +73,11 @@ static __always_inline bool is_icmp(const struct pkt *p)
 	return p->protocol == (p->ethertype == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
+static __always_inline __u8 protocol_of(const struct flow_key *key)
+{
+	return key->vni_protocol;
+}
+
 /* Who speaks to whom; addresses at multiples of 8. */
 struct way {
 	const __u8 *from, *to; /* addresses */
@@ -118,8 +123,7 @@ static __always_inline __u32 flow_key(const struct pkt *p, struct flow_key *key,
 	struct way w = {p->source.addr, p->destination.addr, from, to};
 	bool turn;
 
-	key->vni = p->source.vni;
-	*(__u32 *)&key->protocol = p->protocol;
+	key->vni_protocol = p->source.vni << 8 | p->protocol;
 	turn = p->ethertype == ETH_P_IP ? write_ends4(key, &w) : write_ends(key, &w);
 	return forget(turn, p->l3_length) & 1;
 }

@@ -65,8 +65,7 @@ __noinline int quoted_key(hook_ctx *ctx, __u32 offset, struct tracked *k)
 	if (!addr_equal(from, k->key.addr[other_end(k->side)]) ||
 	    !quoted_ports(&c, protocol, v4, &w))
 		return 0;
-	k->quoted.vni = k->key.vni;
-	*(__u32 *)&k->quoted.protocol = protocol;
+	k->quoted.vni_protocol = (k->key.vni_protocol & ~0xffU) | protocol;
 	write_ends(&k->quoted, &w);
 	return 1;
 }

@@ -183,7 +183,7 @@ __noinline int judge(struct record *record, __u32 direction)
 	addr_copy(k->prefix.addr, k->key.addr[side]);
 	/* The port that was opened: of who did not open. */
 	k->port.prefixlen = 64;
-	k->port.protocol = k->key.protocol;
+	k->port.protocol = protocol_of(&k->key);
 	k->port.pad = 0;
 	k->port.port = k->key.port[direction == DIRECTION_INGRESS ? subject : side];
 	k->single.identity = SINGLE_PORT | k->port.protocol << 16 | bpf_ntohs(k->port.port);
@@ -229,7 +229,7 @@ static __always_inline void write_ends_of(const struct tracked *k, struct flow *
  * handshake. */
 static __always_inline __u8 opener_quick(const struct tracked *k, __u32 opener)
 {
-	return k->key.protocol == IPPROTO_TCP ? 0 : 1 << (opener & 1);
+	return protocol_of(&k->key) == IPPROTO_TCP ? 0 : 1 << (opener & 1);
 }
 
 /* Gives back what a flow took of an endpoint's share. */
@@ -263,7 +263,7 @@ __noinline int open_flow(struct record *record, const struct flow *ended)
 	f->opener = k->side & 1;
 	f->state = FLOW_OPENING;
 	f->quick = opener_quick(k, k->side);
-	f->pad = 0;
+	f->translation = TRANSLATION_NONE;
 	f->charged = 0;
 	__builtin_memset(f->end, 0, sizeof(f->end));
 	write_ends_of(k, f);
@@ -306,7 +306,7 @@ static __always_inline __u8 next_state(const struct tracked *k, struct flow *f)
 	__u32 side = k->side & 1;
 	bool reply = side != f->opener;
 
-	if (k->key.protocol != IPPROTO_TCP)
+	if (protocol_of(&k->key) != IPPROTO_TCP)
 		return reply ? FLOW_ESTABLISHED : f->state;
 	if (k->flags & TCP_RST)
 		return FLOW_CLOSED;
@@ -325,7 +325,7 @@ static __always_inline __u8 next_state(const struct tracked *k, struct flow *f)
  * anew by waiting. */
 static __always_inline void note_time(const struct tracked *k, struct flow *f, bool refused)
 {
-	if (refused && k->key.protocol != IPPROTO_TCP)
+	if (refused && protocol_of(&k->key) != IPPROTO_TCP)
 		return;
 	f->seen = now() / SECOND;
 	f->tick = tick();
@@ -388,7 +388,7 @@ static __always_inline enum drop_reason judge_planned(struct record *record,
  * flow that has ended. */
 static __always_inline bool begins_anew(const struct flow *f, const struct tracked *k)
 {
-	if (k->key.protocol != IPPROTO_TCP || (k->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+	if (protocol_of(&k->key) != IPPROTO_TCP || (k->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return false;
 	return k->side != f->opener || f->state >= FLOW_CLOSED;
 }

@@ -209,18 +209,16 @@ enum direction {
  * their identifier as the port of who asks and 0 as the other's; what has no
  * ports has zeros. */
 struct flow_key {
-	__u32 vni;
+	__u32 vni_protocol; /* VNI << 8 | protocol */
 	__be16 port[2];
 	__u8 addr[2][16];
-	__u8 protocol;
-	__u8 pad[3];
 };
 
 /* One end of a flow. */
 struct flow_end {
-	__u32 endpoint; /* index in endpoints; 0: not behind this host */
-	__u32 host; /* index in hosts, if that was learned; 0: it was not */
 	__u32 identity; /* as packets carried it, or as it was learned; 0: none or unknown */
+	__u16 endpoint; /* index in endpoints; 0: not behind this host */
+	__u16 host; /* index in hosts, if that was learned; 0: it was not */
 	__u16 epoch; /* of the host, its lower half, when that was learned */
 	__u8 generation; /* of the address's user */
 	__u8 closed; /* 1: it has sent a FIN */
@@ -239,6 +237,17 @@ enum flow_state {
 	FLOW_CLOSING, /* TCP: one side has closed */
 	FLOW_CLOSED, /* TCP: both have, or one has reset it */
 	FLOW_CUT, /* policy has changed and refuses it */
+	FLOW_CHOSEN, /* its translation is known, and nothing else: it is not judged yet */
+};
+
+/* A flow to a frontend has two rows at its opener's host, each with the other's view:
+ * what goes to the frontend meets (opener, frontend), what comes back meets (opener,
+ * backend), which is the flow as everybody else sees it, and has all that is known of
+ * its state; the former follows it. */
+enum translation {
+	TRANSLATION_NONE = 0,
+	TRANSLATION_TO, /* what the opener sends goes to addr and port, the backend's */
+	TRANSLATION_FROM, /* what the opener gets comes from addr and port, the frontend's */
 };
 
 /* openings[key]: flows in which one side has spoken (LRU: new ones drive out old
@@ -249,10 +258,12 @@ struct flow {
 	__u8 opener; /* which end opened it */
 	__u8 state; /* enum flow_state */
 	__u8 quick; /* bit n: packets of end n change nothing, but for TCP's flags */
-	__u8 pad;
-	__u32 charged; /* index in endpoints of whose share it is */
+	__u8 translation; /* enum translation */
+	__u16 charged; /* index in endpoints of whose share it is */
+	__be16 port; /* with addr: what the translation puts in */
 	__u32 set[2]; /* by enum direction: the sets that accepted it; 0: none */
 	__u32 rule[2]; /* by enum direction: the rules that did */
+	__u8 addr[16];
 	struct flow_end end[2];
 };
 
@@ -389,8 +400,9 @@ struct tracked {
 	struct fragment_key fragment;
 };
 
-_Static_assert(sizeof(struct flow_key) == 44, "");
-_Static_assert(sizeof(struct flow) == 64, "");
+_Static_assert(sizeof(struct flow_key) == 40, "");
+_Static_assert(sizeof(struct flow) == 72, "");
+_Static_assert(MAX_ENDPOINTS < 1 << 16 && MAX_HOSTS < 1 << 16, "indexes in rows of flows");
 _Static_assert(sizeof(struct fragment_key) == 44, "");
 _Static_assert(sizeof(struct fragmented) == 24, "");
 

@@ -124,16 +124,16 @@ func compare(a, b Flow) int {
 func (h host) flow(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration, table string) Flow {
 	state, from := bpf.RowFlowState(row.State), row.Opener&1
 	seen := max(0, now-time.Duration(row.Seen)*time.Second)
-	left := max(0, flow.Timeout(key.Protocol, state)-seen)
+	left := max(0, flow.Timeout(key.Protocol(), state)-seen)
 	ends := flow.Ends(key)
 	return Flow{
 		Network: h.names.Network, Host: h.names.Host, Namespace: h.namespace,
-		VPC: h.names.VPCs[key.Vni], VNI: key.Vni, Protocol: protocolName(key.Protocol),
+		VPC: h.names.VPCs[key.VNI()], VNI: key.VNI(), Protocol: protocolName(key.Protocol()),
 		From: h.end(ends[from], row, from), To: h.end(ends[from^1], row, from^1),
 		State: state.String(), Table: table,
 		SeenSeconds: int(seen / time.Second), LeftSeconds: int(left / time.Second),
 		Egress: h.judged(row, bpf.RowDirectionDIRECTION_EGRESS), Ingress: h.judged(row, bpf.RowDirectionDIRECTION_INGRESS),
-		Charged: named(h.names.Endpoints, row.Charged),
+		Charged: named(h.names.Endpoints, uint32(row.Charged)),
 	}
 }
 
@@ -141,7 +141,7 @@ func (h host) end(e flow.End, row bpf.RowFlow, i uint8) End {
 	at := row.End[i]
 	return End{
 		Address: e.Addr, Port: e.Port, Identity: at.Identity, Generation: at.Generation, Closed: at.Closed != 0,
-		Endpoint: named(h.names.Endpoints, at.Endpoint), Host: named(h.names.Hosts, at.Host),
+		Endpoint: named(h.names.Endpoints, uint32(at.Endpoint)), Host: named(h.names.Hosts, uint32(at.Host)),
 	}
 }
 

@@ -94,7 +94,7 @@ func ComparePort(a, b bpf.RowPolicyPortKey) int {
 
 // CompareFlow orders keys by VNI, protocol, addresses and ports.
 func CompareFlow(a, b bpf.RowFlowKey) int {
-	return cmp.Or(cmp.Compare(a.Vni, b.Vni), cmp.Compare(a.Protocol, b.Protocol),
+	return cmp.Or(cmp.Compare(a.VniProtocol, b.VniProtocol),
 		bytes.Compare(a.Addr[0][:], b.Addr[0][:]), bytes.Compare(a.Addr[1][:], b.Addr[1][:]),
 		cmp.Compare(a.Port[0], b.Port[0]), cmp.Compare(a.Port[1], b.Port[1]))
 }

@@ -98,7 +98,7 @@ func Collect(ctx context.Context, t Tables, now time.Duration) (Collected, error
 	c := Collected{Room: t.Flows.Room().Rows}
 	held := map[uint32]uint32{}
 	var err error
-	if c.Flows, err = collect(ctx, t.Flows, now, func(row bpf.RowFlow) { held[row.Charged]++ }); err != nil {
+	if c.Flows, err = collect(ctx, t.Flows, now, func(row bpf.RowFlow) { held[uint32(row.Charged)]++ }); err != nil {
 		return c, err
 	}
 	if c.Openings, err = collect(ctx, t.Openings, now, func(bpf.RowFlow) {}); err != nil {
@@ -140,7 +140,7 @@ func collect(ctx context.Context, t table.Table[bpf.RowFlowKey, bpf.RowFlow], no
 
 // Due says whether a flow's time is up.
 func Due(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration) bool {
-	return now-time.Duration(row.Seen)*time.Second > Timeout(key.Protocol, bpf.RowFlowState(row.State))
+	return now-time.Duration(row.Seen)*time.Second > Timeout(key.Protocol(), bpf.RowFlowState(row.State))
 }
 
 // recount writes the shares that are not what they should be: flows also go with

@@ -45,10 +45,9 @@ func Key(vni uint32, protocol uint8, first, second End) (key bpf.RowFlowKey, sid
 		low, high, side = second, first, 1
 	}
 	return bpf.RowFlowKey{
-		Vni: vni, Protocol: protocol,
 		Port: [2]uint16{network(low.Port), network(high.Port)},
 		Addr: [2][16]uint8{low.Addr.As16(), high.Addr.As16()},
-	}, side
+	}.OfVPC(vni, protocol), side
 }
 
 // Ends are the ends of a key, in its order: what [Key] was told.
@@ -107,7 +106,7 @@ func Export(t Tables, index encode.Index, endpoints []string) ([]Row, error) {
 			return nil, readError(from, err)
 		}
 		for key, row := range all {
-			if of[row.End[0].Endpoint] || of[row.End[1].Endpoint] {
+			if of[uint32(row.End[0].Endpoint)] || of[uint32(row.End[1].Endpoint)] {
 				rows = append(rows, n.row(key, row, from == t.Flows))
 			}
 		}
@@ -137,7 +136,7 @@ func turned(numbers map[string]uint32) map[uint32]string {
 func (n names) row(key bpf.RowFlowKey, row bpf.RowFlow, settled bool) Row {
 	r := Row{Key: key, Row: row, Settled: settled}
 	for i := range 2 {
-		r.Ends[i], r.Sets[i], r.Rules[i] = n.endpoints[row.End[i].Endpoint], n.sets[row.Set[i]], n.rules[row.Rule[i]]
+		r.Ends[i], r.Sets[i], r.Rules[i] = n.endpoints[uint32(row.End[i].Endpoint)], n.sets[row.Set[i]], n.rules[row.Rule[i]]
 		r.Row.End[i].Endpoint, r.Row.End[i].Host, r.Row.End[i].Epoch = 0, 0, 0
 		r.Row.Set[i], r.Row.Rule[i] = 0, 0
 	}
@@ -175,7 +174,7 @@ func Import(t Tables, index encode.Index, rows []Row) (int, error) {
 func (r Row) numbered(index encode.Index) bpf.RowFlow {
 	row := r.Row
 	for i := range 2 {
-		row.End[i].Endpoint = index.Endpoints[r.Ends[i]]
+		row.End[i].Endpoint = uint16(index.Endpoints[r.Ends[i]])
 		row.Rule[i] = index.Rules[r.Rules[i]]
 		if r.Sets[i] == "" {
 			continue
@@ -186,9 +185,9 @@ func (r Row) numbered(index encode.Index) bpf.RowFlow {
 		}
 	}
 	if r.Settled {
-		row.Charged = index.Endpoints[r.Ends[row.Opener&1]]
+		row.Charged = uint16(index.Endpoints[r.Ends[row.Opener&1]])
 		if row.Charged == 0 {
-			row.Charged = index.Endpoints[r.Ends[row.Opener&1^1]]
+			row.Charged = uint16(index.Endpoints[r.Ends[row.Opener&1^1]])
 		}
 	}
 	return row

@@ -72,7 +72,7 @@ func TestSharesAreCountedAgain(t *testing.T) {
 	g := NewWithT(t)
 	m := &memory{}
 	for n := range uint16(5) {
-		g.Expect(m.flows.Put(key(udp, n), bpf.RowFlow{Seen: 1000, Charged: uint32(n%2) + 1, State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED)})).To(Succeed())
+		g.Expect(m.flows.Put(key(udp, n), bpf.RowFlow{Seen: 1000, Charged: n%2 + 1, State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED)})).To(Succeed())
 	}
 	g.Expect(m.shares.Put(2, bpf.RowShare{Flows: 40})).To(Succeed())
 	g.Expect(m.shares.Put(3, bpf.RowShare{Flows: 1})).To(Succeed())

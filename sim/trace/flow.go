@@ -18,7 +18,7 @@ func (d decoding) flow(f bpf.RowFlow) {
 	d.set("from", d.end(f, from))
 	d.set("to", d.end(f, from^1))
 	if f.Charged != 0 {
-		d.set("charged", named(d.names.Endpoints, f.Charged))
+		d.set("charged", named(d.names.Endpoints, uint32(f.Charged)))
 	}
 	d.sets(uint64(f.Set[0]), uint64(f.Set[1]))
 	for i, rule := range f.Rule {
@@ -32,9 +32,9 @@ func (d decoding) flow(f bpf.RowFlow) {
 func (d decoding) end(f bpf.RowFlow, end uint8) string {
 	switch e := f.End[end]; {
 	case e.Endpoint != 0:
-		return named(d.names.Endpoints, e.Endpoint)
+		return named(d.names.Endpoints, uint32(e.Endpoint))
 	case e.Host != 0:
-		return "host " + named(d.names.Hosts, e.Host)
+		return "host " + named(d.names.Hosts, uint32(e.Host))
 	case e.Identity != 0:
 		return fmt.Sprintf("identity %d", e.Identity)
 	}

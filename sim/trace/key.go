@@ -94,7 +94,7 @@ func flowKey(key []byte) (string, bool) {
 	end := func(i int) string {
 		return netip.AddrPortFrom(netip.AddrFrom16(k.Addr[i]).Unmap(), port(k.Port[i])).String()
 	}
-	return fmt.Sprintf("vni %d protocol %d %s %s", k.Vni, k.Protocol, end(0), end(1)), true
+	return fmt.Sprintf("vni %d protocol %d %s %s", k.VNI(), k.Protocol(), end(0), end(1)), true
 }
 
 // port is a number in network order.

@@ -17,7 +17,7 @@ func TestAgentsEndFlows(t *testing.T) {
 	d, err := loadOne()
 	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 	defer d.Close()
-	old := flow.Row{Key: bpf.RowFlowKey{Protocol: 6}, Settled: true, Row: bpf.RowFlow{State: uint8(bpf.RowFlowStateFLOW_CLOSED)}}
+	old := flow.Row{Key: bpf.RowFlowKey{}.OfVPC(0, 6), Settled: true, Row: bpf.RowFlow{State: uint8(bpf.RowFlowStateFLOW_CLOSED)}}
 	g.Expect(d.ImportFlows([]flow.Row{old})).To(Equal(1))
 	left := func() int {
 		flows, _, err := d.Flows()
