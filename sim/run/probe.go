@@ -10,6 +10,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -27,8 +28,9 @@ type conversation struct {
 	// ends are both addresses.
 	ends []state.Place
 	// to is the full name of the endpoint that is meant; "" for an address
-	// that no endpoint has.
-	to string
+	// that no endpoint has. Of a frontend any of its backends is.
+	to       string
+	backends []wire.Backend
 	// elsewhere says that a drop is also seen when the packets reach
 	// another endpoint than to: one of the sender's own VPC that has the
 	// same address.
@@ -97,7 +99,11 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			if p.Source != 0 {
 				probe.SourcePort += uint16(flow)
 			}
+			r.serve(&probe, talk.vni)
 			talk.flows = append(talk.flows, probe)
+		}
+		if talk.backends = talk.flows[0].Backends; len(talk.backends) > 0 {
+			talk.cell = r.world.served(from, talk.backends, family, string(proto))
 		}
 		talks = append(talks, talk)
 	}
@@ -106,6 +112,38 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 	}
 	return talks, nil
 }
+
+// serve tells a probe to a frontend what stands behind it. Its port is chosen here, where
+// none is given: it is one of the things that a backend is chosen by, on every wire.
+func (r *runner) serve(p *wire.Probe, vni uint32) {
+	number := map[wire.Proto]uint8{wire.TCP: judge.TCP, wire.UDP: judge.UDP}[p.Proto]
+	for _, at := range r.backends(vni, netip.AddrPortFrom(p.To, p.Port), number) {
+		if e := r.world.at(vni, at.Addr()); e != nil {
+			p.Backends = append(p.Backends, wire.Backend{Endpoint: e.Key(), At: at})
+		}
+	}
+	if len(p.Backends) > 0 && p.SourcePort == 0 {
+		r.servicePort = max(r.servicePort, firstServicePort-1) + 1
+		p.SourcePort = r.servicePort
+	}
+}
+
+// backends are what stands behind a frontend of a VPC, at any host.
+func (r *runner) backends(vni uint32, frontend netip.AddrPort, protocol uint8) (all []netip.AddrPort) {
+	for _, h := range r.states {
+		for _, s := range h.Services {
+			if s.VNI == vni && s.Protocol == protocol && slices.Contains(s.Frontends, frontend) {
+				all = append(all, s.Backends...)
+			}
+		}
+	}
+	slices.SortFunc(all, netip.AddrPort.Compare)
+	return slices.Compact(all)
+}
+
+// firstServicePort is the first that a probe to a frontend comes from: no wire's stack
+// chooses it by itself.
+const firstServicePort = 45000
 
 // destination is the address that a probe goes to in a family, and the
 // endpoint that has it.
@@ -184,7 +222,7 @@ func (t conversation) checks(a answers) []Check {
 	var checks []Check
 	for _, w := range a.wires {
 		checks = append(checks, Check{
-			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t.to), Hops: w.hops(),
+			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t), Hops: w.hops(),
 			Failures: slices.Concat(t.expected(w), t.against(w, a.oracle), t.ruled(w, a.oracle)),
 		})
 		if t.expect.Paths > 0 {
