@@ -221,7 +221,10 @@ func (t conversation) verdict(a answer) (got, want string, ok bool) {
 	got = say(a.requests, fate)
 	if t.expect.Verdict == scenario.Deliver {
 		want = "all delivered to " + scenario.Short(t.to) + ", and answered"
-		if n := delivered(a.requests, t.to); n == 0 || n != len(a.requests) || t.to == "" {
+		if t.service {
+			want = "all delivered to the backends of a service, and answered"
+		}
+		if n := delivered(a.requests, t.to); n == 0 || n != len(a.requests) || (t.to == "" && !t.service) {
 			return got, want, false
 		}
 		got += "; replies: " + say(a.replies, fate)

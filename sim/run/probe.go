@@ -29,6 +29,8 @@ type conversation struct {
 	// to is the full name of the endpoint that is meant; "" for an address
 	// that no endpoint has.
 	to string
+	// service says that the address is a service's: any endpoint may be behind it.
+	service bool
 	// elsewhere says that a drop is also seen when the packets reach
 	// another endpoint than to: one of the sender's own VPC that has the
 	// same address.
@@ -80,13 +82,15 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			continue
 		}
 		talk := conversation{
-			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), peerName(p, dst), familyName(family)),
+			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), p.To, familyName(family)),
 			fresh: p.Fresh, expect: p.Expect, unknown: r.narrow(), vni: r.world.vni(from), cell: r.world.cell(from, to, family, string(proto)),
 		}
 		src, _ := address(from, family)
 		talk.ends = []state.Place{{VNI: talk.vni, Address: src}, {VNI: talk.vni, Address: dst}}
 		if to != nil {
 			talk.to = to.Key()
+		} else if talk.service = r.world.served(talk.vni, proto, netip.AddrPortFrom(dst, p.Port)); talk.service {
+			talk.cell.Path = "service"
 		}
 		for flow := range max(p.Flows, 1) {
 			probe := wire.Probe{
@@ -102,7 +106,7 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 		talks = append(talks, talk)
 	}
 	if len(talks) == 0 {
-		return nil, fmt.Errorf("probe from %s to %s: they have no address family in common", p.From, peerName(p, p.ToAddr))
+		return nil, fmt.Errorf("probe from %s to %s: they have no address family in common", p.From, p.To)
 	}
 	return talks, nil
 }
@@ -113,19 +117,16 @@ func (r *runner) destination(p *scenario.Probe, from *object.Endpoint, family in
 	if _, ok := address(from, family); !ok {
 		return netip.Addr{}, nil, false
 	}
-	if p.ToAddr.IsValid() {
-		return p.ToAddr, r.world.at(r.world.vni(from), p.ToAddr), familyOf(p.ToAddr) == family
+	switch {
+	case p.To.Service != nil:
+		dst, ok := p.To.Service.Addr(family)
+		return dst, nil, ok
+	case p.To.Endpoint != "":
+		to := r.world.endpoints[p.To.Endpoint]
+		dst, ok := address(to, family)
+		return dst, to, ok
 	}
-	to := r.world.endpoints[p.To]
-	dst, ok := address(to, family)
-	return dst, to, ok
-}
-
-func peerName(p *scenario.Probe, dst netip.Addr) string {
-	if p.To != "" {
-		return scenario.Short(p.To)
-	}
-	return dst.String()
+	return p.To.Addr, r.world.at(r.world.vni(from), p.To.Addr), familyOf(p.To.Addr) == family
 }
 
 // answers are what the oracle and each wire say.
