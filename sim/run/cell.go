@@ -96,8 +96,8 @@ func (w world) cell(from, to *object.Endpoint, family int, proto string) Cell {
 	return c
 }
 
-// served is the cell of a packet to a frontend: what is the same whichever backend gets it.
-func (w world) served(from *object.Endpoint, backends []wire.Backend, family int, proto string) Cell {
+// serviceCell is the cell of a packet to a frontend: what is the same whichever backend gets it.
+func (w world) serviceCell(from *object.Endpoint, backends []wire.Backend, family int, proto string) Cell {
 	var c Cell
 	for i, b := range backends {
 		one := w.cell(from, w.endpoints[b.Endpoint], family, proto)

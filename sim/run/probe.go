@@ -10,7 +10,6 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
-	"github.com/mizar-net/mizar/sim/oracle/judge"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
 )
@@ -28,8 +27,10 @@ type conversation struct {
 	// ends are both addresses.
 	ends []state.Place
 	// to is the full name of the endpoint that is meant; "" for an address
-	// that no endpoint has. Of a frontend any of its backends is.
-	to       string
+	// that no endpoint has.
+	to string
+	// service says that the address is a service's: any of its backends is meant.
+	service  bool
 	backends []wire.Backend
 	// elsewhere says that a drop is also seen when the packets reach
 	// another endpoint than to: one of the sender's own VPC that has the
@@ -82,13 +83,15 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			continue
 		}
 		talk := conversation{
-			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), peerName(p, dst), familyName(family)),
+			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), p.To, familyName(family)),
 			fresh: p.Fresh, expect: p.Expect, unknown: r.narrow(), vni: r.world.vni(from), cell: r.world.cell(from, to, family, string(proto)),
 		}
 		src, _ := address(from, family)
 		talk.ends = []state.Place{{VNI: talk.vni, Address: src}, {VNI: talk.vni, Address: dst}}
 		if to != nil {
 			talk.to = to.Key()
+		} else if talk.service = r.world.served(talk.vni, proto, netip.AddrPortFrom(dst, p.Port)); talk.service {
+			talk.cell.Path = "service"
 		}
 		for flow := range max(p.Flows, 1) {
 			probe := wire.Probe{
@@ -103,47 +106,18 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			talk.flows = append(talk.flows, probe)
 		}
 		if talk.backends = talk.flows[0].Backends; len(talk.backends) > 0 {
-			talk.cell = r.world.served(from, talk.backends, family, string(proto))
+			talk.cell = r.world.serviceCell(from, talk.backends, family, string(proto))
+			for _, b := range talk.backends {
+				talk.ends = append(talk.ends, state.Place{VNI: talk.vni, Address: b.At.Addr()})
+			}
 		}
 		talks = append(talks, talk)
 	}
 	if len(talks) == 0 {
-		return nil, fmt.Errorf("probe from %s to %s: they have no address family in common", p.From, peerName(p, p.ToAddr))
+		return nil, fmt.Errorf("probe from %s to %s: they have no address family in common", p.From, p.To)
 	}
 	return talks, nil
 }
-
-// serve tells a probe to a frontend what stands behind it. Its port is chosen here, where
-// none is given: it is one of the things that a backend is chosen by, on every wire.
-func (r *runner) serve(p *wire.Probe, vni uint32) {
-	number := map[wire.Proto]uint8{wire.TCP: judge.TCP, wire.UDP: judge.UDP}[p.Proto]
-	for _, at := range r.backends(vni, netip.AddrPortFrom(p.To, p.Port), number) {
-		if e := r.world.at(vni, at.Addr()); e != nil {
-			p.Backends = append(p.Backends, wire.Backend{Endpoint: e.Key(), At: at})
-		}
-	}
-	if len(p.Backends) > 0 && p.SourcePort == 0 {
-		r.servicePort = max(r.servicePort, firstServicePort-1) + 1
-		p.SourcePort = r.servicePort
-	}
-}
-
-// backends are what stands behind a frontend of a VPC, at any host.
-func (r *runner) backends(vni uint32, frontend netip.AddrPort, protocol uint8) (all []netip.AddrPort) {
-	for _, h := range r.states {
-		for _, s := range h.Services {
-			if s.VNI == vni && s.Protocol == protocol && slices.Contains(s.Frontends, frontend) {
-				all = append(all, s.Backends...)
-			}
-		}
-	}
-	slices.SortFunc(all, netip.AddrPort.Compare)
-	return slices.Compact(all)
-}
-
-// firstServicePort is the first that a probe to a frontend comes from: no wire's stack
-// chooses it by itself.
-const firstServicePort = 45000
 
 // destination is the address that a probe goes to in a family, and the
 // endpoint that has it.
@@ -151,19 +125,16 @@ func (r *runner) destination(p *scenario.Probe, from *object.Endpoint, family in
 	if _, ok := address(from, family); !ok {
 		return netip.Addr{}, nil, false
 	}
-	if p.ToAddr.IsValid() {
-		return p.ToAddr, r.world.at(r.world.vni(from), p.ToAddr), familyOf(p.ToAddr) == family
+	switch {
+	case p.To.Service != nil:
+		dst, ok := p.To.Service.Addr(family)
+		return dst, nil, ok
+	case p.To.Endpoint != "":
+		to := r.world.endpoints[p.To.Endpoint]
+		dst, ok := address(to, family)
+		return dst, to, ok
 	}
-	to := r.world.endpoints[p.To]
-	dst, ok := address(to, family)
-	return dst, to, ok
-}
-
-func peerName(p *scenario.Probe, dst netip.Addr) string {
-	if p.To != "" {
-		return scenario.Short(p.To)
-	}
-	return dst.String()
+	return p.To.Addr, r.world.at(r.world.vni(from), p.To.Addr), familyOf(p.To.Addr) == family
 }
 
 // answers are what the oracle and each wire say.
