@@ -84,16 +84,14 @@ struct way {
 	__be16 sport, dport;
 };
 
-/* Writes addresses and ports in their order and returns which end `from` is. */
-static __always_inline __u32 write_ends(struct flow_key *key, const struct way *w)
+/* Writes addresses in their order and returns which end `from` is. */
+static __always_inline __u32 write_addresses(struct flow_key *key, const struct way *w)
 {
 	bool turn =
 		addr_above(w->from, w->to) || (w->sport > w->dport && addr_equal(w->from, w->to));
 	const __u8 *low = turn ? w->to : w->from;
 	const __u8 *high = turn ? w->from : w->to;
 
-	key->port[0] = turn ? w->dport : w->sport;
-	key->port[1] = turn ? w->sport : w->dport;
 	addr_take(key->addr[0], low);
 	addr_take(key->addr[1], high);
 	return turn;
@@ -101,18 +99,36 @@ static __always_inline __u32 write_ends(struct flow_key *key, const struct way *
 
 /* The same for IPv4, in fewer steps. What is written in words of eight bytes is read
  * in such words by the table. */
-static __always_inline __u32 write_ends4(struct flow_key *key, const struct way *w)
+static __always_inline __u32 write_addresses4(struct flow_key *key, const struct way *w)
 {
 	__u32 from = load32(w->from + 12), to = load32(w->to + 12);
 	bool turn = from > to || (from == to && w->sport > w->dport);
 	__u64 *low = (void *)key->addr[0], *high = (void *)key->addr[1];
 
-	key->port[0] = turn ? w->dport : w->sport;
-	key->port[1] = turn ? w->sport : w->dport;
 	low[0] = 0;
 	low[1] = (__u64)(turn ? to : from) << 32 | MAPPED_PREFIX;
 	high[0] = 0;
 	high[1] = (__u64)(turn ? from : to) << 32 | MAPPED_PREFIX;
+	return turn;
+}
+
+/* Writes addresses and ports in their order and returns which end `from` is. */
+static __always_inline __u32 write_ends(struct flow_key *key, const struct way *w)
+{
+	bool turn = write_addresses(key, w);
+
+	key->port[0] = turn ? w->dport : w->sport;
+	key->port[1] = turn ? w->sport : w->dport;
+	return turn;
+}
+
+/* The same for IPv4. */
+static __always_inline __u32 write_ends4(struct flow_key *key, const struct way *w)
+{
+	bool turn = write_addresses4(key, w);
+
+	key->port[0] = turn ? w->dport : w->sport;
+	key->port[1] = turn ? w->sport : w->dport;
 	return turn;
 }
 
@@ -126,6 +142,20 @@ static __always_inline __u32 flow_key(const struct pkt *p, struct flow_key *key,
 	key->vni_protocol = p->source.vni << 8 | p->protocol;
 	turn = p->ethertype == ETH_P_IP ? write_ends4(key, &w) : write_ends(key, &w);
 	return forget(turn, p->l3_length) & 1;
+}
+
+/* The same for a key that is looked up at once. A hash reads it in words of four bytes:
+ * one that was written in halves is not to be had before both are in the cache. */
+static __always_inline __u32 quick_key(const struct pkt *p, struct flow_key *key, __be16 from,
+				       __be16 to)
+{
+	struct way w = {p->source.addr, p->destination.addr, from, to};
+	bool turn;
+
+	key->vni_protocol = p->source.vni << 8 | p->protocol;
+	turn = p->ethertype == ETH_P_IP ? write_addresses4(key, &w) : write_addresses(key, &w);
+	*(__u32 *)key->port = turn ? (__u32)from << 16 | to : (__u32)to << 16 | from;
+	return forget(turn, p->l3_length);
 }
 
 /* TCP's flags; false: they lie behind the packet's first part. */
@@ -155,7 +185,7 @@ static __always_inline bool is_quick(const struct pkt *p, struct flow_key *key, 
 		if (!p->l4 || !echo_ports(p->l4, p->ethertype == ETH_P_IP, &from, &to))
 			return false;
 	}
-	*side = flow_key(p, key, from, to);
+	*side = quick_key(p, key, from, to);
 	return true;
 }
 
