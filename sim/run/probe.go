@@ -29,8 +29,9 @@ type conversation struct {
 	// to is the full name of the endpoint that is meant; "" for an address
 	// that no endpoint has.
 	to string
-	// service says that the address is a service's: any endpoint may be behind it.
-	service bool
+	// service says that the address is a service's: any of its backends is meant.
+	service  bool
+	backends []wire.Backend
 	// elsewhere says that a drop is also seen when the packets reach
 	// another endpoint than to: one of the sender's own VPC that has the
 	// same address.
@@ -101,7 +102,14 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			if p.Source != 0 {
 				probe.SourcePort += uint16(flow)
 			}
+			r.serve(&probe, talk.vni)
 			talk.flows = append(talk.flows, probe)
+		}
+		if talk.backends = talk.flows[0].Backends; len(talk.backends) > 0 {
+			talk.cell = r.world.serviceCell(from, talk.backends, family, string(proto))
+			for _, b := range talk.backends {
+				talk.ends = append(talk.ends, state.Place{VNI: talk.vni, Address: b.At.Addr()})
+			}
 		}
 		talks = append(talks, talk)
 	}
@@ -185,7 +193,7 @@ func (t conversation) checks(a answers) []Check {
 	var checks []Check
 	for _, w := range a.wires {
 		checks = append(checks, Check{
-			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t.to), Hops: w.hops(),
+			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t), Hops: w.hops(),
 			Failures: slices.Concat(t.expected(w), t.against(w, a.oracle), t.ruled(w, a.oracle)),
 		})
 		if t.expect.Paths > 0 {

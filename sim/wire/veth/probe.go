@@ -208,10 +208,10 @@ func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outc
 		return err
 	}
 	out.Requests = append(out.Requests, asked)
-	if c.to == nil || asked.To != c.to.Name {
+	if !c.answers(asked.To) {
 		return nil // whoever got it does not answer
 	}
-	answer := k.followAll(x.seen, *c.to, reply)
+	answer := k.followAll(x.seen, k.endpoints[asked.To], reply)
 	if !answer.Delivered {
 		x.blame(&answer)
 	}

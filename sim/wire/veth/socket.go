@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -64,13 +65,20 @@ func (c call) marked(i int, payload []byte) bool {
 func (c call) forth(y frame.Layer) bool { return y.Src == c.source() && y.Dst == c.To }
 func (c call) back(y frame.Layer) bool  { return y.Src == c.To && y.Dst == c.source() }
 
+// meant says whether an address and port are those of the probe, or of a backend: what
+// stands in packets on their way. Who asks and who answers are told by their stacks
+// whether it is the right one of these.
+func (c call) meant(at netip.AddrPort) bool {
+	return at == c.target() || slices.ContainsFunc(c.Backends, func(b wire.Backend) bool { return b.At == at })
+}
+
 // forthAt and backAt look at the ports, too.
 func (c call) forthAt(y frame.Layer) bool {
-	return c.forth(y) && y.SrcPort == c.SourcePort && y.DstPort == c.Port
+	return y.Src == c.source() && y.SrcPort == c.SourcePort && c.meant(netip.AddrPortFrom(y.Dst, y.DstPort))
 }
 
 func (c call) backAt(y frame.Layer) bool {
-	return c.back(y) && y.SrcPort == c.Port && y.DstPort == c.SourcePort
+	return y.Dst == c.source() && y.DstPort == c.SourcePort && c.meant(netip.AddrPortFrom(y.Src, y.SrcPort))
 }
 
 // control sets what all senders' sockets have: DSCP and ECN, TTL, whether packets
@@ -111,8 +119,21 @@ func (c call) family(network string) string {
 	return network + "6"
 }
 
-// listenAt is where the receiver listens.
-func (c call) listenAt() string { return netip.AddrPortFrom(c.To, c.Port).String() }
+// target is where the sender's packets go.
+func (c call) target() netip.AddrPort { return netip.AddrPortFrom(c.To, c.Port) }
+
+// listeners are who may get them, and where they listen.
+func (c call) listeners() []wire.Backend {
+	if len(c.Backends) == 0 && c.to != nil {
+		return []wire.Backend{{Endpoint: c.to.Name, At: c.target()}}
+	}
+	return c.Backends
+}
+
+// answers says whether an endpoint that a request came out at answers it.
+func (c call) answers(endpoint string) bool {
+	return slices.ContainsFunc(c.listeners(), func(b wire.Backend) bool { return b.Endpoint == endpoint })
+}
 
 // crew is the goroutines of a conversation, what they have to close, and the
 // replies that they tell.
