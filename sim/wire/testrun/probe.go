@@ -158,13 +158,16 @@ func (c *conversation) expected(at string, sent frame.Packet) frame.Packet {
 	if c == nil || !c.served() {
 		return sent
 	}
-	front := netip.AddrPortFrom(c.probe.To, c.probe.Port)
-	src, dst := netip.AddrPortFrom(sent.Inner.Src, sent.Inner.SrcPort), netip.AddrPortFrom(sent.Inner.Dst, sent.Inner.DstPort)
-	if b, ok := c.probe.Behind(at); ok && dst == front {
-		sent.Inner.Dst, sent.Inner.DstPort = b.At.Addr(), b.At.Port()
+	y, ports := &sent.Inner, sent.Inner.Offset == 0 // later fragments have none
+	if b, ok := c.probe.Behind(at); ok && y.Dst == c.probe.To {
+		if y.Dst = b.At.Addr(); ports {
+			y.DstPort = b.At.Port()
+		}
 	}
-	if slices.ContainsFunc(c.probe.Backends, func(b wire.Backend) bool { return b.At == src }) && at == c.from.Name {
-		sent.Inner.Src, sent.Inner.SrcPort = front.Addr(), front.Port()
+	if slices.ContainsFunc(c.probe.Backends, func(b wire.Backend) bool { return b.At.Addr() == y.Src }) && at == c.from.Name {
+		if y.Src = c.probe.To; ports {
+			y.SrcPort = c.probe.Port
+		}
 	}
 	return sent
 }

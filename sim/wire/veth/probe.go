@@ -144,7 +144,7 @@ func (w *Wire) converse(ctx context.Context, c call, t talk) (wire.Outcome, erro
 		if err != nil {
 			return out, err
 		}
-		x := exchange{seen: seen, took: took, drops: newDrops(before, after)}
+		x := exchange{seen: c.asAsked(seen), took: took, drops: newDrops(before, after)}
 		if err := x.read(w.know, c, t.request(i), t.reply(i), &out); err != nil {
 			return out, fmt.Errorf("packet %d: %w", i, err)
 		}

@@ -65,20 +65,44 @@ func (c call) marked(i int, payload []byte) bool {
 func (c call) forth(y frame.Layer) bool { return y.Src == c.source() && y.Dst == c.To }
 func (c call) back(y frame.Layer) bool  { return y.Src == c.To && y.Dst == c.source() }
 
-// meant says whether an address and port are those of the probe, or of a backend: what
-// stands in packets on their way. Who asks and who answers are told by their stacks
-// whether it is the right one of these.
-func (c call) meant(at netip.AddrPort) bool {
-	return at == c.target() || slices.ContainsFunc(c.Backends, func(b wire.Backend) bool { return b.At == at })
+// asAsked are sightings of a probe to a frontend as the sender would see them: with the
+// frontend in the place of a backend. That each got the right one is for its stack to say.
+func (c call) asAsked(seen []sighting) []sighting {
+	if len(c.Backends) == 0 {
+		return seen
+	}
+	seen = slices.Clone(seen)
+	for i := range seen {
+		y := &seen[i].packet.Inner
+		if y.Src == c.source() {
+			c.turn(&y.Dst, &y.DstPort)
+		} else if y.Dst == c.source() {
+			c.turn(&y.Src, &y.SrcPort)
+		}
+	}
+	return seen
+}
+
+// turn puts the frontend in the place of a backend. Later fragments have no port.
+func (c call) turn(addr *netip.Addr, port *uint16) {
+	for _, b := range c.Backends {
+		if *addr == b.At.Addr() && (*port == b.At.Port() || *port == 0) {
+			*addr = c.To
+			if *port != 0 {
+				*port = c.Port
+			}
+			return
+		}
+	}
 }
 
 // forthAt and backAt look at the ports, too.
 func (c call) forthAt(y frame.Layer) bool {
-	return y.Src == c.source() && y.SrcPort == c.SourcePort && c.meant(netip.AddrPortFrom(y.Dst, y.DstPort))
+	return c.forth(y) && y.SrcPort == c.SourcePort && y.DstPort == c.Port
 }
 
 func (c call) backAt(y frame.Layer) bool {
-	return y.Dst == c.source() && y.DstPort == c.SourcePort && c.meant(netip.AddrPortFrom(y.Src, y.SrcPort))
+	return c.back(y) && y.SrcPort == c.Port && y.DstPort == c.SourcePort
 }
 
 // control sets what all senders' sockets have: DSCP and ECN, TTL, whether packets
