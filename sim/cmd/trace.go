@@ -111,9 +111,11 @@ func walk(ctx context.Context, s *scenario.Scenario, probe wire.Probe) (outcome 
 	network.ReadRows()
 	defer func() { err = errors.Join(err, network.Close()) }()
 	network.Ground(s.Underlay)
-	if err := network.Apply(ctx, compile.Hosts(s.Objects)); err != nil {
+	states := compile.Hosts(s.Objects)
+	if err := network.Apply(ctx, states); err != nil {
 		return outcome, fmt.Errorf("build the network: %w", err)
 	}
+	probe.Backends = wire.Backends(states, probe)
 	if outcome, err = network.Probe(ctx, probe); err != nil {
 		return outcome, fmt.Errorf("send the packet: %w", err)
 	}
