@@ -41,6 +41,18 @@ func served(t *rapid.T) object.Draft {
 	return d
 }
 
+// serviceOf is a service of a VPC without backends.
+func serviceOf(name, vpc, address string, ports ...int32) object.Service {
+	s := object.Service{
+		Meta: object.Meta{Name: name, Namespace: "default", Annotations: map[string]string{object.AnnotationVPC: vpc}},
+		Spec: corev1.ServiceSpec{ClusterIP: address},
+	}
+	for _, p := range ports {
+		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: fmt.Sprint("p", p), Port: p})
+	}
+	return s
+}
+
 // A host holds the services of the VPCs that its endpoints are in and no others, each
 // frontend once, and all hosts of a VPC choose alike; one host alone gets the same.
 func TestHostsHoldTheServicesOfTheirVPCs(t *testing.T) {
