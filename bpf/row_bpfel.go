@@ -562,7 +562,7 @@ type RowTracked struct {
 	ViewSide    uint8
 	Settled     uint8
 	Self        uint8
-	_           [1]byte
+	TurnsOuter  uint8
 	Parts       RowFragmented
 	Bytes       uint32
 	Judge       [2]uint32

@@ -16,7 +16,7 @@
 #include "fragment.h"
 #include "handover.h"
 #include "hash.h"
-#include "track.h"
+#include "note.h"
 
 static __always_inline __u32 choice_hash(const struct flow_key *key, __u32 from)
 {
@@ -155,6 +155,44 @@ __noinline int find_backend(struct record *record)
 	return DROP_NONE;
 }
 
+/* The view of a flow whose packet an endpoint complains about, to a frontend: the backend
+ * gets the error. A function of its own: it is verified once. */
+__noinline int find_quoted(struct record *record)
+{
+	struct tracked *k = tracked_row();
+	struct flow *f;
+	__u32 far;
+
+	if (!k)
+		return 0;
+	f = flows_row_of(record, STAGE_SERVICE, &k->quoted);
+	if (!f)
+		f = openings_row_of(record, STAGE_SERVICE, &k->quoted);
+	if (!f || f->translation != TRANSLATION_TO)
+		return 0;
+	far = other_end(f->opener);
+	if (!addr_equal(k->quoted.addr[far], k->key.addr[other_end(k->side)]))
+		return 0;
+	turn_to(&k->backend, f->addr, f->port, TRANSLATION_TO);
+	turn_to(&k->turn, k->quoted.addr[far], k->quoted.port[far], TRANSLATION_FROM);
+	k->turns_outer = 1;
+	return 1;
+}
+
+/* Whether what is handed over is an ICMP error that belongs to a flow to a frontend. */
+static __always_inline bool serve_error(struct pkt *p, struct tracked *k, const struct handed *h)
+{
+	struct cursor c = {.pos = hook_data(p->ctx) + bounded(h->l4, 2 * HEADERS_MAX - 1),
+			   .end = hook_end(p->ctx)};
+	struct icmp_error *head = h->l4 ? take(&c, sizeof(*head)) : NULL;
+	bool v4 = h->ethertype == ETH_P_IP;
+
+	if (!head || h->fragment != FRAGMENT_NONE ||
+	    h->protocol != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) || !is_error_type(head->type, v4))
+		return false;
+	return quoted_key(p->ctx, h->l4 + sizeof(*head), k) && find_quoted(p->record);
+}
+
 /* What goes with the first fragment to the same frontend follows its ports. */
 static __always_inline bool serve_fragment(struct pkt *p, struct tracked *k, const struct handed *h)
 {
@@ -204,6 +242,12 @@ static __always_inline enum drop_reason serve(struct pkt *p)
 	k->flags = h->protocol == IPPROTO_TCP ? handed_flags(p, h) : 0;
 	k->unopened = h->unopened;
 	k->led = 0;
+	k->translation = TRANSLATION_NONE;
+	if (serve_error(p, k, h)) {
+		h->translation = TRANSLATION_TO;
+		addr_copy(h->destination.addr, k->backend.addr);
+		return DROP_NONE;
+	}
 	if (h->fragment != FRAGMENT_NONE && !serve_fragment(p, k, h))
 		k->unopened = 0;
 	reason = find_backend(p->record);

@@ -476,6 +476,26 @@ static __always_inline enum drop_reason track_flow(struct record *record, struct
 	return reason ? reason : open_flow(record, opening ? NULL : f);
 }
 
+/* Whether an error belongs to the flow of the row that it quotes. One that goes to who
+ * opened a flow to a frontend quotes what a backend got, and is translated. A function of
+ * its own: it is verified once. */
+__noinline int take_error(struct flow *f)
+{
+	struct tracked *k = tracked_row();
+	__u32 opener;
+
+	if (!k || !f || f->state == FLOW_CUT || f->state == FLOW_CHOSEN)
+		return 0;
+	opener = f->opener & 1;
+	if (f->translation != TRANSLATION_FROM ||
+	    !addr_equal(k->quoted.addr[opener], k->key.addr[other_end(k->side)]))
+		return 1;
+	k->turns_outer = addr_equal(k->quoted.addr[other_end(opener)], k->key.addr[k->side & 1]);
+	turn_to(&k->turn, f->addr, f->port, TRANSLATION_FROM);
+	k->translation = TRANSLATION_FROM;
+	return 1;
+}
+
 /* A packet that belongs to no flow, or to one that it quotes. */
 static __always_inline enum drop_reason track_alone(struct record *record, struct tracked *k)
 {
@@ -487,7 +507,7 @@ static __always_inline enum drop_reason track_alone(struct record *record, struc
 		if (!f)
 			f = openings_row_of(record, STAGE_FLOW, &k->quoted);
 	}
-	if (f && f->state != FLOW_CUT)
+	if (f && take_error(f))
 		return DROP_NONE;
 	plan_new(record);
 	reason = judge_planned(record, k);

@@ -10,6 +10,7 @@
  * have addresses alone. Pointers of struct pkt are good afterwards. */
 
 #include "checksum.h"
+#include "flow.h"
 #include "parse.h"
 
 /* Writes an address in the place of another one of its family, of so many words; what
@@ -171,19 +172,15 @@ static __always_inline bool translate(struct pkt *p, enum translation t, const _
 	return !HOOK_RESUM_MOVES || headers_again(p, &h);
 }
 
-/* Puts in what has been found out of a packet that is tracked, whose headers are at
- * those offsets; 0: they are not there. A function of its own: it is verified once. */
-__noinline int turn_packet(hook_ctx *ctx, __u32 l3, __u32 l4)
+/* A packet that is tracked, whose headers are at those offsets; 0: they are not there. */
+static __always_inline int turn_whole(hook_ctx *ctx, struct tracked *k, __u32 l3, __u32 l4)
 {
-	struct tracked *k = tracked_row();
 	struct cursor c = {.end = hook_end(ctx)};
 	const struct turn *turn;
 	enum translation t;
 	__u32 changed;
 	__u8 protocol;
 
-	if (!k)
-		return 0;
 	protocol = protocol_of(&k->key);
 	t = k->translation == TRANSLATION_TO ? TRANSLATION_TO : TRANSLATION_FROM;
 	turn = t == TRANSLATION_TO ? &k->backend : &k->turn;
@@ -194,26 +191,6 @@ __noinline int turn_packet(hook_ctx *ctx, __u32 l3, __u32 l4)
 		return 1;
 	c.pos = hook_data(ctx) + bounded(l4, 2 * HEADERS_MAX - 1);
 	return put_port(ctx, c, protocol, t, turn->port, changed);
-}
-
-/* The same, in a program that goes on with the packet. */
-static __always_inline enum drop_reason turn_tracked(struct pkt *p, struct tracked *k)
-{
-	struct headers h;
-
-	/* Read twice, so that the verifier does not tell apart what comes after. */
-	p->translation = *(volatile __u8 *)&k->translation;
-	if (!*(volatile __u8 *)&k->translation)
-		return DROP_NONE;
-	stage(p, STAGE_TRANSLATE);
-	h = headers_of(p);
-	if (!turn_packet(p->ctx, h.l3, h.l4))
-		return DROP_TRUNCATED;
-	if (k->translation == TRANSLATION_FROM) {
-		addr_copy(p->source.addr, k->turn.addr);
-		p->sport = k->turn.port;
-	}
-	return headers_again(p, &h) ? DROP_NONE : DROP_TRUNCATED;
 }
 
 #endif

@@ -434,6 +434,7 @@ struct tracked {
 	__u8 view_side; /* TO: which end of view the source is */
 	__u8 settled; /* 1: the flow's row is in flows */
 	__u8 self; /* 1: its sender gets it himself */
+	__u8 turns_outer; /* of an error: 1: it is from, or for, the end that is translated */
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
