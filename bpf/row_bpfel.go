@@ -561,7 +561,8 @@ type RowTracked struct {
 	Translation uint8
 	ViewSide    uint8
 	Settled     uint8
-	_           [2]byte
+	Self        uint8
+	_           [1]byte
 	Parts       RowFragmented
 	Bytes       uint32
 	Judge       [2]uint32
