@@ -56,7 +56,13 @@ spec: {subnet: back, host: h2, addresses: [10.0.0.11]}
 
 func of(t *testing.T, more ...string) object.Set {
 	t.Helper()
-	draft, err := object.Decode("network.yaml", []byte(network+"\n---\n"+strings.Join(more, "\n---\n")))
+	return read(t, network, more...)
+}
+
+// read reads objects.
+func read(t *testing.T, text string, more ...string) object.Set {
+	t.Helper()
+	draft, err := object.Decode("network.yaml", []byte(text+"\n---\n"+strings.Join(more, "\n---\n")))
 	if err != nil {
 		t.Fatal(err)
 	}

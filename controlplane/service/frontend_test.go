@@ -58,9 +58,8 @@ func TestWhatCannotBeDoneIsTold(t *testing.T) {
 		{`{externalIPs: [198.51.100.1], ports: [{port: 80}]}`, []string{
 			"spec.clusterIP: is not written, and nobody here gives out addresses; the service has no cluster address",
 		}, "shop/web:80/4 [198.51.100.1:80] → []"},
-		{`{type: NodePort, clusterIP: 10.96.0.1, healthCheckNodePort: 30081, sessionAffinity: ClientIP, trafficDistribution: PreferClose, ports: [{port: 80, nodePort: 30080}]}`, []string{
+		{`{type: NodePort, clusterIP: 10.96.0.1, healthCheckNodePort: 30081, sessionAffinity: ClientIP, ports: [{port: 80, nodePort: 30080}]}`, []string{
 			"spec.sessionAffinity: ClientIP is not done yet; each flow of a client chooses its backend by itself",
-			"spec.trafficDistribution: is not followed yet; flows choose from all backends alike",
 			"spec.ports[0].nodePort: node ports are not served yet",
 			"spec.healthCheckNodePort: is not answered yet",
 		}, "shop/web:80/4 [10.96.0.1:80] → []"},
