@@ -515,14 +515,15 @@ type RowTracked struct {
 	Own        [2]uint8
 	Changed    uint8
 	Doubt      uint8
-	Hearsay    uint8
 	Unopened   uint8
 	Follows    uint8
 	Led        uint8
-	_          [2]byte
+	_          [3]byte
 	Parts      RowFragmented
 	Bytes      uint32
 	Judge      [2]uint32
+	Heard      uint32
+	_          [4]byte
 	Learned    uint64
 	Row        RowFlow
 	Prefix     RowPolicyPrefixKey

@@ -86,6 +86,7 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 		return reason;
 	note_here(k, ROLE_SOURCE, from.index, from.row);
 	note_away(k, row.identity, row.generation, row.host, open ? out->host : NULL);
+	k->learned = row.since;
 	return track(p, k);
 }
 
