@@ -33,4 +33,13 @@ int fragment(struct xdp_md *ctx)
 	return finish(&p, process_fragment(&p));
 }
 
+SEC("xdp.frags")
+int service(struct xdp_md *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_service(&p));
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -16,7 +16,9 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	EndpointMapBackends       = "backends"
 	EndpointMapBudgets        = "budgets"
+	EndpointMapChoices        = "choices"
 	EndpointMapDirectory      = "directory"
 	EndpointMapDrops          = "drops"
 	EndpointMapEndpoints      = "endpoints"
@@ -38,6 +40,7 @@ const (
 	EndpointMapRecords        = "records"
 	EndpointMapRoutes         = "routes"
 	EndpointMapRules          = "rules"
+	EndpointMapServices       = "services"
 	EndpointMapShares         = "shares"
 	EndpointMapSubnets        = "subnets"
 	EndpointMapTracked        = "tracked"
@@ -48,6 +51,7 @@ const (
 	EndpointProgCourse        = "course"
 	EndpointProgEndpoint      = "endpoint"
 	EndpointProgFragment      = "fragment"
+	EndpointProgService       = "service"
 	EndpointVarFlowShare      = "flow_share"
 	EndpointVarQuestionBurst  = "question_burst"
 	EndpointVarRepeatable     = "repeatable"
@@ -101,13 +105,16 @@ type EndpointProgramSpecs struct {
 	Course   *ebpf.ProgramSpec `ebpf:"course"`
 	Endpoint *ebpf.ProgramSpec `ebpf:"endpoint"`
 	Fragment *ebpf.ProgramSpec `ebpf:"fragment"`
+	Service  *ebpf.ProgramSpec `ebpf:"service"`
 }
 
 // EndpointMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointMapSpecs struct {
+	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Choices        *ebpf.MapSpec `ebpf:"choices"`
 	Directory      *ebpf.MapSpec `ebpf:"directory"`
 	Drops          *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
@@ -129,6 +136,7 @@ type EndpointMapSpecs struct {
 	Records        *ebpf.MapSpec `ebpf:"records"`
 	Routes         *ebpf.MapSpec `ebpf:"routes"`
 	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Services       *ebpf.MapSpec `ebpf:"services"`
 	Shares         *ebpf.MapSpec `ebpf:"shares"`
 	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
 	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
@@ -170,7 +178,9 @@ func (o *EndpointObjects) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointMaps struct {
+	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Choices        *ebpf.Map `ebpf:"choices"`
 	Directory      *ebpf.Map `ebpf:"directory"`
 	Drops          *ebpf.Map `ebpf:"drops"`
 	Endpoints      *ebpf.Map `ebpf:"endpoints"`
@@ -192,6 +202,7 @@ type EndpointMaps struct {
 	Records        *ebpf.Map `ebpf:"records"`
 	Routes         *ebpf.Map `ebpf:"routes"`
 	Rules          *ebpf.Map `ebpf:"rules"`
+	Services       *ebpf.Map `ebpf:"services"`
 	Shares         *ebpf.Map `ebpf:"shares"`
 	Subnets        *ebpf.Map `ebpf:"subnets"`
 	Tracked        *ebpf.Map `ebpf:"tracked"`
@@ -203,7 +214,9 @@ type EndpointMaps struct {
 
 func (m *EndpointMaps) Close() error {
 	return _EndpointClose(
+		m.Backends,
 		m.Budgets,
+		m.Choices,
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
@@ -225,6 +238,7 @@ func (m *EndpointMaps) Close() error {
 		m.Records,
 		m.Routes,
 		m.Rules,
+		m.Services,
 		m.Shares,
 		m.Subnets,
 		m.Tracked,
@@ -254,6 +268,7 @@ type EndpointPrograms struct {
 	Course   *ebpf.Program `ebpf:"course"`
 	Endpoint *ebpf.Program `ebpf:"endpoint"`
 	Fragment *ebpf.Program `ebpf:"fragment"`
+	Service  *ebpf.Program `ebpf:"service"`
 }
 
 func (p *EndpointPrograms) Close() error {
@@ -261,6 +276,7 @@ func (p *EndpointPrograms) Close() error {
 		p.Course,
 		p.Endpoint,
 		p.Fragment,
+		p.Service,
 	)
 }
 

@@ -34,4 +34,13 @@ int fragment(struct __sk_buff *ctx)
 	return finish(&p, process_fragment(&p));
 }
 
+SEC("tcx/ingress")
+int service(struct __sk_buff *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_service(&p));
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

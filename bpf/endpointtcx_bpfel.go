@@ -16,7 +16,9 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	EndpointTCXMapBackends       = "backends"
 	EndpointTCXMapBudgets        = "budgets"
+	EndpointTCXMapChoices        = "choices"
 	EndpointTCXMapDirectory      = "directory"
 	EndpointTCXMapDrops          = "drops"
 	EndpointTCXMapEndpoints      = "endpoints"
@@ -38,6 +40,7 @@ const (
 	EndpointTCXMapRecords        = "records"
 	EndpointTCXMapRoutes         = "routes"
 	EndpointTCXMapRules          = "rules"
+	EndpointTCXMapServices       = "services"
 	EndpointTCXMapShares         = "shares"
 	EndpointTCXMapSubnets        = "subnets"
 	EndpointTCXMapTracked        = "tracked"
@@ -48,6 +51,7 @@ const (
 	EndpointTCXProgCourse        = "course"
 	EndpointTCXProgEndpointTcx   = "endpoint_tcx"
 	EndpointTCXProgFragment      = "fragment"
+	EndpointTCXProgService       = "service"
 	EndpointTCXVarFlowShare      = "flow_share"
 	EndpointTCXVarQuestionBurst  = "question_burst"
 	EndpointTCXVarRepeatable     = "repeatable"
@@ -101,13 +105,16 @@ type EndpointTCXProgramSpecs struct {
 	Course      *ebpf.ProgramSpec `ebpf:"course"`
 	EndpointTcx *ebpf.ProgramSpec `ebpf:"endpoint_tcx"`
 	Fragment    *ebpf.ProgramSpec `ebpf:"fragment"`
+	Service     *ebpf.ProgramSpec `ebpf:"service"`
 }
 
 // EndpointTCXMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXMapSpecs struct {
+	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Choices        *ebpf.MapSpec `ebpf:"choices"`
 	Directory      *ebpf.MapSpec `ebpf:"directory"`
 	Drops          *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
@@ -129,6 +136,7 @@ type EndpointTCXMapSpecs struct {
 	Records        *ebpf.MapSpec `ebpf:"records"`
 	Routes         *ebpf.MapSpec `ebpf:"routes"`
 	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Services       *ebpf.MapSpec `ebpf:"services"`
 	Shares         *ebpf.MapSpec `ebpf:"shares"`
 	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
 	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
@@ -170,7 +178,9 @@ func (o *EndpointTCXObjects) Close() error {
 //
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXMaps struct {
+	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Choices        *ebpf.Map `ebpf:"choices"`
 	Directory      *ebpf.Map `ebpf:"directory"`
 	Drops          *ebpf.Map `ebpf:"drops"`
 	Endpoints      *ebpf.Map `ebpf:"endpoints"`
@@ -192,6 +202,7 @@ type EndpointTCXMaps struct {
 	Records        *ebpf.Map `ebpf:"records"`
 	Routes         *ebpf.Map `ebpf:"routes"`
 	Rules          *ebpf.Map `ebpf:"rules"`
+	Services       *ebpf.Map `ebpf:"services"`
 	Shares         *ebpf.Map `ebpf:"shares"`
 	Subnets        *ebpf.Map `ebpf:"subnets"`
 	Tracked        *ebpf.Map `ebpf:"tracked"`
@@ -203,7 +214,9 @@ type EndpointTCXMaps struct {
 
 func (m *EndpointTCXMaps) Close() error {
 	return _EndpointTCXClose(
+		m.Backends,
 		m.Budgets,
+		m.Choices,
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
@@ -225,6 +238,7 @@ func (m *EndpointTCXMaps) Close() error {
 		m.Records,
 		m.Routes,
 		m.Rules,
+		m.Services,
 		m.Shares,
 		m.Subnets,
 		m.Tracked,
@@ -254,6 +268,7 @@ type EndpointTCXPrograms struct {
 	Course      *ebpf.Program `ebpf:"course"`
 	EndpointTcx *ebpf.Program `ebpf:"endpoint_tcx"`
 	Fragment    *ebpf.Program `ebpf:"fragment"`
+	Service     *ebpf.Program `ebpf:"service"`
 }
 
 func (p *EndpointTCXPrograms) Close() error {
@@ -261,6 +276,7 @@ func (p *EndpointTCXPrograms) Close() error {
 		p.Course,
 		p.EndpointTcx,
 		p.Fragment,
+		p.Service,
 	)
 }
 

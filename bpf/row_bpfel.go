@@ -29,6 +29,13 @@ type RowAddrKey struct {
 	Addr [16]uint8
 }
 
+type RowBackend struct {
+	_    structs.HostLayout
+	Addr [16]uint8
+	Port uint16
+	Pad  [2]uint8
+}
+
 type RowBouncer uint32
 
 const (
@@ -42,6 +49,11 @@ type RowBudget struct {
 	Icmp     uint64
 	Question uint64
 	Opening  uint64
+}
+
+type RowChoices struct {
+	_       structs.HostLayout
+	Backend [16]uint32
 }
 
 type RowClassRows uint32
@@ -115,7 +127,10 @@ const (
 	RowDropReasonDROP_FLOW_FULL        RowDropReason = 45
 	RowDropReasonDROP_FLOW_QUOTA       RowDropReason = 46
 	RowDropReasonDROP_FRAGMENT_UNKNOWN RowDropReason = 47
-	RowDropReasonDROP_MAX              RowDropReason = 48
+	RowDropReasonDROP_NO_SERVICE       RowDropReason = 48
+	RowDropReasonDROP_NO_BACKEND       RowDropReason = 49
+	RowDropReasonDROP_FLOW_TAKEN       RowDropReason = 50
+	RowDropReasonDROP_MAX              RowDropReason = 51
 )
 
 type RowEndpoint struct {
@@ -142,7 +157,7 @@ type RowEndpoint struct {
 	Generation uint8
 	Self       uint8
 	Keep       uint8
-	Pad        uint8
+	Served     uint8
 	Set        [2]uint32
 }
 
@@ -229,7 +244,8 @@ type RowHanded struct {
 	Endpoint         uint32
 	FragmentId       uint32
 	Unopened         uint8
-	Pad              [3]uint8
+	Translation      uint8
+	Pad              [2]uint8
 	Identity         uint32
 	Peer             uint32
 	Generation       uint8
@@ -396,7 +412,8 @@ const (
 	RowProgramPROGRAM_ADMIT    RowProgram = 3
 	RowProgramPROGRAM_COURSE   RowProgram = 4
 	RowProgramPROGRAM_FRAGMENT RowProgram = 5
-	RowProgramPROGRAM_MAX      RowProgram = 6
+	RowProgramPROGRAM_SERVICE  RowProgram = 6
+	RowProgramPROGRAM_MAX      RowProgram = 7
 )
 
 type RowRecord struct {
@@ -424,6 +441,21 @@ type RowRecord struct {
 type RowRoute struct {
 	_      structs.HostLayout
 	Subnet uint32
+}
+
+type RowService struct {
+	_      structs.HostLayout
+	First  uint32
+	Places uint32
+}
+
+type RowServiceKey struct {
+	_        structs.HostLayout
+	Vni      uint32
+	Addr     [16]uint8
+	Port     uint16
+	Protocol uint8
+	Pad      uint8
 }
 
 type RowShare struct {
@@ -454,7 +486,9 @@ const (
 	RowStageSTAGE_GATEWAY     RowStage = 17
 	RowStageSTAGE_FLOW        RowStage = 18
 	RowStageSTAGE_JUDGE       RowStage = 19
-	RowStageSTAGE_MAX         RowStage = 20
+	RowStageSTAGE_SERVICE     RowStage = 20
+	RowStageSTAGE_TRANSLATE   RowStage = 21
+	RowStageSTAGE_MAX         RowStage = 22
 )
 
 type RowSubnet struct {
@@ -496,41 +530,63 @@ const (
 	RowTableTABLE_POLICY_PEERS    RowTable = 19
 	RowTableTABLE_POLICY_PREFIXES RowTable = 20
 	RowTableTABLE_POLICY_PORTS    RowTable = 21
-	RowTableTABLE_MAX             RowTable = 22
+	RowTableTABLE_SERVICES        RowTable = 22
+	RowTableTABLE_CHOICES         RowTable = 23
+	RowTableTABLE_BACKENDS        RowTable = 24
+	RowTableTABLE_MAX             RowTable = 25
 )
 
 type RowTracked struct {
-	_          structs.HostLayout
-	Key        RowFlowKey
-	Quoted     RowFlowKey
-	Endpoint   [2]uint32
-	Identity   [2]uint32
-	Host       [2]uint32
-	Epoch      [2]uint16
-	Generation [2]uint8
-	Side       uint8
-	Known      uint8
-	Flags      uint8
-	Belongs    uint8
-	Own        [2]uint8
-	Changed    uint8
-	Doubt      uint8
-	Unopened   uint8
-	Follows    uint8
-	Led        uint8
-	_          [3]byte
-	Parts      RowFragmented
-	Bytes      uint32
-	Judge      [2]uint32
-	Heard      uint32
-	_          [4]byte
-	Learned    uint64
-	Row        RowFlow
-	Prefix     RowPolicyPrefixKey
-	Port       RowPolicyPortKey
-	Peer       RowPolicyPeerKey
-	Single     RowPolicyPeerKey
-	Fragment   RowFragmentKey
+	_           structs.HostLayout
+	Key         RowFlowKey
+	Quoted      RowFlowKey
+	Endpoint    [2]uint32
+	Identity    [2]uint32
+	Host        [2]uint32
+	Epoch       [2]uint16
+	Generation  [2]uint8
+	Side        uint8
+	Known       uint8
+	Flags       uint8
+	Belongs     uint8
+	Own         [2]uint8
+	Changed     uint8
+	Doubt       uint8
+	Unopened    uint8
+	Follows     uint8
+	Led         uint8
+	Fresh       uint8
+	Translation uint8
+	ViewSide    uint8
+	Settled     uint8
+	_           [3]byte
+	Parts       RowFragmented
+	Bytes       uint32
+	Judge       [2]uint32
+	Heard       uint32
+	Learned     uint64
+	Row         RowFlow
+	Turn        struct {
+		_           structs.HostLayout
+		Addr        [16]uint8
+		Port        uint16
+		Translation uint8
+		Pad         [5]uint8
+	}
+	Backend struct {
+		_           structs.HostLayout
+		Addr        [16]uint8
+		Port        uint16
+		Translation uint8
+		Pad         [5]uint8
+	}
+	View     RowFlowKey
+	Service  RowServiceKey
+	Prefix   RowPolicyPrefixKey
+	Port     RowPolicyPortKey
+	Peer     RowPolicyPeerKey
+	Single   RowPolicyPeerKey
+	Fragment RowFragmentKey
 }
 
 type RowTranslation uint32
@@ -591,7 +647,9 @@ type RowVpc struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	RowMapBackends          = "backends"
 	RowMapBudgets           = "budgets"
+	RowMapChoices           = "choices"
 	RowMapDirectory         = "directory"
 	RowMapDrops             = "drops"
 	RowMapEndpoints         = "endpoints"
@@ -613,6 +671,7 @@ const (
 	RowMapRecords           = "records"
 	RowMapRoutes            = "routes"
 	RowMapRules             = "rules"
+	RowMapServices          = "services"
 	RowMapShares            = "shares"
 	RowMapSubnets           = "subnets"
 	RowMapTracked           = "tracked"
@@ -683,7 +742,9 @@ type RowProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type RowMapSpecs struct {
+	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Choices        *ebpf.MapSpec `ebpf:"choices"`
 	Directory      *ebpf.MapSpec `ebpf:"directory"`
 	Drops          *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
@@ -705,6 +766,7 @@ type RowMapSpecs struct {
 	Records        *ebpf.MapSpec `ebpf:"records"`
 	Routes         *ebpf.MapSpec `ebpf:"routes"`
 	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Services       *ebpf.MapSpec `ebpf:"services"`
 	Shares         *ebpf.MapSpec `ebpf:"shares"`
 	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
 	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
@@ -753,7 +815,9 @@ func (o *RowObjects) Close() error {
 //
 // It can be passed to LoadRowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RowMaps struct {
+	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Choices        *ebpf.Map `ebpf:"choices"`
 	Directory      *ebpf.Map `ebpf:"directory"`
 	Drops          *ebpf.Map `ebpf:"drops"`
 	Endpoints      *ebpf.Map `ebpf:"endpoints"`
@@ -775,6 +839,7 @@ type RowMaps struct {
 	Records        *ebpf.Map `ebpf:"records"`
 	Routes         *ebpf.Map `ebpf:"routes"`
 	Rules          *ebpf.Map `ebpf:"rules"`
+	Services       *ebpf.Map `ebpf:"services"`
 	Shares         *ebpf.Map `ebpf:"shares"`
 	Subnets        *ebpf.Map `ebpf:"subnets"`
 	Tracked        *ebpf.Map `ebpf:"tracked"`
@@ -786,7 +851,9 @@ type RowMaps struct {
 
 func (m *RowMaps) Close() error {
 	return _RowClose(
+		m.Backends,
 		m.Budgets,
+		m.Choices,
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
@@ -808,6 +875,7 @@ func (m *RowMaps) Close() error {
 		m.Records,
 		m.Routes,
 		m.Rules,
+		m.Services,
 		m.Shares,
 		m.Subnets,
 		m.Tracked,

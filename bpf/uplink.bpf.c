@@ -27,6 +27,7 @@
 #include "include/relay.h"
 #include "include/retry.h"
 #include "include/toobig.h"
+#include "include/translate.h"
 
 /* Ours is a packet of the tunnel; `other` says so when it passes to the stack. */
 static __always_inline enum drop_reason parse(struct pkt *p, struct tunnel *t, bool *other)
@@ -94,10 +95,12 @@ static __always_inline bool receive_quickly(struct pkt *p, const struct tunnel *
 	    end_of(f, other_end(side))->generation != t->generation)
 		return false;
 	to = end_here(p, f, other_end(side));
-	if (!to)
+	if (!to || (f->translation && (f->translation == TRANSLATION_TO || side == f->opener)))
 		return false;
 	touch(p, f, &key);
 	*reason = carry_congestion(p, t->tos);
+	if (!*reason && f->translation && !translate(p, TRANSLATION_FROM, f->addr, f->port))
+		*reason = DROP_TRUNCATED;
 	if (!*reason)
 		*reason = deliver(p, &to->door, t->length);
 	return true;
@@ -175,7 +178,8 @@ static __always_inline enum drop_reason receive(struct pkt *p, const struct tunn
 	keep_fragments(p);
 	if (t->option.type == GENEVE_RETURN)
 		learn(p, t, to);
-	return deliver(p, &to->door, t->length);
+	reason = turn_tracked(p, k);
+	return reason ? reason : deliver(p, &to->door, t->length);
 }
 
 static __always_inline enum drop_reason process_admit(struct pkt *p)
@@ -247,6 +251,7 @@ static __always_inline enum drop_reason process_retry(struct pkt *p)
 {
 	struct outgoing out = {};
 	struct local *to = NULL;
+	struct tracked *k;
 	struct tunnel t;
 	enum drop_reason reason;
 
@@ -263,6 +268,9 @@ static __always_inline enum drop_reason process_retry(struct pkt *p)
 	if (!to)
 		return bounce(p, &t, &out);
 	reason = carry_congestion(p, t.tos);
+	k = tracked_row();
+	if (!reason && k)
+		reason = turn_tracked(p, k);
 	return reason ? reason : deliver(p, &to->door, t.length);
 }
 

@@ -16,7 +16,9 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	UplinkTCXMapBackends       = "backends"
 	UplinkTCXMapBudgets        = "budgets"
+	UplinkTCXMapChoices        = "choices"
 	UplinkTCXMapDirectory      = "directory"
 	UplinkTCXMapDrops          = "drops"
 	UplinkTCXMapEndpoints      = "endpoints"
@@ -38,6 +40,7 @@ const (
 	UplinkTCXMapRecords        = "records"
 	UplinkTCXMapRoutes         = "routes"
 	UplinkTCXMapRules          = "rules"
+	UplinkTCXMapServices       = "services"
 	UplinkTCXMapShares         = "shares"
 	UplinkTCXMapSubnets        = "subnets"
 	UplinkTCXMapTracked        = "tracked"
@@ -111,7 +114,9 @@ type UplinkTCXProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkTCXMapSpecs struct {
+	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
+	Choices        *ebpf.MapSpec `ebpf:"choices"`
 	Directory      *ebpf.MapSpec `ebpf:"directory"`
 	Drops          *ebpf.MapSpec `ebpf:"drops"`
 	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
@@ -133,6 +138,7 @@ type UplinkTCXMapSpecs struct {
 	Records        *ebpf.MapSpec `ebpf:"records"`
 	Routes         *ebpf.MapSpec `ebpf:"routes"`
 	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Services       *ebpf.MapSpec `ebpf:"services"`
 	Shares         *ebpf.MapSpec `ebpf:"shares"`
 	Subnets        *ebpf.MapSpec `ebpf:"subnets"`
 	Tracked        *ebpf.MapSpec `ebpf:"tracked"`
@@ -174,7 +180,9 @@ func (o *UplinkTCXObjects) Close() error {
 //
 // It can be passed to LoadUplinkTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkTCXMaps struct {
+	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
+	Choices        *ebpf.Map `ebpf:"choices"`
 	Directory      *ebpf.Map `ebpf:"directory"`
 	Drops          *ebpf.Map `ebpf:"drops"`
 	Endpoints      *ebpf.Map `ebpf:"endpoints"`
@@ -196,6 +204,7 @@ type UplinkTCXMaps struct {
 	Records        *ebpf.Map `ebpf:"records"`
 	Routes         *ebpf.Map `ebpf:"routes"`
 	Rules          *ebpf.Map `ebpf:"rules"`
+	Services       *ebpf.Map `ebpf:"services"`
 	Shares         *ebpf.Map `ebpf:"shares"`
 	Subnets        *ebpf.Map `ebpf:"subnets"`
 	Tracked        *ebpf.Map `ebpf:"tracked"`
@@ -207,7 +216,9 @@ type UplinkTCXMaps struct {
 
 func (m *UplinkTCXMaps) Close() error {
 	return _UplinkTCXClose(
+		m.Backends,
 		m.Budgets,
+		m.Choices,
 		m.Directory,
 		m.Drops,
 		m.Endpoints,
@@ -229,6 +240,7 @@ func (m *UplinkTCXMaps) Close() error {
 		m.Records,
 		m.Routes,
 		m.Rules,
+		m.Services,
 		m.Shares,
 		m.Subnets,
 		m.Tracked,

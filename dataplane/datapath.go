@@ -70,6 +70,9 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 		PolicyPeers:    table.NewMap[bpf.RowPolicyPeerKey, bpf.RowJudgement](bpf.RowMapPolicyPeers, m[bpf.RowMapPolicyPeers]),
 		PolicyPrefixes: table.NewMap[bpf.RowPolicyPrefixKey, bpf.RowJudgement](bpf.RowMapPolicyPrefixes, m[bpf.RowMapPolicyPrefixes]),
 		PolicyPorts:    table.NewMap[bpf.RowPolicyPortKey, bpf.RowJudgement](bpf.RowMapPolicyPorts, m[bpf.RowMapPolicyPorts]),
+		Services:       table.NewMap[bpf.RowServiceKey, bpf.RowService](bpf.RowMapServices, m[bpf.RowMapServices]),
+		Choices:        table.NewMap[uint32, bpf.RowChoices](bpf.RowMapChoices, m[bpf.RowMapChoices]),
+		Backends:       table.NewMap[uint32, bpf.RowBackend](bpf.RowMapBackends, m[bpf.RowMapBackends]),
 		Flows:          table.NewMap[bpf.RowFlowKey, bpf.RowFlow](bpf.RowMapFlows, m[bpf.RowMapFlows]),
 		Openings:       table.NewMap[bpf.RowFlowKey, bpf.RowFlow](bpf.RowMapOpenings, m[bpf.RowMapOpenings]),
 		Shares:         table.NewMap[uint32, bpf.RowShare](bpf.RowMapShares, m[bpf.RowMapShares]),
@@ -86,6 +89,7 @@ func mirrored(t Tables) Tables {
 	t.Directory, t.Routes = table.NewMirror(t.Directory), table.NewMirror(t.Routes)
 	t.PolicySets, t.PolicyPeers = table.NewMirror(t.PolicySets), table.NewMirror(t.PolicyPeers)
 	t.PolicyPrefixes, t.PolicyPorts = table.NewMirror(t.PolicyPrefixes), table.NewMirror(t.PolicyPorts)
+	t.Services, t.Choices, t.Backends = table.NewMirror(t.Services), table.NewMirror(t.Choices), table.NewMirror(t.Backends)
 	return t
 }
 

@@ -79,6 +79,9 @@ func SimulatedLimits() map[string]uint32 {
 		bpf.RowMapPolicyPrefixes: 16384,
 		bpf.RowMapPolicyPorts:    16384,
 		bpf.RowMapRules:          4096,
+		bpf.RowMapServices:       4096,
+		bpf.RowMapChoices:        4096,
+		bpf.RowMapBackends:       4096,
 	}
 }
 

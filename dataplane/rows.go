@@ -37,6 +37,9 @@ type Tables struct {
 	PolicyPeers    table.Table[bpf.RowPolicyPeerKey, bpf.RowJudgement]
 	PolicyPrefixes table.Table[bpf.RowPolicyPrefixKey, bpf.RowJudgement]
 	PolicyPorts    table.Table[bpf.RowPolicyPortKey, bpf.RowJudgement]
+	Services       table.Table[bpf.RowServiceKey, bpf.RowService]
+	Choices        table.Table[uint32, bpf.RowChoices]
+	Backends       table.Table[uint32, bpf.RowBackend]
 	Flows          table.Table[bpf.RowFlowKey, bpf.RowFlow]
 	Openings       table.Table[bpf.RowFlowKey, bpf.RowFlow]
 	Shares         table.Table[uint32, bpf.RowShare]
@@ -202,6 +205,10 @@ func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) 
 		table.Want(t.PolicyPrefixes, r.PolicyPrefixes, encode.ComparePolicyPrefix),
 		table.Want(t.PolicyPeers, r.PolicyPeers, encode.ComparePeer),
 		table.Want(t.PolicySets, r.PolicySets, cmp.Compare[uint32]),
+		// So has a service other places.
+		table.Want(t.Backends, r.Backends, cmp.Compare[uint32]),
+		table.Want(t.Choices, r.Choices, cmp.Compare[uint32]),
+		table.Want(t.Services, r.Services, encode.CompareService),
 		table.Want(t.Endpoints, r.Endpoints, cmp.Compare[uint32]),
 		table.Want(t.Uplinks, r.Uplinks, cmp.Compare[uint32]),
 		table.Want(t.Peers, r.Peers, encode.CompareUnderlay),

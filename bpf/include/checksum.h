@@ -25,6 +25,28 @@ static __always_inline __u32 sum_words(const void *from, __u32 bytes)
 	return sum;
 }
 
+/* What a sum changes by when a word of 32 bits under it becomes another one. */
+static __always_inline __u64 sum_change(__u32 from, __u32 to)
+{
+	return (__u64)(__u32)~from + to;
+}
+
+/* Such changes in 32 bits. */
+static __always_inline __u32 sum_narrow(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return (sum & 0xffffffff) + (sum >> 32);
+}
+
+/* The checksum after what is under it has changed by so much. */
+static __always_inline __u16 sum_adjust(__u16 check, __u64 by)
+{
+	__u64 sum = (__u16)~check + (by & 0xffffffff) + (by >> 32);
+
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return ~sum_fold(sum);
+}
+
 /* The checksum after one 16-bit word under it has changed (RFC 1624). */
 static __always_inline __u16 sum_replace(__u16 check, __u16 from, __u16 to)
 {

@@ -27,7 +27,8 @@ static __always_inline bool expires(const struct pkt *p, const struct endpoint *
 
 static __always_inline void route(struct pkt *p, const struct endpoint *e)
 {
-	if (same_subnet(p, e))
+	/* A frontend lies in no subnet, wherever its backend does. */
+	if (p->translation != TRANSLATION_TO && same_subnet(p, e))
 		return;
 	if (p->ethertype == ETH_P_IP) {
 		struct iphdr *ip = p->l3;

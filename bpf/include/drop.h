@@ -63,6 +63,10 @@ enum drop_reason {
 	DROP_FLOW_FULL, /* there is no room for one more flow */
 	DROP_FLOW_QUOTA, /* a new flow beyond what the endpoint may open or have */
 	DROP_FRAGMENT_UNKNOWN, /* policy looks at ports, and the first fragment was not seen */
+	/* Services. */
+	DROP_NO_SERVICE, /* the frontend's address has no such port */
+	DROP_NO_BACKEND, /* the service has no backend */
+	DROP_FLOW_TAKEN, /* another flow has the tuple that this one would be translated to */
 	DROP_MAX,
 };
 

@@ -22,7 +22,9 @@
 #include "handover.h"
 #include "icmp.h"
 #include "parts.h"
+#include "service.h"
 #include "send.h"
+#include "translate.h"
 
 static __always_inline bool is_group(const struct pkt *p)
 {
@@ -119,6 +121,7 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	reason = note(p, &k);
 	if (reason || !k)
 		return reason;
+	k->fresh = 1;
 	note_here(k, ROLE_SOURCE, from->index, from->row);
 	stage(p, STAGE_PATH);
 	path = paths_row(p, &p->destination);
@@ -138,7 +141,19 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	if (reason)
 		return reason;
 	keep_fragments(p);
-	return DROP_NONE;
+	if (k->translation == TRANSLATION_TO)
+		keep_backend(p->record, c->out.label.flags & RETURN_JUDGE);
+	return turn_tracked(p, k);
+}
+
+/* The row's translation is the packet's as well; false: the packet is none of those
+ * that it is for. */
+static __always_inline bool turn_quickly(struct pkt *p, const struct flow *f, __u32 side)
+{
+	p->translation = f->translation;
+	if (f->translation == TRANSLATION_TO)
+		return side == f->opener && translate(p, TRANSLATION_TO, f->addr, f->port);
+	return side != f->opener && translate(p, TRANSLATION_FROM, f->addr, f->port);
 }
 
 /* A packet of a flow in which nothing has changed; false: it is not, or does not go
@@ -169,6 +184,8 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 		if (!c->to)
 			return false;
 	}
+	if (f->translation && !turn_quickly(p, f, side))
+		return false;
 	touch(p, f, &key);
 	return true;
 }
@@ -241,11 +258,15 @@ static __always_inline enum drop_reason refuse(struct pkt *p, const struct sende
 					       enum drop_reason reason)
 {
 	struct complaint c = {.reason = reason, .endpoint = from->index};
-	struct icmp_error *echo = reason == DROP_GATEWAY ? gateway_echo(p) : NULL;
+	struct icmp_error *echo = NULL;
 
+	/* Gateways and frontends are there. */
+	if (reason == DROP_GATEWAY || reason == DROP_NO_SERVICE)
+		echo = gateway_echo(p);
 	if (echo)
 		return answer_echo(p, echo, from->row);
-	if (!is_final(reason) && reason != DROP_TTL && reason != DROP_GATEWAY)
+	if (!is_final(reason) && reason != DROP_TTL && reason != DROP_GATEWAY &&
+	    reason != DROP_NO_SERVICE && reason != DROP_NO_BACKEND)
 		return reason;
 	c.mtu = p->fits;
 	if (!complain(p, &c))
@@ -294,7 +315,7 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	from.index = port->endpoint;
 	course.out.label.identity = e->identity;
 	if (expires(p, e) || !find_course_quickly(p, &from, &course))
-		return hand_over_sent(p, from.index);
+		return hand_over_sent(p, from.index, e->served);
 	return follow(p, &from, &course);
 }
 
@@ -317,6 +338,22 @@ static __always_inline enum drop_reason process_further(struct pkt *p, __u32 ind
 	if (!reason)
 		reason = follow(p, &from, &course);
 	return reason ? refuse(p, &from, reason) : DROP_NONE;
+}
+
+/* First which backend it is for, if it is for a frontend. */
+static __always_inline enum drop_reason process_service(struct pkt *p)
+{
+	enum drop_reason reason;
+	struct sender from = {};
+
+	p->stage = STAGE_FLOW;
+	p->port = hook_port(p->ctx);
+	reason = serve(p);
+	if (!reason)
+		return go_on_served(p);
+	from.index = take_over_sent(p);
+	from.row = from.index ? endpoints_row(p, from.index) : NULL;
+	return from.row ? refuse(p, &from, reason) : reason;
 }
 
 /* A whole packet. */

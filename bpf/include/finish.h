@@ -21,6 +21,7 @@ static __always_inline void begin(struct pkt *p, hook_ctx *ctx)
 	p->fragment = FRAGMENT_NONE;
 	p->fragment_id = 0;
 	p->unopened = false;
+	p->translation = TRANSLATION_NONE;
 	p->out = 0;
 	p->stage = STAGE_NONE;
 	p->verdict = VERDICT_DROP;

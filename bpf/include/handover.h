@@ -27,10 +27,11 @@ static __always_inline void put_down(const struct pkt *p, struct handed *h, __u3
 	h->ttl = p->ttl;
 	h->fragment_id = p->fragment_id;
 	h->unopened = p->unopened;
+	h->translation = TRANSLATION_NONE;
 }
 
 /* What an endpoint of this host has sent. */
-static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endpoint)
+static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endpoint, bool served)
 {
 	struct handed *h = handed_row();
 
@@ -38,6 +39,8 @@ static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endp
 		return DROP_NO_PROGRAM;
 	put_down(p, h, 0);
 	h->endpoint = endpoint;
+	if (served)
+		return next_program(p, PROGRAM_SERVICE);
 	if (p->fragment != FRAGMENT_NONE)
 		return next_program(p, PROGRAM_FRAGMENT);
 	return next_program(p, PROGRAM_COURSE);
@@ -102,6 +105,7 @@ static __always_inline bool take_up(struct pkt *p, const struct handed *h, __u32
 	p->fits = 0;
 	p->fragment_id = h->fragment_id;
 	p->unopened = h->unopened;
+	p->translation = h->translation;
 	return find_again(p, h, untagged);
 }
 

@@ -163,6 +163,19 @@ static __always_inline int hook_trim(hook_ctx *ctx, __u32 length)
 	return failed == -HOOK_ENOTSUPP ? 0 : failed;
 }
 
+#define HOOK_RESUM_MOVES true
+
+/* The kernel knows whether the checksum is finished. */
+static __always_inline void hook_resum(hook_ctx *ctx, __u16 *check, __u32 addresses, __u32 ports,
+				       bool udp)
+{
+	__u32 at = distance(hook_data(ctx), check);
+	__u64 zero = udp ? BPF_F_MARK_MANGLED_0 : 0;
+
+	bpf_l4_csum_replace(ctx, at, 0, addresses, BPF_F_PSEUDO_HDR | zero);
+	bpf_l4_csum_replace(ctx, at, 0, ports, zero);
+}
+
 /* The kernel makes room behind the Ethernet header and takes note of where the
  * inner packet begins, which is what segmentation and checksums need:
  *

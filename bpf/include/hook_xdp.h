@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "address.h"
+#include "checksum.h"
 #include "config.h"
 #include "field.h"
 
@@ -134,6 +135,23 @@ static __always_inline int hook_unwrap(hook_ctx *ctx, struct ethhdr *eth, const 
 static __always_inline int hook_trim(hook_ctx *ctx, __u32 length)
 {
 	return bpf_xdp_adjust_tail(ctx, (int)length - (int)hook_length(ctx));
+}
+
+/* Whether pointers into the packet are dead after hook_resum. */
+#define HOOK_RESUM_MOVES false
+
+/* Adds to a transport checksum what the addresses under it and what the ports beside
+ * it have changed by; 0 of UDP stays. */
+static __always_inline void hook_resum(hook_ctx *ctx, __u16 *check, __u32 addresses, __u32 ports,
+				       bool udp)
+{
+	__u16 sum;
+
+	(void)ctx;
+	if (udp && !*check)
+		return;
+	sum = sum_adjust(*check, (__u64)addresses + ports);
+	*check = udp && !sum ? 0xffff : sum;
 }
 
 /* Makes room for outer headers before an endpoint's frame: l2 bytes of Ethernet,

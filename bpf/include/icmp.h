@@ -72,6 +72,8 @@ static __always_inline bool explain(struct complaint *c)
 		said6 = 1 << 8;
 		break;
 	case DROP_GATEWAY:
+	case DROP_NO_SERVICE:
+	case DROP_NO_BACKEND:
 		said4 = 3 << 8 | 3;
 		said6 = 1 << 8 | 4;
 		break;

@@ -148,7 +148,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct policy_peer_key);
 	__type(value, struct judgement);
-	__uint(max_entries, 1 << 18);
+	__uint(max_entries, 1 << 17);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } policy_peers SEC(".maps");
 
@@ -167,6 +167,28 @@ struct {
 	__uint(max_entries, 1 << 20);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } policy_ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct service_key);
+	__type(value, struct service);
+	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct choices);
+	__uint(max_entries, 8192);
+} choices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct backend);
+	__uint(max_entries, 16384);
+} backends SEC(".maps");
 
 /* Packets and bytes by number of the rule that judged them; 0: none did. A row weighs
  * 8 bytes, and 16 for each CPU. */

@@ -119,6 +119,10 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->learned = 0;
 	k->unopened = p->unopened;
 	k->bytes = p->bytes;
+	k->fresh = 0;
+	k->settled = 0;
+	k->translation = p->translation;
+	k->turn.translation = p->translation ? TRANSLATION_FROM : TRANSLATION_NONE;
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		k->endpoint[i] = 0;

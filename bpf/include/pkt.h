@@ -57,6 +57,7 @@ struct pkt {
 	__u32 bytes; /* what the counters are told */
 	__u32 port; /* device it came in on */
 	__u32 out; /* device it goes out of, for the record */
+	__u8 translation; /* enum translation: what it has undergone */
 	bool unopened; /* no flow of the packet's own key is known: that was looked up */
 	__u8 stage; /* enum stage, for the record */
 	__u8 verdict; /* enum verdict */

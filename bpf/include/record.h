@@ -35,6 +35,8 @@ enum stage {
 	STAGE_GATEWAY,
 	STAGE_FLOW, /* does it belong to a flow that is known */
 	STAGE_JUDGE, /* what policy says */
+	STAGE_SERVICE, /* is the destination a frontend, and which backend gets it */
+	STAGE_TRANSLATE, /* addresses and ports are put in */
 	STAGE_MAX,
 };
 
@@ -62,6 +64,9 @@ enum table {
 	TABLE_POLICY_PEERS,
 	TABLE_POLICY_PREFIXES,
 	TABLE_POLICY_PORTS,
+	TABLE_SERVICES,
+	TABLE_CHOICES,
+	TABLE_BACKENDS,
 	TABLE_MAX,
 };
 

@@ -46,7 +46,8 @@ static __always_inline bool table_is_array(enum table table)
 {
 	return table == TABLE_PORTS || table == TABLE_ENDPOINTS || table == TABLE_HOSTS ||
 	       table == TABLE_PEER_SLOTS || table == TABLE_UPLINKS || table == TABLE_SUBNETS ||
-	       table == TABLE_BUDGETS || table == TABLE_SHARES || table == TABLE_POLICY_SETS;
+	       table == TABLE_BUDGETS || table == TABLE_SHARES || table == TABLE_POLICY_SETS ||
+	       table == TABLE_CHOICES || table == TABLE_BACKENDS;
 }
 
 static __always_inline void *lookup(struct record *r, __u8 stage, enum table table, void *map,
@@ -218,6 +219,25 @@ static __always_inline struct judgement *policy_ports_row_of(struct record *r, _
 							     const struct policy_port_key *key)
 {
 	return lookup(r, stage, TABLE_POLICY_PORTS, &policy_ports, key, sizeof(*key));
+}
+
+static __always_inline struct service *services_row_of(struct record *r, __u8 stage,
+						       const struct service_key *key)
+{
+	return lookup(r, stage, TABLE_SERVICES, &services, key, sizeof(*key));
+}
+
+static __always_inline struct choices *choices_row_of(struct record *r, __u8 stage, __u32 index)
+{
+	return lookup(r, stage, TABLE_CHOICES, &choices, &index, sizeof(index));
+}
+
+/* NULL too when there is no such backend by now. */
+static __always_inline struct backend *backends_row_of(struct record *r, __u8 stage, __u32 index)
+{
+	struct backend *b = lookup(r, stage, TABLE_BACKENDS, &backends, &index, sizeof(index));
+
+	return b && b->port ? b : NULL;
 }
 
 static __always_inline struct fragmented *fragments_row_of(struct record *r, __u8 stage,

@@ -297,7 +297,12 @@ __noinline int open_flow(struct record *record, const struct flow *ended)
 	f->opener = k->side & 1;
 	f->state = FLOW_OPENING;
 	f->quick = opener_quick(k, k->side);
-	f->translation = TRANSLATION_NONE;
+	f->translation = k->turn.translation;
+	f->port = f->translation ? k->turn.port : 0;
+	if (f->translation)
+		addr_copy(f->addr, k->turn.addr);
+	else
+		__builtin_memset(f->addr, 0, sizeof(f->addr));
 	f->charged = 0;
 	__builtin_memset(f->end, 0, sizeof(f->end));
 	write_ends_of(k, f);
@@ -414,12 +419,64 @@ static __always_inline bool begins_anew(const struct flow *f, const struct track
 	return k->side != f->opener || f->state >= FLOW_CLOSED;
 }
 
+/* The row is of a flow that the packet has no part in, though to other hosts it would
+ * seem to: one of the two goes to a frontend, or to another one. */
+static __always_inline bool is_taken(const struct tracked *k, const struct flow *f)
+{
+	if (k->translation == TRANSLATION_TO)
+		return k->side != f->opener || f->translation != TRANSLATION_FROM ||
+		       f->port != k->turn.port || !addr_equal(f->addr, k->turn.addr);
+	return k->fresh && k->side == f->opener && f->translation == TRANSLATION_FROM;
+}
+
+static __always_inline void turn_to(struct turn *t, const void *addr, __be16 port,
+				    enum translation translation)
+{
+	addr_copy(t->addr, addr);
+	t->port = port;
+	t->translation = translation;
+}
+
+/* What a packet is to the row of its key. */
+enum part {
+	PART_FIRST = 0, /* it begins a flow, in the place of the row's if there is one */
+	PART_OTHER, /* it goes on with the row's */
+	PART_TAKEN, /* the row's is another one, and lives */
+};
+
+/* A function of its own: it is verified once. */
+__noinline int take_part(struct flow *f, __u32 opening)
+{
+	struct tracked *k = tracked_row();
+	bool taken;
+
+	if (!k || !f)
+		return PART_FIRST;
+	taken = f->state != FLOW_CHOSEN && is_taken(k, f);
+	if (taken && !opening && f->state < FLOW_CLOSED)
+		return PART_TAKEN;
+	if (taken || f->state == FLOW_CHOSEN || begins_anew(f, k)) {
+		/* What was translated when it left goes on so. */
+		if (!k->fresh && k->side == f->opener)
+			turn_to(&k->turn, f->addr, f->port, f->translation);
+		return PART_FIRST;
+	}
+	k->settled = !opening;
+	/* It comes from a backend. */
+	if (f->translation == TRANSLATION_FROM && k->side != f->opener) {
+		turn_to(&k->turn, f->addr, f->port, TRANSLATION_FROM);
+		k->translation = TRANSLATION_FROM;
+	}
+	return PART_OTHER;
+}
+
 /* A packet that belongs to a flow. */
 static __always_inline enum drop_reason track_flow(struct record *record, struct tracked *k)
 {
 	enum drop_reason reason;
 	struct flow *f = NULL;
 	bool opening = true;
+	int part;
 
 	if (!k->unopened) {
 		f = flows_row_of(record, STAGE_FLOW, &k->key);
@@ -427,7 +484,10 @@ static __always_inline enum drop_reason track_flow(struct record *record, struct
 		if (!f)
 			f = openings_row_of(record, STAGE_FLOW, &k->key);
 	}
-	if (f && !begins_anew(f, k)) {
+	part = f ? take_part(f, opening) : PART_FIRST;
+	if (part == PART_TAKEN)
+		return DROP_FLOW_TAKEN;
+	if (f && part == PART_OTHER) {
 		plan_again(record, f);
 		reason = judge_planned(record, k);
 		return reason == TRACK_ASK ? reason : go_on(record, f, opening, reason);

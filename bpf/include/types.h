@@ -70,7 +70,7 @@ struct endpoint {
 	__u8 generation;
 	__u8 self; /* 1: the host itself */
 	__u8 keep; /* 1: flows that were accepted once go on, whatever policy says now */
-	__u8 pad;
+	__u8 served; /* 1: its VPC has, or had, services */
 	__u32 set[2]; /* by enum direction: the number of its policy set; 0: not isolated */
 };
 
@@ -354,6 +354,34 @@ struct policy_port_key {
 	__be16 port;
 };
 
+/* services[key]: a frontend; port and protocol 0: an address that has some. */
+struct service_key {
+	__u32 vni;
+	__u8 addr[16];
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+struct service {
+	__u32 first; /* index in choices of where its places begin */
+	__u32 places; /* that flows choose from; 0: it has no backend */
+};
+
+#define PLACES 16 /* in a row, a power of two */
+
+/* choices[index]: places of a service, each an index in backends. */
+struct choices {
+	__u32 backend[PLACES];
+};
+
+/* backends[index]: what stands behind services. 0 is none. */
+struct backend {
+	__u8 addr[16];
+	__be16 port;
+	__u8 pad[2];
+};
+
 /* What a packet has to do with flows. */
 enum belongs {
 	BELONGS_FLOW = 0, /* to the flow of its own key */
@@ -366,6 +394,14 @@ enum belongs {
 enum role {
 	ROLE_SOURCE = 0,
 	ROLE_DESTINATION = 1,
+};
+
+/* An address and a port that are put in by a translation. */
+struct turn {
+	__u8 addr[16];
+	__be16 port;
+	__u8 translation; /* enum translation */
+	__u8 pad[5];
 };
 
 /* tracked[0], per CPU: a packet whose flow has to be looked at closely. */
@@ -387,12 +423,20 @@ struct tracked {
 	__u8 unopened; /* 1: no flow of the key is known */
 	__u8 follows; /* 1: another fragment of the packet has gone before, and decided */
 	__u8 led; /* 1: parts has changed */
+	__u8 fresh; /* 1: its endpoint has just sent it; 0: it may be translated already */
+	__u8 translation; /* enum translation: what the packet undergoes before it goes on */
+	__u8 view_side; /* TO: which end of view the source is */
+	__u8 settled; /* 1: the flow's row is in flows */
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
 	__u32 heard; /* what was learned of who opened the flow, who has said something else; or 0 */
 	__u64 learned; /* coarse ns when it was who the destination is; 0: long ago */
 	struct flow row; /* that is being made */
+	struct turn turn; /* of the flow's row: the frontend */
+	struct turn backend; /* TO: where it goes */
+	struct flow_key view; /* TO: as its endpoint sends it */
+	struct service_key service; /* for a lookup */
 	struct policy_prefix_key prefix; /* for a lookup */
 	struct policy_port_key port;
 	struct policy_peer_key peer;
@@ -414,6 +458,7 @@ enum program {
 	PROGRAM_ADMIT,
 	PROGRAM_COURSE,
 	PROGRAM_FRAGMENT,
+	PROGRAM_SERVICE,
 	PROGRAM_MAX,
 };
 
@@ -436,7 +481,8 @@ struct handed {
 	__u32 endpoint; /* who sent it, index in endpoints; of no packet of the tunnel */
 	__be32 fragment_id;
 	__u8 unopened; /* 1: no flow of its own key is known */
-	__u8 pad[3];
+	__u8 translation; /* TRANSLATION_TO: destination and dport are a backend's */
+	__u8 pad[2];
 	__u32 identity;
 	__u32 peer;
 	__u8 generation;

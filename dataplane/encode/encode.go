@@ -4,6 +4,7 @@ package encode
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -20,7 +21,8 @@ const (
 func Encode(s state.Host, l state.Local, before Index) (Rows, Index, error) {
 	e := encoder{host: s, local: l, rows: newRows(s)}
 	e.number(before)
-	steps := []func() error{e.hosts, e.vpcs, e.subnets, e.policy, e.endpoints, e.directory, e.routes}
+	services := func() error { return e.services(before) }
+	steps := []func() error{e.hosts, e.vpcs, e.subnets, e.policy, services, e.endpoints, e.directory, e.routes}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return Rows{}, Index{}, fmt.Errorf("encode the state of host %s: %w", s.Name, err)
@@ -65,6 +67,8 @@ func (e *encoder) number(before Index) {
 		Endpoints: renumber(before.Endpoints, endpoints),
 		Classes:   renumber(before.Classes, classes),
 		Rules:     renumber(before.Rules, ruleNames(e.host.Policy)),
+		Backends:  renumber(before.Backends, backendNames(e.host.Services)),
+		Served:    maps.Clone(before.Served),
 	}
 	e.index.Sets, e.index.Series = renumberSets(before, sets)
 }

@@ -67,7 +67,7 @@ func (e *encoder) endpointRow(p state.Endpoint) (bpf.RowEndpoint, error) {
 	if row.Set, err = e.setNumbers(p); err != nil {
 		return bpf.RowEndpoint{}, err
 	}
-	row.Self, row.Keep = flag(p.IsHost()), flag(p.KeepEstablished)
+	row.Self, row.Keep, row.Served = flag(p.IsHost()), flag(p.KeepEstablished), flag(e.index.Served[p.VNI])
 	row.Door.Ifindex = port
 	row.Door.Mac.Octet = p.MAC
 	row.Door.Gateway.Octet = subnet.GatewayMAC

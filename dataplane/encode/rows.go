@@ -34,6 +34,10 @@ type Rows struct {
 	PolicyPeers    map[bpf.RowPolicyPeerKey]bpf.RowJudgement
 	PolicyPrefixes map[bpf.RowPolicyPrefixKey]bpf.RowJudgement
 	PolicyPorts    map[bpf.RowPolicyPortKey]bpf.RowJudgement
+
+	Services map[bpf.RowServiceKey]bpf.RowService
+	Choices  map[uint32]bpf.RowChoices
+	Backends map[uint32]bpf.RowBackend
 }
 
 // newRows has no rows yet, and room for those that there are many of.
@@ -55,6 +59,10 @@ func newRows(s state.Host) Rows {
 		PolicyPeers:    map[bpf.RowPolicyPeerKey]bpf.RowJudgement{},
 		PolicyPrefixes: map[bpf.RowPolicyPrefixKey]bpf.RowJudgement{},
 		PolicyPorts:    map[bpf.RowPolicyPortKey]bpf.RowJudgement{},
+
+		Services: map[bpf.RowServiceKey]bpf.RowService{},
+		Choices:  map[uint32]bpf.RowChoices{},
+		Backends: map[uint32]bpf.RowBackend{},
 	}
 }
 
@@ -90,6 +98,12 @@ func ComparePolicyPrefix(a, b bpf.RowPolicyPrefixKey) int {
 func ComparePort(a, b bpf.RowPolicyPortKey) int {
 	return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Protocol, b.Protocol),
 		cmp.Compare(a.Port, b.Port), cmp.Compare(a.Prefixlen, b.Prefixlen))
+}
+
+// CompareService orders keys by VNI, address, protocol and port.
+func CompareService(a, b bpf.RowServiceKey) int {
+	return cmp.Or(cmp.Compare(a.Vni, b.Vni), bytes.Compare(a.Addr[:], b.Addr[:]),
+		cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
 }
 
 // CompareFlow orders keys by VNI, protocol, addresses and ports.

@@ -53,6 +53,9 @@ var tables = map[string]table{
 	bpf.RowMapPolicyPeers:    {rowOf[bpf.RowJudgement], judgementFirst},
 	bpf.RowMapPolicyPrefixes: {rowOf[bpf.RowJudgement], judgementFirst},
 	bpf.RowMapPolicyPorts:    {rowOf[bpf.RowJudgement], judgementFirst},
+	bpf.RowMapServices:       {rowOf[bpf.RowService], []string{"first", "places"}},
+	bpf.RowMapChoices:        {rowOf[bpf.RowChoices], []string{"backend"}},
+	bpf.RowMapBackends:       {rowOf[bpf.RowBackend], []string{"addr", "port"}},
 }
 
 var (

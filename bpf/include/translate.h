@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_TRANSLATE_H
+#define MIZAR_TRANSLATE_H
+
+/* Addresses and ports are put into a packet.
+ *
+ * Contract: TRANSLATION_TO puts them in as the destination, TRANSLATION_FROM as the
+ * source. Every checksum follows by what has changed under it (RFC 1624): one that
+ * was wrong stays wrong, a UDP checksum of zero stays zero (RFC 768). Later fragments
+ * have addresses alone. Pointers of struct pkt are good afterwards. */
+
+#include "checksum.h"
+#include "parse.h"
+
+/* Writes an address in the place of another one of its family, of so many words; what
+ * sums over it change by. */
+static __always_inline __u32 replace_address(void *at, const void *addr, __u32 words)
+{
+	__u32 *to = at;
+	__u64 sum = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < 4; i++) {
+		if (i >= words)
+			break;
+		sum += sum_change(to[i], load32(addr + i * 4));
+		to[i] = load32(addr + i * 4);
+	}
+	return sum_narrow(sum);
+}
+
+/* Into the IP header at the cursor; false: it is not there. */
+static __always_inline bool put_address(struct cursor c, bool v4, enum translation t,
+					const __u8 *addr, __u32 *changed)
+{
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+
+	if (!v4) {
+		ip6 = take(&c, sizeof(*ip6));
+		if (!ip6)
+			return false;
+		*changed = replace_address(t == TRANSLATION_TO ? (void *)&ip6->daddr
+							       : (void *)&ip6->saddr,
+					   addr, 4);
+		return true;
+	}
+	ip = take(&c, sizeof(*ip));
+	if (!ip)
+		return false;
+	*changed = replace_address(t == TRANSLATION_TO ? &ip->daddr : &ip->saddr, addr + 12, 1);
+	ip->check = sum_adjust(ip->check, *changed);
+	return true;
+}
+
+/* Into the header of TCP or UDP at the cursor, which has a checksum over addresses that
+ * have changed; false: it is not there. Pointers into the packet are dead then, where
+ * HOOK_RESUM_MOVES. */
+static __always_inline bool put_port(hook_ctx *ctx, struct cursor c, __u8 protocol,
+				     enum translation t, __be16 port, __u32 addresses)
+{
+	struct udphdr *ports = take(&c, sizeof(*ports));
+	bool udp = protocol == IPPROTO_UDP;
+	__u16 *check, was;
+
+	if (!ports)
+		return false;
+	check = &ports->check;
+	if (!udp) {
+		struct tcphdr *tcp = (void *)ports;
+
+		if (!take(&c, sizeof(*tcp) - sizeof(*ports)))
+			return false;
+		check = &tcp->check;
+	}
+	was = t == TRANSLATION_TO ? ports->dest : ports->source;
+	if (t == TRANSLATION_TO)
+		ports->dest = port;
+	else
+		ports->source = port;
+	hook_resum(ctx, check, addresses, sum_narrow((__u64)(__u16)~was + port), udp);
+	return true;
+}
+
+/* Where the headers are that struct pkt points to. */
+struct headers {
+	__u32 eth, l3, l4; /* bytes from the packet's beginning; l4 0: there is none */
+};
+
+static __always_inline struct headers headers_of(const struct pkt *p)
+{
+	void *data = hook_data(p->ctx);
+
+	return (struct headers){distance(data, p->eth), distance(data, p->l3),
+				p->l4 ? distance(data, p->l4) : 0};
+}
+
+/* Pointers to the same headers once more. */
+static __always_inline bool headers_again(struct pkt *p, const struct headers *h)
+{
+	void *data = hook_data(p->ctx);
+	struct cursor c = {.pos = data + bounded(h->eth, 0x1ff), .end = hook_end(p->ctx)};
+
+	p->eth = take(&c, sizeof(struct ethhdr));
+	c.pos = data + bounded(h->l3, 0x1ff);
+	if (p->ethertype == ETH_P_IP)
+		p->l3 = take(&c, sizeof(struct iphdr));
+	else
+		p->l3 = take(&c, sizeof(struct ipv6hdr));
+	c.pos = data + bounded(h->l4, 2 * HEADERS_MAX - 1);
+	p->l4 = NULL;
+	if (h->l4)
+		p->l4 = take(&c, sizeof(struct udphdr));
+	if (p->eth && p->l3 && (p->l4 || !h->l4))
+		return true;
+	p->l4 = NULL;
+	return false;
+}
+
+/* Notes in struct pkt what the packet has now. */
+static __always_inline void note_put(struct pkt *p, enum translation t, const __u8 *addr,
+				     __be16 port)
+{
+	if (t == TRANSLATION_TO) {
+		addr_copy(p->destination.addr, addr);
+		p->dport = port;
+	} else {
+		addr_copy(p->source.addr, addr);
+		p->sport = port;
+	}
+}
+
+/* A packet of a flow that is known, whole; false: the headers are not there. */
+static __always_inline bool translate(struct pkt *p, enum translation t, const __u8 *addr,
+				      __be16 port)
+{
+	struct cursor c = {.pos = p->l3, .end = hook_end(p->ctx)};
+	struct headers h = {};
+	__u32 changed;
+
+	stage(p, STAGE_TRANSLATE);
+	if (HOOK_RESUM_MOVES)
+		h = headers_of(p);
+	if (!p->l4 || !put_address(c, p->ethertype == ETH_P_IP, t, addr, &changed))
+		return false;
+	c.pos = p->l4;
+	if (!put_port(p->ctx, c, p->protocol, t, port, changed))
+		return false;
+	note_put(p, t, addr, port);
+	return !HOOK_RESUM_MOVES || headers_again(p, &h);
+}
+
+/* Puts in what has been found out of a packet that is tracked, whose headers are at
+ * those offsets; 0: they are not there. A function of its own: it is verified once. */
+__noinline int turn_packet(hook_ctx *ctx, __u32 l3, __u32 l4)
+{
+	struct tracked *k = tracked_row();
+	struct cursor c = {.end = hook_end(ctx)};
+	const struct turn *turn;
+	enum translation t;
+	__u32 changed;
+	__u8 protocol;
+
+	if (!k)
+		return 0;
+	protocol = protocol_of(&k->key);
+	t = k->translation == TRANSLATION_TO ? TRANSLATION_TO : TRANSLATION_FROM;
+	turn = t == TRANSLATION_TO ? &k->backend : &k->turn;
+	c.pos = hook_data(ctx) + bounded(l3, 0x1ff);
+	if (!put_address(c, addr_mapped(turn->addr), t, turn->addr, &changed))
+		return 0;
+	if (!l4)
+		return 1;
+	c.pos = hook_data(ctx) + bounded(l4, 2 * HEADERS_MAX - 1);
+	return put_port(ctx, c, protocol, t, turn->port, changed);
+}
+
+/* The same, in a program that goes on with the packet. */
+static __always_inline enum drop_reason turn_tracked(struct pkt *p, struct tracked *k)
+{
+	struct headers h;
+
+	/* Read twice, so that the verifier does not tell apart what comes after. */
+	p->translation = *(volatile __u8 *)&k->translation;
+	if (!*(volatile __u8 *)&k->translation)
+		return DROP_NONE;
+	stage(p, STAGE_TRANSLATE);
+	h = headers_of(p);
+	if (!turn_packet(p->ctx, h.l3, h.l4))
+		return DROP_TRUNCATED;
+	if (k->translation == TRANSLATION_FROM) {
+		addr_copy(p->source.addr, k->turn.addr);
+		p->sport = k->turn.port;
+	}
+	return headers_again(p, &h) ? DROP_NONE : DROP_TRUNCATED;
+}
+
+#endif
