@@ -84,7 +84,7 @@ type end struct {
 	hearsay bool
 	// heard is what was learned of it, if it has said itself who it is; nil: nothing.
 	heard *end
-	// is who it is by now, if it opened the flow; nil: nobody.
+	// is who it is by now, if it has said itself who it is; nil: nobody.
 	is *judge.Party
 }
 

@@ -189,9 +189,9 @@ type Packet struct {
 	// Where time is real, it may take either way (the oracle alone).
 	Aged bool
 	// Outdated says that its destination was learned to be somebody who does not have
-	// the address any more, or has said so himself. What his identity says of labels that no policy looked at
-	// in his time, the oracle does not know: the packet may ask at once who the
-	// destination is, or only after it was not there (the oracle alone).
+	// the address any more, or has said so himself. What his identity says of labels
+	// that no policy looked at in his time, the oracle does not know: the packet may ask
+	// at once who the destination is, or only after it was not there (the oracle alone).
 	Outdated bool
 	// Vain says that policy means nobody who lives for who he is, but somebody who is
 	// no more. Whether hosts remember what policy looks at now of him, the oracle does
