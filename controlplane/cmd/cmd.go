@@ -47,7 +47,8 @@ func check() *cobra.Command {
 		Use:   "check DIR|FILE...",
 		Short: "Check objects: what is wrong, in which file, line and field",
 		Long: "Check objects: what is wrong, in which file, line and field. Policies that are valid and\n" +
-			"cannot be done as they are written are told too: they isolate, and grant nothing.",
+			"cannot be done as they are written are told too: they isolate, and grant nothing. So are\n" +
+			"services: what of them cannot be done is left out.",
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, paths []string) error {
 			set, err := load(c, paths...)
@@ -61,8 +62,8 @@ func check() *cobra.Command {
 			if len(errs) > 0 {
 				return &BadInput{errors.Join(errs...)}
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d hosts, %d VPCs, %d subnets, %d endpoints, %d namespaces, %d network policies: all valid\n",
-				len(set.Hosts), len(set.VPCs), len(set.Subnets), len(set.Endpoints), len(set.Namespaces), len(set.Policies))
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d hosts, %d VPCs, %d subnets, %d endpoints, %d namespaces, %d network policies, %d services, %d endpoint slices: all valid\n",
+				len(set.Hosts), len(set.VPCs), len(set.Subnets), len(set.Endpoints), len(set.Namespaces), len(set.Policies), len(set.Services), len(set.EndpointSlices))
 			return err
 		},
 	}

@@ -68,7 +68,7 @@ func TestCheckCountsWhatIsValid(t *testing.T) {
 	g := NewWithT(t)
 	out, err := run("check", file(t, network))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out).To(Equal("2 hosts, 1 VPCs, 1 subnets, 1 endpoints, 0 namespaces, 0 network policies: all valid\n"))
+	g.Expect(out).To(Equal("2 hosts, 1 VPCs, 1 subnets, 1 endpoints, 0 namespaces, 0 network policies, 0 services, 0 endpoint slices: all valid\n"))
 }
 
 func TestCheckTellsEverythingThatIsWrong(t *testing.T) {
@@ -159,4 +159,39 @@ func TestCompileShowsPolicies(t *testing.T) {
 	g.Expect(out).To(And(ContainSubstring("deny (default/web isolate ingress) unless\n"), ContainSubstring("condition: "+bad+":28: NetworkPolicy/default/web: spec.ingress[0].from[1].ipBlock.cidr: ")))
 	_, err = run("check", bad)
 	g.Expect(err).To(MatchError(ContainSubstring("which no packet has; the policy grants nothing until this is mended")))
+}
+
+const services = network + `
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {clusterIP: 10.96.0.1, ports: [{name: http, port: 80, targetPort: 8080}, {name: dns, port: 53, protocol: UDP}], selector: {app: web}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.10]}]
+ports: [{name: http, port: 8080}]
+`
+
+func TestCompileShowsServices(t *testing.T) {
+	g := NewWithT(t)
+	out, err := run("compile", "--host", "h1", file(t, services))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(HaveSuffix(`
+  service   default/web:53/4/udp  VNI 7  UDP 10.96.0.1:53  to nobody
+  service   default/web:80/4      VNI 7  TCP 10.96.0.1:80  to 10.0.0.10:8080, 1 places
+`))
+	out, err = run("compile", "--host", "h2", file(t, services))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).NotTo(ContainSubstring("service"), "it has no endpoints")
+
+	bad := file(t, strings.Replace(services, "10.96.0.1", "10.0.0.1", 1))
+	out, err = run("compile", bad)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("condition: " + bad + ":28: Service/default/web: spec.clusterIP: 10.0.0.1 is in 10.0.0.0/24 of subnet front"))
+	_, err = run("check", bad)
+	g.Expect(err).To(MatchError(ContainSubstring("it is not served")))
 }

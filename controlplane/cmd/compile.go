@@ -100,6 +100,21 @@ func writeHost(w io.Writer, h state.Host) {
 		fmt.Fprintf(w, "  directory\t%s\tVNI %d\tsubnet %s\tat %s\n", l.Address, l.VNI, l.Subnet, l.Host)
 	}
 	writePolicy(w, h.Policy)
+	for _, s := range h.Services {
+		fmt.Fprintf(w, "  service\t%s\tVNI %d\t%s %s\tto %s\n", s.Name, s.VNI, protocol(s.Protocol), list(s.Frontends), behind(s))
+	}
+}
+
+// behind shows what a service chooses from: few backends as they are, many by number.
+func behind(s state.Service) string {
+	const few = 8
+	switch n := len(s.Backends); {
+	case n == 0:
+		return "nobody"
+	case n > few:
+		return fmt.Sprintf("%d backends, %d places", n, len(s.Table))
+	}
+	return fmt.Sprintf("%s, %d places", list(s.Backends), len(s.Table))
 }
 
 // mark shows a role that the host itself has.
@@ -110,7 +125,7 @@ func mark(here bool) string {
 	return ""
 }
 
-func list[T netip.Addr | netip.Prefix](all []T) string {
+func list[T netip.Addr | netip.AddrPort | netip.Prefix](all []T) string {
 	var texts []string
 	for _, one := range all {
 		texts = append(texts, fmt.Sprint(one))

@@ -76,7 +76,7 @@ func judgement(j state.Judgement) string {
 	return fmt.Sprintf("%s (%s)", j.Verdict, j.Rule)
 }
 
-// writeConditions tells what of policies cannot be done as it was written.
+// writeConditions tells what of policies and services cannot be done as it was written.
 func writeConditions(w io.Writer, set object.Set) error {
 	for _, c := range (compile.View{}).Conditions(set) {
 		if _, err := fmt.Fprintln(w, "condition:", c); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
 	"github.com/mizar-net/mizar/controlplane/policy"
+	"github.com/mizar-net/mizar/controlplane/service"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -57,6 +58,7 @@ type network struct {
 	view         View
 	book         *identity.Book
 	policies     *policy.Compiler
+	services     *service.Compiler
 	vpcs         map[string]vpc
 	subnets      map[string]state.Subnet
 	onHost       map[string][]object.Endpoint
@@ -101,9 +103,11 @@ func newNetwork(set object.Set, view View) *network {
 	return n
 }
 
-// judge compiles the policies, for one host alone or, when nil, for all.
+// judge compiles the services, and the policies for one host alone or, when nil, for
+// all.
 func (n *network) judge(only *object.Host) {
 	set := n.set
+	n.services = service.Compile(set)
 	if only != nil {
 		set.Endpoints = n.onHost[only.Name]
 	}
@@ -159,6 +163,7 @@ func (n *network) host(h object.Host) state.Host {
 	out.Endpoints = n.endpoints(h.Name)
 	out.Directory = n.directory(h.Name)
 	out.Policy = n.policies.Host(h.Name)
+	out.Services = n.services.Host(h.Name, n.lived(h.Name)...)
 	return out
 }
 
@@ -177,6 +182,16 @@ func (n *network) served(host string) map[string]bool {
 		}
 	}
 	return subnets
+}
+
+// lived are the VPCs that a host has endpoints in.
+func (n *network) lived(host string) []uint32 {
+	var all []uint32
+	for _, e := range n.onHost[host] {
+		all = append(all, n.subnets[e.Subnet].VNI)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (n *network) endpoints(host string) []state.Endpoint {

@@ -205,12 +205,14 @@ func given(t *rapid.T, before, after object.Set) (old, now []state.Host) {
 
 func TestTheOrderOfWritingDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		draft := network(t)
+		draft := served(t)
 		want := compile.Hosts(valid(t, draft))
 		slices.Reverse(draft.Hosts)
 		slices.Reverse(draft.VPCs)
 		slices.Reverse(draft.Subnets)
 		slices.Reverse(draft.Endpoints)
+		slices.Reverse(draft.Policies)
+		slices.Reverse(draft.Services)
 		set := valid(t, draft)
 		if diff := cmp.Diff(want, compile.Hosts(set), comparers...); diff != "" {
 			t.Fatalf("states differ (-sorted +reversed):\n%s", diff)
@@ -225,7 +227,7 @@ func TestTheOrderOfWritingDoesNotMatter(t *testing.T) {
 }
 
 var comparers = cmp.Options{
-	cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}),
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
 }
 
 func TestEndpointMTU(t *testing.T) {

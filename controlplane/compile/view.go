@@ -9,7 +9,6 @@ import (
 	"github.com/mizar-net/mizar/controlplane/identity"
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
-	"github.com/mizar-net/mizar/controlplane/policy"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -64,11 +63,11 @@ func (v View) Host(set object.Set, name string) (state.Host, error) {
 	return one, nil
 }
 
-// Conditions are what of policies cannot be done as it was written.
-func (v View) Conditions(set object.Set) []policy.Condition {
+// Conditions are what of policies and services cannot be done as it was written.
+func (v View) Conditions(set object.Set) []object.Condition {
 	n := newNetwork(set, v)
 	n.judge(nil)
-	return n.policies.Conditions()
+	return slices.Concat(n.policies.Conditions(), n.services.Conditions())
 }
 
 // Living are the names of the hosts that are not dead, or of all when all are.

@@ -26,6 +26,9 @@ type checker struct {
 
 	namespaces map[string]*Namespace
 	policies   map[string]*NetworkPolicy
+
+	services       map[string]*Service
+	endpointSlices map[string]*EndpointSlice
 	// defaultVPC is the first VPC that says so.
 	defaultVPC *VPC
 }
@@ -41,6 +44,8 @@ func (c *checker) checkNames() {
 	index(c, KindEndpoint, c.set.Endpoints, c.endpoints, func(o *Endpoint) Meta { return o.Meta })
 	index(c, KindNamespace, c.set.Namespaces, c.namespaces, func(o *Namespace) Meta { return o.Meta })
 	index(c, KindNetworkPolicy, c.set.Policies, c.policies, func(o *NetworkPolicy) Meta { return o.Meta })
+	index(c, KindService, c.set.Services, c.services, func(o *Service) Meta { return o.Meta })
+	index(c, KindEndpointSlice, c.set.EndpointSlices, c.endpointSlices, func(o *EndpointSlice) Meta { return o.Meta })
 }
 
 func index[T any](c *checker, kind Kind, objects []T, byKey map[string]*T, meta func(*T) Meta) {
@@ -79,7 +84,7 @@ func (c *checker) checkHosts() {
 		onePerFamily("spec.addresses", h.Addresses, fail)
 		for j, addr := range h.Addresses {
 			field := fmt.Sprintf("spec.addresses[%d]", j)
-			if !carried(netip.PrefixFrom(addr, addr.BitLen())) {
+			if !Carried(netip.PrefixFrom(addr, addr.BitLen())) {
 				fail(field, addr.String(), "a unicast address that can be routed")
 			}
 			if other, ok := taken[addr]; ok {

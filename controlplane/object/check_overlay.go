@@ -41,7 +41,7 @@ func (c *checker) checkCIDRs(s *Subnet) {
 			fail(field, cidr.String(), "an IPv4 or IPv6 prefix without host bits")
 		case cidr.Bits() > cidr.Addr().BitLen()-2:
 			fail(field, cidr.String(), fmt.Sprintf("room for endpoints beside network and gateway: at most /%d", cidr.Addr().BitLen()-2))
-		case !carried(cidr):
+		case !Carried(cidr):
 			fail(field, cidr.String(), "unicast addresses that can be routed")
 		}
 	}
@@ -245,6 +245,8 @@ var notCarried = []netip.Prefix{
 	netip.MustParsePrefix("::/8"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("ff00::/8"),
 }
 
-func carried(p netip.Prefix) bool {
+// Carried says that all addresses of a prefix are unicast and can be routed: that a
+// host, an endpoint or a frontend can have them.
+func Carried(p netip.Prefix) bool {
 	return !slices.ContainsFunc(notCarried, p.Overlaps)
 }

@@ -40,7 +40,7 @@ func (c *checker) checkNamespaces() {
 		labels := map[string]string{corev1.LabelMetadataName: n.Name}
 		maps.Copy(labels, n.Labels)
 		n.Labels = labels
-		c.checkAnnotations(KindNamespace, n.Meta, AnnotationAudit, AnnotationKeepEstablished)
+		c.checkAnnotations(KindNamespace, n.Meta, AnnotationAudit, AnnotationKeepEstablished, AnnotationVPC)
 	}
 }
 
@@ -65,8 +65,17 @@ func (c *checker) checkAnnotations(kind Kind, meta Meta, known ...string) {
 		}
 		field := "metadata.annotations." + key
 		if !slices.Contains(known, key) {
-			c.fail(kind, meta, field, "an annotation that is not known", "one of "+strings.Join(known, ", "))
-		} else if value := meta.Annotations[key]; value != annotationTrue && value != annotationFalse {
+			want := "one of " + strings.Join(known, ", ")
+			if len(known) == 0 {
+				want = "none of " + annotationPrefix
+			}
+			c.fail(kind, meta, field, "an annotation that is not known", want)
+			continue
+		}
+		switch value := meta.Annotations[key]; {
+		case key == AnnotationVPC && !validName.MatchString(value):
+			c.fail(kind, meta, field, strict.Quote(value), "the name of a VPC")
+		case key != AnnotationVPC && value != annotationTrue && value != annotationFalse:
 			c.fail(kind, meta, field, strict.Quote(value), `"true" or "false"`)
 		}
 	}

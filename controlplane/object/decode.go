@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
+
 	"github.com/mizar-net/mizar/controlplane/object/strict"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
@@ -27,18 +29,38 @@ func Decode(file string, data []byte) (Draft, error) {
 // DecodeObject reads one whole object, apiVersion and all. Errors go to the
 // value's reader.
 func (d *Draft) DecodeObject(v strict.Value) {
-	f := v.Fields("apiVersion", "kind", "metadata", "spec")
+	f := v.Fields(append([]string{"apiVersion", "kind", "metadata"}, parts(v)...)...)
 	kind := decodeKind(f)
 	meta := decodeMeta(kind, f.Required("metadata", "a mapping with a name"))
 	meta.At = Position{File: v.File(), Line: v.Line()}
-	if kind == KindNamespace {
+	switch kind {
+	case KindEndpointSlice:
+		d.EndpointSlices = append(d.EndpointSlices, decodeEndpointSlice(meta, f))
+		d.written(kind, meta, v, v)
+		return
+	case KindNamespace:
 		d.decodeSpec(kind, meta, v, f.Optional("spec"))
 		return
 	}
 	spec := f.Required("spec", "a mapping")
-	if kind != "" {
-		d.decodeSpec(kind, meta, v, spec)
+	if kind == "" {
+		return
 	}
+	d.decodeSpec(kind, meta, v, spec)
+	if kind == KindService {
+		d.Services[len(d.Services)-1].Status = decodeServiceStatus(f.Optional("status"))
+	}
+}
+
+// parts are the fields of an object beside its kind and name.
+func parts(v strict.Value) []string {
+	switch Kind(v.Peek("kind")) {
+	case KindService:
+		return []string{"spec", "status"}
+	case KindEndpointSlice:
+		return sliceParts
+	}
+	return []string{"spec"}
 }
 
 // decodeKind reads the kind and the version that goes with it.
@@ -61,9 +83,10 @@ func decodeKind(f strict.Fields) Kind {
 
 // DecodeSpec reads the spec of an object that is named elsewhere, as in the
 // shorthand of a scenario's topology (name: spec). The name of an endpoint or a
-// network policy may have a namespace before it ("blue/web"). Beside the spec of
-// an endpoint its labels may be written, and of a namespace, which has no spec,
-// labels and annotations. Errors go to the value's reader.
+// network policy may have a namespace before it ("blue/web"), as all that are in
+// one. Beside the spec of an endpoint its labels may be written, of a service its
+// annotations, of an endpoint slice, which has no spec, its service, and of a
+// namespace, which has none either, labels and annotations. Errors go to the value's reader.
 func (d *Draft) DecodeSpec(kind Kind, name string, spec strict.Value) {
 	meta := Meta{Name: name, At: Position{File: spec.File(), Line: spec.Line()}}
 	if kind.Namespaced() {
@@ -81,6 +104,14 @@ func (d *Draft) DecodeSpec(kind Kind, name string, spec strict.Value) {
 		f := spec.Fields("labels", "annotations")
 		meta.Labels, meta.Annotations = decodeTexts(f.Optional("labels")), decodeTexts(f.Optional("annotations"))
 		d.Namespaces = append(d.Namespaces, Namespace{Meta: meta})
+	case KindService:
+		f := serviceFields(spec, "annotations")
+		meta.Annotations = decodeTexts(f.Optional("annotations"))
+		d.Services = append(d.Services, Service{Meta: meta, Spec: decodeService(f)})
+	case KindEndpointSlice:
+		f := spec.Fields(append([]string{"service"}, sliceParts...)...)
+		meta.Labels = map[string]string{discoveryv1.LabelServiceName: f.Required("service", "the name of a service of the namespace").Text()}
+		d.EndpointSlices = append(d.EndpointSlices, decodeEndpointSlice(meta, f))
 	default:
 		d.decodeSpec(kind, meta, spec, spec)
 		return
@@ -104,6 +135,8 @@ func (d *Draft) decodeSpec(kind Kind, meta Meta, whole, spec strict.Value) {
 		d.Namespaces = append(d.Namespaces, Namespace{Meta: meta})
 	case KindNetworkPolicy:
 		d.Policies = append(d.Policies, NetworkPolicy{Meta: meta, Spec: decodePolicy(spec)})
+	case KindService:
+		d.Services = append(d.Services, Service{Meta: meta, Spec: decodeService(serviceFields(spec))})
 	}
 	d.written(kind, meta, whole, spec)
 }

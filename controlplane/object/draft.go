@@ -27,27 +27,35 @@ const (
 	KindEndpoint      Kind = "Endpoint"
 	KindNamespace     Kind = "Namespace"
 	KindNetworkPolicy Kind = "NetworkPolicy"
+	KindService       Kind = "Service"
+	KindEndpointSlice Kind = "EndpointSlice"
 )
 
 // Kinds are all kinds of objects, in the order that they are told in.
-var Kinds = []Kind{KindHost, KindVPC, KindSubnet, KindEndpoint, KindNamespace, KindNetworkPolicy}
+var Kinds = []Kind{KindHost, KindVPC, KindSubnet, KindEndpoint, KindNamespace, KindNetworkPolicy, KindService, KindEndpointSlice}
 
 // APIVersion is the group and version that objects of the kind are written with.
 func (k Kind) APIVersion() string {
 	switch k {
-	case KindNamespace:
+	case KindNamespace, KindService:
 		return "v1"
 	case KindNetworkPolicy:
 		return "networking.k8s.io/v1"
+	case KindEndpointSlice:
+		return "discovery.k8s.io/v1"
 	}
 	return APIVersion
 }
 
 // Namespaced says that objects of the kind are in a namespace.
-func (k Kind) Namespaced() bool { return k == KindEndpoint || k == KindNetworkPolicy }
+func (k Kind) Namespaced() bool {
+	return slices.Contains([]Kind{KindEndpoint, KindNetworkPolicy, KindService, KindEndpointSlice}, k)
+}
 
 // annotated says that objects of the kind may have annotations.
-func (k Kind) annotated() bool { return k == KindNamespace || k == KindNetworkPolicy }
+func (k Kind) annotated() bool {
+	return slices.Contains([]Kind{KindNamespace, KindNetworkPolicy, KindService, KindEndpointSlice}, k)
+}
 
 // Key is the [Meta.Key] of the object that people call name, which may leave the
 // default namespace out.
@@ -82,9 +90,11 @@ type Draft struct {
 	VPCs      []VPC
 	Subnets   []Subnet
 	Endpoints []Endpoint
-	// Namespaces and Policies are Kubernetes' own.
-	Namespaces []Namespace
-	Policies   []NetworkPolicy
+	// Namespaces and what follows are Kubernetes' own.
+	Namespaces     []Namespace
+	Policies       []NetworkPolicy
+	Services       []Service
+	EndpointSlices []EndpointSlice
 
 	origins map[origin]fields
 }
@@ -107,6 +117,7 @@ func (d *Draft) Refs() []Ref {
 		refs(KindHost, d.Hosts, Host.Key), refs(KindVPC, d.VPCs, VPC.Key),
 		refs(KindSubnet, d.Subnets, Subnet.Key), refs(KindEndpoint, d.Endpoints, Endpoint.Key),
 		refs(KindNamespace, d.Namespaces, Namespace.Key), refs(KindNetworkPolicy, d.Policies, NetworkPolicy.Key),
+		refs(KindService, d.Services, Service.Key), refs(KindEndpointSlice, d.EndpointSlices, EndpointSlice.Key),
 	)
 }
 
@@ -126,6 +137,8 @@ func (d Draft) Without(gone map[Ref]bool) Draft {
 	d.Endpoints = without(d.Endpoints, KindEndpoint, Endpoint.Key, gone)
 	d.Namespaces = without(d.Namespaces, KindNamespace, Namespace.Key, gone)
 	d.Policies = without(d.Policies, KindNetworkPolicy, NetworkPolicy.Key, gone)
+	d.Services = without(d.Services, KindService, Service.Key, gone)
+	d.EndpointSlices = without(d.EndpointSlices, KindEndpointSlice, EndpointSlice.Key, gone)
 	return d
 }
 
@@ -147,6 +160,8 @@ func (d *Draft) Add(other Draft) {
 	d.Endpoints = append(d.Endpoints, other.Endpoints...)
 	d.Namespaces = append(d.Namespaces, other.Namespaces...)
 	d.Policies = append(d.Policies, other.Policies...)
+	d.Services = append(d.Services, other.Services...)
+	d.EndpointSlices = append(d.EndpointSlices, other.EndpointSlices...)
 	for from, f := range other.origins {
 		d.remember(from, f)
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package object has what people write: hosts, VPCs, subnets and endpoints in
-// the shape of Kubernetes objects, Kubernetes' own namespaces and network
-// policies, their strict decoding and their validation.
+// the shape of Kubernetes objects, Kubernetes' own namespaces, network policies,
+// services and endpoint slices, their strict decoding and their validation.
 //
 //	YAML ──Decode──► Draft ──New──► Set
 //
@@ -22,12 +22,12 @@ import (
 const APIVersion = "mizar.dev/v1alpha1"
 
 // Meta names an object. Hosts, VPCs, subnets and namespaces have no namespace;
-// the default namespace of an endpoint or a network policy is "default".
+// the default namespace of all others is "default".
 type Meta struct {
 	Name      string
 	Namespace string
 	Labels    map[string]string
-	// Annotations are of namespaces and network policies alone.
+	// Annotations are of Kubernetes' own objects alone.
 	Annotations map[string]string
 	// At says where the object was written.
 	At Position
@@ -190,6 +190,9 @@ type Set struct {
 	// Namespaces are those that were written; see [Set.Namespace] for all others.
 	Namespaces []Namespace
 	Policies   []NetworkPolicy
+	Services   []Service
+	// EndpointSlices name the backends of services.
+	EndpointSlices []EndpointSlice
 	// Ended are the endpoints that have ended. They keep their names, and are
 	// nothing else.
 	Ended []Endpoint

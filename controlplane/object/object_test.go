@@ -184,6 +184,7 @@ func TestBadObjectsAreToldPrecisely(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte(policies))
+	f.Add([]byte(services))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("kind: Host\nmetadata: &m {name: *m}"))
 	f.Fuzz(func(t *testing.T, data []byte) {

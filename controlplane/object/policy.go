@@ -31,13 +31,17 @@ type NetworkPolicy struct {
 	Audit bool
 }
 
-// The annotations that Mizar reads; their values are "true" and "false".
+// The annotations that Mizar reads; where nothing else is said, their values are
+// "true" and "false".
 const (
 	// AnnotationAudit is of network policies, and of namespaces for all of theirs
 	// that have none themselves.
 	AnnotationAudit = "mizar.dev/audit"
 	// AnnotationKeepEstablished is of namespaces.
 	AnnotationKeepEstablished = "mizar.dev/keep-established"
+	// AnnotationVPC is of services, and of namespaces for all of theirs that
+	// have none themselves: the name of the VPC that they are in.
+	AnnotationVPC = "mizar.dev/vpc"
 
 	annotationPrefix = "mizar.dev/"
 	annotationTrue   = "true"

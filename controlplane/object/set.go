@@ -33,10 +33,12 @@ func New(d Draft) (Set, error) {
 			Hosts: slices.Clone(d.Hosts), VPCs: slices.Clone(d.VPCs),
 			Subnets: slices.Clone(d.Subnets), Endpoints: slices.Clone(d.Endpoints),
 			Namespaces: slices.Clone(d.Namespaces), Policies: slices.Clone(d.Policies),
+			Services: slices.Clone(d.Services), EndpointSlices: slices.Clone(d.EndpointSlices),
 		},
 		hosts: map[string]*Host{}, vpcs: map[string]*VPC{},
 		subnets: map[string]*Subnet{}, endpoints: map[string]*Endpoint{},
 		namespaces: map[string]*Namespace{}, policies: map[string]*NetworkPolicy{},
+		services: map[string]*Service{}, endpointSlices: map[string]*EndpointSlice{},
 	}
 	c.hostEndpoints()
 	c.checkNames()
@@ -46,6 +48,7 @@ func New(d Draft) (Set, error) {
 	c.checkEndpoints()
 	c.checkNamespaces()
 	c.checkPolicies()
+	c.checkServices()
 	if len(c.errs) > 0 {
 		slices.SortStableFunc(c.errs, byPlace)
 		return Set{}, errors.Join(c.errs...)
@@ -56,6 +59,8 @@ func New(d Draft) (Set, error) {
 	sortByKey(c.set.Endpoints, Endpoint.Key)
 	sortByKey(c.set.Namespaces, Namespace.Key)
 	sortByKey(c.set.Policies, NetworkPolicy.Key)
+	sortByKey(c.set.Services, Service.Key)
+	sortByKey(c.set.EndpointSlices, EndpointSlice.Key)
 	c.set.Endpoints, c.set.Ended = split(c.set.Endpoints, Endpoint.Ended)
 	return c.set, nil
 }
@@ -85,6 +90,7 @@ func (s Set) Draft() Draft {
 		Hosts: slices.Clone(s.Hosts), VPCs: slices.Clone(s.VPCs), Subnets: slices.Clone(s.Subnets),
 		Endpoints:  slices.DeleteFunc(slices.Concat(s.Endpoints, s.Ended), func(e Endpoint) bool { return e.Self }),
 		Namespaces: slices.Clone(s.Namespaces), Policies: slices.Clone(s.Policies),
+		Services: slices.Clone(s.Services), EndpointSlices: slices.Clone(s.EndpointSlices),
 	}
 }
 
@@ -145,6 +151,12 @@ func (s Set) Namespace(name string) Namespace {
 // namespace out.
 func (s Set) Policy(name string) (NetworkPolicy, bool) {
 	return find(s.Policies, NetworkPolicy.Key, KindNetworkPolicy.Key(name))
+}
+
+// Service returns the service of that name, which may leave the default namespace
+// out.
+func (s Set) Service(name string) (Service, bool) {
+	return find(s.Services, Service.Key, KindService.Key(name))
 }
 
 func find[T any](sorted []T, key func(T) string, name string) (T, bool) {

@@ -14,11 +14,11 @@ package overlay
 
 import (
 	"cmp"
-	"encoding/binary"
 	"hash/fnv"
 	"net/netip"
 	"slices"
 
+	"github.com/mizar-net/mizar/controlplane/hash"
 	"github.com/mizar-net/mizar/controlplane/object"
 )
 
@@ -31,14 +31,7 @@ type Pair struct {
 // Hash mixes the VNI and the eight 32-bit words of either address, IPv4 as
 // ::ffff:a.b.c.d.
 func (p Pair) Hash() uint32 {
-	h := p.VNI
-	for _, addr := range []netip.Addr{p.Src, p.Dst} {
-		bytes := addr.As16()
-		for i := 0; i < len(bytes); i += 4 {
-			h = mix(h ^ binary.BigEndian.Uint32(bytes[i:]))
-		}
-	}
-	return h
+	return hash.Addr(hash.Addr(p.VNI, p.Src), p.Dst)
 }
 
 // Choose returns the candidate that a pair asks, "" when there is none: the best
@@ -102,10 +95,10 @@ func place(p object.Placement, live []string, key string) []string {
 
 // rank orders hosts by their score for a hash, best first, and equal scores by
 // name.
-func rank(hosts []string, hash uint32) []string {
+func rank(hosts []string, pair uint32) []string {
 	scores := make(map[string]uint32, len(hosts))
 	for _, host := range hosts {
-		scores[host] = mix(hash ^ Seed(host))
+		scores[host] = hash.Mix(pair ^ Seed(host))
 	}
 	ranked := slices.Clone(hosts)
 	slices.SortFunc(ranked, func(a, b string) int {
@@ -119,13 +112,4 @@ func Seed(name string) uint32 {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	return h.Sum32()
-}
-
-// mix is the finaliser of MurmurHash3: it spreads every bit over all.
-func mix(h uint32) uint32 {
-	h ^= h >> 16
-	h *= 0x85ebca6b
-	h ^= h >> 13
-	h *= 0xc2b2ae35
-	return h ^ h>>16
 }

@@ -62,7 +62,7 @@ type Endpoint struct {
 type compiled struct {
 	policy     object.NetworkPolicy
 	statements map[state.Direction]*statement
-	conditions []Condition
+	conditions []object.Condition
 }
 
 // space is a namespace.
@@ -194,14 +194,14 @@ func (c *Compiler) Host(name string) state.Policy {
 
 // Conditions are what is wrong with policies, and endpoints without an identity, in
 // order of objects.
-func (c *Compiler) Conditions() []Condition {
-	var all []Condition
+func (c *Compiler) Conditions() []object.Condition {
+	var all []object.Condition
 	for _, key := range slices.Sorted(maps.Keys(c.policies)) {
 		all = append(all, c.policies[key].conditions...)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.endpoints)) {
 		if c.endpoints[key].Identity == 0 {
-			all = append(all, Condition{
+			all = append(all, object.Condition{
 				Object:  string(object.KindEndpoint) + "/" + key,
 				Problem: "has no identity yet; it is denied wherever policy asks who its peers are",
 			})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -20,39 +19,12 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
-// Condition is something that cannot be done as it was written, and what is done
-// instead.
-type Condition struct {
-	// Object names what it is about: "NetworkPolicy/default/web".
-	Object string
-	// At is where it was written.
-	At object.Position
-	// Field is the path that leads to what is wrong: "spec.ingress[0].ports[1]";
-	// "": the object as a whole.
-	Field string
-	// Problem says what is wrong, and what follows from it.
-	Problem string
-}
-
-// String is the condition as one line: place, object, field, problem.
-func (c Condition) String() string {
-	var b strings.Builder
-	if c.At.File != "" {
-		fmt.Fprintf(&b, "%s:%d: ", c.At.File, c.At.Line)
-	}
-	b.WriteString(c.Object + ": ")
-	if c.Field != "" {
-		b.WriteString(c.Field + ": ")
-	}
-	return b.String() + c.Problem
-}
-
 // instead is what becomes of a policy that is not valid.
 const instead = "; the policy grants nothing until this is mended, and isolates whom it selects"
 
 // read makes statements of a network policy. One that is not valid isolates and
 // grants nothing; the conditions say why.
-func read(p *object.NetworkPolicy) (map[state.Direction]*statement, []Condition) {
+func read(p *object.NetworkPolicy) (map[state.Direction]*statement, []object.Condition) {
 	r := reader{policy: p}
 	out := map[state.Direction]*statement{}
 	subject := r.selector("spec.podSelector", func() (selector, error) { return readSelector(&p.Spec.PodSelector, identity.Label) })
@@ -103,11 +75,11 @@ func (s *statement) finish() {
 // reader reads one policy.
 type reader struct {
 	policy     *object.NetworkPolicy
-	conditions []Condition
+	conditions []object.Condition
 }
 
 func (r *reader) fail(field, problem string) {
-	r.conditions = append(r.conditions, Condition{
+	r.conditions = append(r.conditions, object.Condition{
 		Object: string(object.KindNetworkPolicy) + "/" + r.policy.Key(), At: r.policy.At, Field: field, Problem: problem + instead,
 	})
 }

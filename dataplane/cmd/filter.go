@@ -89,7 +89,7 @@ func protocolOf(text string) (string, error) {
 // states are the names of all states that an entry can have.
 func states() []string {
 	var all []string
-	for s := bpf.RowFlowStateFLOW_OPENING; s <= bpf.RowFlowStateFLOW_CUT; s++ {
+	for s := bpf.RowFlowStateFLOW_OPENING; s <= bpf.RowFlowStateFLOW_CHOSEN; s++ {
 		all = append(all, s.String())
 	}
 	return all

@@ -43,6 +43,10 @@ type Flow struct {
 	// to say here.
 	Egress  *Judged `json:"egress,omitempty"`
 	Ingress *Judged `json:"ingress,omitempty"`
+	// Backend is where a flow to a frontend goes, in the view of who opened it;
+	// Frontend where the same flow was opened to, in that of everybody else.
+	Backend  *netip.AddrPort `json:"backend,omitempty"`
+	Frontend *netip.AddrPort `json:"frontend,omitempty"`
 	// Charged is the endpoint of whose share of the map it is.
 	Charged *Named `json:"charged,omitempty"`
 }
@@ -126,7 +130,7 @@ func (h host) flow(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration, table
 	seen := max(0, now-time.Duration(row.Seen)*time.Second)
 	left := max(0, flow.Timeout(key.Protocol(), state)-seen)
 	ends := flow.Ends(key)
-	return Flow{
+	f := Flow{
 		Network: h.names.Network, Host: h.names.Host, Namespace: h.namespace,
 		VPC: h.names.VPCs[key.VNI()], VNI: key.VNI(), Protocol: protocolName(key.Protocol()),
 		From: h.end(ends[from], row, from), To: h.end(ends[from^1], row, from^1),
@@ -135,6 +139,21 @@ func (h host) flow(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration, table
 		Egress: h.judged(row, bpf.RowDirectionDIRECTION_EGRESS), Ingress: h.judged(row, bpf.RowDirectionDIRECTION_INGRESS),
 		Charged: named(h.names.Endpoints, uint32(row.Charged)),
 	}
+	f.Backend, f.Frontend = translated(row)
+	return f
+}
+
+// translated are the backend, or the frontend, of a row that has either.
+func translated(row bpf.RowFlow) (backend, frontend *netip.AddrPort) {
+	in := flow.PutIn(row)
+	at := netip.AddrPortFrom(in.Addr, in.Port)
+	switch bpf.RowTranslation(row.Translation) {
+	case bpf.RowTranslationTRANSLATION_TO:
+		return &at, nil
+	case bpf.RowTranslationTRANSLATION_FROM:
+		return nil, &at
+	}
+	return nil, nil
 }
 
 func (h host) end(e flow.End, row bpf.RowFlow, i uint8) End {

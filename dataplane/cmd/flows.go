@@ -28,6 +28,7 @@ var stateHelp = map[bpf.RowFlowState]string{
 	bpf.RowFlowStateFLOW_ESTABLISHED: "both sides have spoken",
 	bpf.RowFlowStateFLOW_CLOSING:     "TCP: one side has closed (FIN)",
 	bpf.RowFlowStateFLOW_CLOSED:      "TCP: both sides have closed, or one has reset it",
+	bpf.RowFlowStateFLOW_CHOSEN:      "it has a backend, and is not judged yet",
 	bpf.RowFlowStateFLOW_CUT:         "policy has changed and refuses it: both directions are dropped",
 }
 
@@ -97,7 +98,7 @@ are not known; - where no policy isolates the endpoint.
 func statesHelp() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for s := bpf.RowFlowStateFLOW_OPENING; s <= bpf.RowFlowStateFLOW_CUT; s++ {
+	for s := bpf.RowFlowStateFLOW_OPENING; s <= bpf.RowFlowStateFLOW_CHOSEN; s++ {
 		fmt.Fprintf(w, "  %s\t%s\n\t", s, stateHelp[s])
 		if strings.HasPrefix(stateHelp[s], "TCP:") {
 			fmt.Fprintf(w, "%s\n", short(flow.Timeout(6, s)))

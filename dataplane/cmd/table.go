@@ -17,7 +17,7 @@ func writeTable(out io.Writer, all []Flow) error {
 	fmt.Fprintln(w, "HOST\tVPC\tPROTOCOL\tFROM\tTO\tSTATE\tTABLE\tSEEN\tLEFT\tIDENTITIES\tEGRESS\tINGRESS")
 	for _, f := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			f.place(), f.vpc(), f.Protocol, f.From, f.To, f.State, f.Table,
+			f.place(), f.vpc(), f.Protocol, f.From, f.target(), f.State, f.Table,
 			short(time.Duration(f.SeenSeconds)*time.Second), left(f.LeftSeconds),
 			identity(f.From.Identity)+" > "+identity(f.To.Identity), f.Egress, f.Ingress)
 	}
@@ -25,6 +25,17 @@ func writeTable(out io.Writer, all []Flow) error {
 		return fmt.Errorf("write the flows: %w", err)
 	}
 	return nil
+}
+
+// target is whom the flow was opened to, and what that was translated to or from.
+func (f Flow) target() string {
+	switch {
+	case f.Backend != nil:
+		return netip.AddrPortFrom(f.To.Address, f.To.Port).String() + " => " + End{Address: f.Backend.Addr(), Port: f.Backend.Port(), Endpoint: f.To.Endpoint, Host: f.To.Host}.String()
+	case f.Frontend != nil:
+		return f.To.String() + " as " + f.Frontend.String()
+	}
+	return f.To.String()
 }
 
 // place is the title of the flow's host.

@@ -98,10 +98,10 @@ func Collect(ctx context.Context, t Tables, now time.Duration) (Collected, error
 	c := Collected{Room: t.Flows.Room().Rows}
 	held := map[uint32]uint32{}
 	var err error
-	if c.Flows, err = collect(ctx, t.Flows, now, func(row bpf.RowFlow) { held[uint32(row.Charged)]++ }); err != nil {
+	if c.Flows, err = t.collect(ctx, t.Flows, now, func(row bpf.RowFlow) { held[uint32(row.Charged)]++ }); err != nil {
 		return c, err
 	}
-	if c.Openings, err = collect(ctx, t.Openings, now, func(bpf.RowFlow) {}); err != nil {
+	if c.Openings, err = t.collect(ctx, t.Openings, now, func(bpf.RowFlow) {}); err != nil {
 		return c, err
 	}
 	delete(held, 0) // charged to nobody
@@ -109,23 +109,27 @@ func Collect(ctx context.Context, t Tables, now time.Duration) (Collected, error
 }
 
 // collect removes from a table, and tells stays of all rows that do.
-func collect(ctx context.Context, t table.Table[bpf.RowFlowKey, bpf.RowFlow], now time.Duration, stays func(bpf.RowFlow)) (Count, error) {
+func (t Tables) collect(ctx context.Context, from table.Table[bpf.RowFlowKey, bpf.RowFlow], now time.Duration, stays func(bpf.RowFlow)) (Count, error) {
 	var c Count
 	var old []bpf.RowFlowKey
-	err := t.Scan(func(keys []bpf.RowFlowKey, rows []bpf.RowFlow) error {
+	err := from.Scan(func(keys []bpf.RowFlowKey, rows []bpf.RowFlow) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		old = old[:0]
 		for i, key := range keys {
-			if Due(key, rows[i], now) {
+			over, err := t.over(key, rows[i], now)
+			if err != nil {
+				return err
+			}
+			if over {
 				old = append(old, key)
 				continue
 			}
 			c.Left++
 			stays(rows[i])
 		}
-		removed, err := t.DeleteAll(old)
+		removed, err := from.DeleteAll(old)
 		c.Removed += removed
 		if err != nil {
 			return fmt.Errorf("delete row %v: %w", old[removed], err)
@@ -133,12 +137,12 @@ func collect(ctx context.Context, t table.Table[bpf.RowFlowKey, bpf.RowFlow], no
 		return nil
 	})
 	if err != nil {
-		return c, fmt.Errorf("collect from map %s: %w", t.Name(), err)
+		return c, fmt.Errorf("collect from map %s: %w", from.Name(), err)
 	}
 	return c, nil
 }
 
-// Due says whether a flow's time is up.
+// Due says whether a flow's time is up, by this row alone.
 func Due(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration) bool {
 	return now-time.Duration(row.Seen)*time.Second > Timeout(key.Protocol(), bpf.RowFlowState(row.State))
 }

@@ -28,6 +28,10 @@ type Tables struct {
 	Shares table.Table[uint32, bpf.RowShare]
 }
 
+func (t Tables) both() []table.Table[bpf.RowFlowKey, bpf.RowFlow] {
+	return []table.Table[bpf.RowFlowKey, bpf.RowFlow]{t.Flows, t.Openings}
+}
+
 // End is one end of a flow.
 type End struct {
 	Addr netip.Addr
@@ -100,7 +104,7 @@ func Export(t Tables, index encode.Index, endpoints []string) ([]Row, error) {
 	}
 	n := namesOf(index)
 	var rows []Row
-	for _, from := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{t.Flows, t.Openings} {
+	for _, from := range t.both() {
 		all, err := from.All()
 		if err != nil {
 			return nil, readError(from, err)

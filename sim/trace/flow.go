@@ -4,6 +4,7 @@ package trace
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/mizar-net/mizar/bpf"
@@ -17,6 +18,10 @@ func (d decoding) flow(f bpf.RowFlow) {
 	from := f.Opener & 1
 	d.set("from", d.end(f, from))
 	d.set("to", d.end(f, from^1))
+	if kind := bpf.RowTranslation(f.Translation); kind != bpf.RowTranslationTRANSLATION_NONE {
+		at := netip.AddrPortFrom(netip.AddrFrom16(f.Addr).Unmap(), port(f.Port))
+		d.set(map[bpf.RowTranslation]string{bpf.RowTranslationTRANSLATION_TO: "backend", bpf.RowTranslationTRANSLATION_FROM: "frontend"}[kind], at.String())
+	}
 	if f.Charged != 0 {
 		d.set("charged", named(d.names.Endpoints, uint32(f.Charged)))
 	}

@@ -59,7 +59,7 @@ var tables = map[string]table{
 }
 
 var (
-	flowFirst      = []string{"state", "opener", "from", "to", "egress", "ingress"}
+	flowFirst      = []string{"state", "opener", "from", "to", "backend", "frontend", "egress", "ingress"}
 	judgementFirst = []string{"verdict", "rule", "class"}
 )
 

@@ -168,6 +168,20 @@ func (v Value) Fields(known ...string) Fields {
 	return f
 }
 
+// Peek is the scalar that a mapping has for a key, before its fields are read; ""
+// when there is none.
+func (v Value) Peek(key string) string {
+	if v.null() || v.node.Kind != yaml.MappingNode {
+		return ""
+	}
+	for i := 0; i+1 < len(v.node.Content); i += 2 {
+		if v.node.Content[i].Value == key {
+			return v.node.Content[i+1].Value
+		}
+	}
+	return ""
+}
+
 // Optional returns a field, absent when it was not written.
 func (f Fields) Optional(name string) Value {
 	if value, ok := f.values[name]; ok {

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package service compiles Kubernetes services to what hosts choose backends by.
+//
+//	Service ─────────► frontends ─┐
+//	EndpointSlices ┐              ├─► one service a port and family ──► state.Service
+//	or endpoints ──┴─► backends ──┘                Table
+//
+// A service is in one VPC: the one that its annotation mizar.dev/vpc names, or its
+// namespace's; or else the one that all of the endpoints are in that it selects, or
+// that its slices name, or that its namespace has; or else the default VPC, or the
+// only one. Its frontends are its cluster addresses, its external addresses and those
+// that a load balancer was given; its backends those of its endpoint slices, or, where
+// none is written for it, the endpoints that its selector selects: there need be nobody
+// who makes slices. Services without a cluster address by intention (headless) and
+// those of type ExternalName have no frontends, and nothing is made of them.
+//
+// What cannot be done as it was written is left out, a condition says so, and
+// everything else goes on. Node ports have no frontends yet.
+package service

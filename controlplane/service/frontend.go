@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"fmt"
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+)
+
+// clusterAddresses are the service's own.
+func (r *reader) clusterAddresses() []netip.Addr {
+	spec := &r.service.Spec
+	if len(spec.ClusterIPs) > 0 {
+		return r.addresses("spec.clusterIPs", spec.ClusterIPs)
+	}
+	if spec.ClusterIP != "" {
+		return r.address(nil, "spec.clusterIP", spec.ClusterIP)
+	}
+	r.fail("spec.clusterIP", "is not written, and nobody here gives out addresses; the service has no cluster address")
+	return nil
+}
+
+// otherAddresses are external ones, and those that a load balancer was given. Those
+// of a load balancer that sends packets on to node ports or endpoints itself are not
+// the service's here.
+func (r *reader) otherAddresses() []netip.Addr {
+	all := r.addresses("spec.externalIPs", r.service.Spec.ExternalIPs)
+	if len(r.service.Spec.LoadBalancerSourceRanges) > 0 {
+		return all
+	}
+	for i, g := range r.service.Status.LoadBalancer.Ingress {
+		if g.IP != "" && value(g.IPMode, corev1.LoadBalancerIPModeVIP) == corev1.LoadBalancerIPModeVIP {
+			all = r.address(all, fmt.Sprintf("status.loadBalancer.ingress[%d].ip", i), g.IP)
+		}
+	}
+	return all
+}
+
+// addresses reads those of a field that can be frontends.
+func (r *reader) addresses(field string, texts []string) []netip.Addr {
+	var all []netip.Addr
+	for i, text := range texts {
+		all = r.address(all, fmt.Sprintf("%s[%d]", field, i), text)
+	}
+	return all
+}
+
+// address adds one to others, if it can be a frontend.
+func (r *reader) address(all []netip.Addr, field, text string) []netip.Addr {
+	addr, problem := parse(text)
+	if problem == "" {
+		problem = r.inside(addr)
+	}
+	if problem != "" {
+		r.fail(field, fmt.Sprintf("%s %s; it is not served", text, problem))
+		return all
+	}
+	return append(all, addr)
+}
+
+// parse reads an address, and says what is wrong with it if packets cannot go there.
+func parse(text string) (addr netip.Addr, problem string) {
+	addr, err := netip.ParseAddr(text)
+	switch {
+	case err != nil:
+		return addr, "is no address"
+	case addr.Is4In6():
+		return addr, "is an IPv4 address in the form of IPv6, which no packet has"
+	case !object.Carried(netip.PrefixFrom(addr, addr.BitLen())):
+		return addr, "is no unicast address that can be routed"
+	}
+	return addr, ""
+}
+
+// inside says what is wrong with an address that is in a subnet of the service's VPC.
+// Services are looked up before subnets: it would be taken away from whoever has it
+// now or gets it later, and endpoints of the subnet would look for it on their link.
+func (r *reader) inside(addr netip.Addr) string {
+	for _, s := range r.world.subnets[r.in.Name] {
+		for _, cidr := range s.CIDRs {
+			if cidr.Contains(addr) {
+				return fmt.Sprintf("is in %s of subnet %s of its VPC, and is for endpoints", cidr, s.Name)
+			}
+		}
+	}
+	return ""
+}
+
+// undone tells what the service asks for that is not done yet.
+func (r *reader) undone() {
+	spec := &r.service.Spec
+	if spec.SessionAffinity == corev1.ServiceAffinityClientIP {
+		r.fail("spec.sessionAffinity", "ClientIP is not done yet; each flow of a client chooses its backend by itself")
+	}
+	if spec.TrafficDistribution != nil {
+		r.fail("spec.trafficDistribution", "is not followed yet; flows choose from all backends alike")
+	}
+	if len(spec.LoadBalancerSourceRanges) > 0 {
+		r.fail("spec.loadBalancerSourceRanges", "are not enforced yet; the addresses of the load balancer are not served, lest others get in")
+	}
+	for i, port := range spec.Ports {
+		if port.NodePort != 0 {
+			r.fail(fmt.Sprintf("spec.ports[%d].nodePort", i), "node ports are not served yet")
+		}
+	}
+	if spec.HealthCheckNodePort != 0 {
+		r.fail("spec.healthCheckNodePort", "is not answered yet")
+	}
+}
