@@ -53,7 +53,7 @@ type RowBudget struct {
 
 type RowChoices struct {
 	_       structs.HostLayout
-	Backend [16]uint32
+	Backend [32]uint16
 }
 
 type RowClassRows uint32
@@ -444,9 +444,10 @@ type RowRoute struct {
 }
 
 type RowService struct {
-	_      structs.HostLayout
-	First  uint32
-	Places uint32
+	_        structs.HostLayout
+	First    uint32
+	Places   uint32
+	Backends uint32
 }
 
 type RowServiceKey struct {

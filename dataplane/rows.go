@@ -91,12 +91,13 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
+	before := h.state.Services
 	h.index, h.state, h.hosts, h.leaving = index, s, rows.Hosts, nil
 	h.applied++
 	for _, number := range index.Endpoints {
 		h.budgeted = max(h.budgeted, number+1)
 	}
-	return report, errors.Join(stale.age(h.tables.Hosts), h.part(gone))
+	return report, errors.Join(stale.age(h.tables.Hosts), h.part(gone), h.forsake(before, s.Services))
 }
 
 // Leave says which endpoints, by name, the next state lacks because they live on other

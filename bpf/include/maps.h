@@ -180,7 +180,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
 	__type(value, struct choices);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 16384);
 } choices SEC(".maps");
 
 struct {

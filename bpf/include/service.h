@@ -54,9 +54,9 @@ static __always_inline void key_with_backend(struct tracked *k)
 static __always_inline enum drop_reason choose_backend(struct record *record, struct tracked *k,
 						       const struct service *s)
 {
-	__u32 place, number;
 	struct choices *c;
 	struct backend *b;
+	__u32 place;
 
 	if (!s->places)
 		return DROP_NO_BACKEND;
@@ -64,8 +64,8 @@ static __always_inline enum drop_reason choose_backend(struct record *record, st
 	c = choices_row_of(record, STAGE_SERVICE, s->first + place / PLACES);
 	if (!c)
 		return DROP_NO_BACKEND;
-	number = c->backend[bounded(place, PLACES - 1)];
-	b = backends_row_of(record, STAGE_SERVICE, number);
+	b = backends_row_of(record, STAGE_SERVICE,
+			    s->backends + c->backend[bounded(place, PLACES - 1)]);
 	if (!b)
 		return DROP_NO_BACKEND;
 	turn_to(&k->backend, b->addr, b->port, TRANSLATION_TO);

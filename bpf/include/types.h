@@ -366,16 +366,17 @@ struct service_key {
 struct service {
 	__u32 first; /* index in choices of where its places begin */
 	__u32 places; /* that flows choose from; 0: it has no backend */
+	__u32 backends; /* index in backends of the first of its own */
 };
 
-#define PLACES 16 /* in a row, a power of two */
+#define PLACES 32 /* in a row, a power of two */
 
-/* choices[index]: places of a service, each an index in backends. */
+/* choices[index]: places of a service; each counts from the first of its backends. */
 struct choices {
-	__u32 backend[PLACES];
+	__u16 backend[PLACES];
 };
 
-/* backends[index]: what stands behind services. 0 is none. */
+/* backends[index]: what stands behind services. */
 struct backend {
 	__u8 addr[16];
 	__be16 port;

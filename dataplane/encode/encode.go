@@ -67,7 +67,6 @@ func (e *encoder) number(before Index) {
 		Endpoints: renumber(before.Endpoints, endpoints),
 		Classes:   renumber(before.Classes, classes),
 		Rules:     renumber(before.Rules, ruleNames(e.host.Policy)),
-		Backends:  renumber(before.Backends, backendNames(e.host.Services)),
 		Served:    maps.Clone(before.Served),
 	}
 	e.index.Sets, e.index.Series = renumberSets(before, sets)

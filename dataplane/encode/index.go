@@ -23,9 +23,7 @@ type Index struct {
 	Sets, Classes, Rules map[string]uint32
 	// Series is how many numbers sets have had.
 	Series uint32
-	// Backends are numbered from 1, by address and port.
-	Backends map[string]uint32
-	// Blocks are the places of services, by name.
+	// Blocks are what services choose from, by name.
 	Blocks map[string]Block
 	// Served are the VPCs, by VNI, that have services, or had some: flows to them go on.
 	Served map[uint32]bool

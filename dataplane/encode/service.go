@@ -3,6 +3,7 @@
 package encode
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,15 +15,22 @@ import (
 // places are how many of them one row of the map choices has.
 const places = len(bpf.RowChoices{}.Backend)
 
-// Block is where the places of a service stand: rows of the map choices from First on,
-// and what is in them, numbers of backends.
+// Block is where a service's places and backends stand, and what they are: rows of the
+// map choices from First on, and rows of backends.
 type Block struct {
-	First  uint32
-	Places []uint32
+	First, FirstBackend uint32
+	Places              []uint16
+	Backends            []netip.AddrPort
 }
 
-// rows is how many rows of choices the block takes.
-func (b Block) rows() uint32 { return uint32((len(b.Places) + places - 1) / places) }
+// same says whether two blocks have the same in them.
+func (b Block) same(other Block) bool {
+	return slices.Equal(b.Places, other.Places) && slices.Equal(b.Backends, other.Backends)
+}
+
+// choices and backends are the rows that the block takes.
+func (b Block) choices() span  { return span{b.First, uint32((len(b.Places) + places - 1) / places)} }
+func (b Block) backends() span { return span{b.FirstBackend, uint32(len(b.Backends))} }
 
 // Service is the key of a frontend; without a port and a protocol that of an address
 // which has some.
@@ -30,25 +38,26 @@ func Service(vni uint32, at netip.AddrPort, protocol uint8) bpf.RowServiceKey {
 	return bpf.RowServiceKey{Vni: vni, Addr: at.Addr().As16(), Port: network16(at.Port()), Protocol: protocol}
 }
 
-// services makes the rows of frontends, of their places and of backends. The places of
-// a service that changes are another block: no packet meets half of either.
+// services makes the rows of frontends, of their places and of backends. What a service
+// that changes chooses from is another block: no packet meets half of either.
 func (e *encoder) services(before Index) error {
 	e.index.Blocks = make(map[string]Block, len(e.host.Services))
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
-	used := blocksOf(before)
+	choices, backends := spansOf(before, Block.choices), spansOf(before, Block.backends)
 	for _, s := range e.host.Services {
-		numbers, err := e.backends(s)
-		if err != nil {
+		if err := checkService(s); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
-		b, ok := before.Blocks[s.Name]
-		if !ok || !slices.Equal(b.Places, numbers) {
-			b = used.take(numbers)
+		b := Block{Places: s.Table, Backends: s.Backends}
+		if was, ok := before.Blocks[s.Name]; ok && was.same(b) {
+			b = was
+		} else {
+			b.First, b.FirstBackend = choices.take(b.choices().rows), backends.take(b.backends().rows)
 		}
 		e.index.Blocks[s.Name], e.index.Served[s.VNI] = b, true
-		e.choices(b)
+		e.block(b)
 		if err := e.frontends(s, b); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
@@ -56,40 +65,39 @@ func (e *encoder) services(before Index) error {
 	return nil
 }
 
-// backends makes the rows of a service's backends, and returns their numbers in the
-// order of its places.
-func (e *encoder) backends(s state.Service) ([]uint32, error) {
+func checkService(s state.Service) error {
 	if (len(s.Table) == 0) != (len(s.Backends) == 0) {
-		return nil, fmt.Errorf("%d places for %d backends: either has some, or neither", len(s.Table), len(s.Backends))
+		return fmt.Errorf("%d places for %d backends: either has some, or neither", len(s.Table), len(s.Backends))
 	}
-	of := make([]uint32, len(s.Backends))
-	for i, b := range s.Backends {
+	for _, b := range s.Backends {
 		if b.Port() == 0 {
-			return nil, fmt.Errorf("backend %s has no port", b)
+			return fmt.Errorf("backend %s has no port", b)
 		}
-		of[i] = e.index.Backends[b.String()]
-		e.rows.Backends[of[i]] = bpf.RowBackend{Addr: b.Addr().As16(), Port: network16(b.Port())}
 	}
-	numbers := make([]uint32, len(s.Table))
 	for i, place := range s.Table {
-		if int(place) >= len(of) {
-			return nil, fmt.Errorf("place %d is of backend %d, and there are %d", i, place, len(of))
+		if int(place) >= len(s.Backends) {
+			return fmt.Errorf("place %d is of backend %d, and there are %d", i, place, len(s.Backends))
 		}
-		numbers[i] = of[place]
 	}
-	return numbers, nil
+	return nil
 }
 
-func (e *encoder) choices(b Block) {
-	for i := range b.rows() {
+// block makes the rows of what a service chooses from.
+func (e *encoder) block(b Block) {
+	for i, at := range b.Backends {
+		e.rows.Backends[b.FirstBackend+uint32(i)] = bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+	}
+	for i := range b.choices().rows {
 		var row bpf.RowChoices
 		copy(row.Backend[:], b.Places[int(i)*places:])
-		e.rows.Choices[b.First+i] = row
+		if row != (bpf.RowChoices{}) { // which every row is until it is written
+			e.rows.Choices[b.First+i] = row
+		}
 	}
 }
 
 func (e *encoder) frontends(s state.Service, b Block) error {
-	row := bpf.RowService{First: b.First, Places: uint32(len(b.Places))}
+	row := bpf.RowService{First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend}
 	for _, f := range s.Frontends {
 		key := Service(s.VNI, f, s.Protocol)
 		if _, ok := e.rows.Services[key]; ok {
@@ -104,50 +112,33 @@ func (e *encoder) frontends(s state.Service, b Block) error {
 	return nil
 }
 
-// backendNames are the backends of all services, each once.
-func backendNames(services []state.Service) []string {
-	all := map[netip.AddrPort]bool{}
-	var names []string
-	for _, s := range services {
-		for _, b := range s.Backends {
-			if !all[b] {
-				all[b] = true
-				names = append(names, b.String())
-			}
-		}
-	}
-	return names
-}
+// span is rows of an array.
+type span struct{ first, rows uint32 }
 
-// blocks are rows of choices that are in use, in order of where they begin.
-type blocks []Block
+// spans are those that are in use, in order of where they begin.
+type spans []span
 
-// blocksOf are those of an index: those that are given back by the next one rest until
-// the one after.
-func blocksOf(before Index) blocks {
-	var used blocks
+// spansOf are those of an index: what the next one gives back rests until the one after.
+func spansOf(before Index, of func(Block) span) spans {
+	used := make(spans, 0, len(before.Blocks))
 	for _, b := range before.Blocks {
-		if len(b.Places) > 0 {
-			used = append(used, b)
+		if s := of(b); s.rows > 0 {
+			used = append(used, s)
 		}
 	}
-	slices.SortFunc(used, func(a, b Block) int { return int(int64(a.First) - int64(b.First)) })
+	slices.SortFunc(used, func(a, b span) int { return cmp.Compare(a.first, b.first) })
 	return used
 }
 
-// take finds the first room for a block.
-func (u *blocks) take(numbers []uint32) Block {
-	b := Block{Places: numbers}
-	if len(numbers) == 0 {
-		return b
+// take finds the first room for so many rows.
+func (u *spans) take(rows uint32) uint32 {
+	if rows == 0 {
+		return 0
 	}
-	at := 0
-	for ; at < len(*u); at++ {
-		if b.First+b.rows() <= (*u)[at].First {
-			break
-		}
-		b.First = (*u)[at].First + (*u)[at].rows()
+	first, at := uint32(0), 0
+	for ; at < len(*u) && first+rows > (*u)[at].first; at++ {
+		first = (*u)[at].first + (*u)[at].rows
 	}
-	*u = slices.Insert(*u, at, b)
-	return b
+	*u = slices.Insert(*u, at, span{first, rows})
+	return first
 }

@@ -41,7 +41,7 @@ const (
 func Timeout(protocol uint8, s bpf.RowFlowState) time.Duration {
 	if protocol == tcp {
 		switch s {
-		case bpf.RowFlowStateFLOW_OPENING:
+		case bpf.RowFlowStateFLOW_OPENING, bpf.RowFlowStateFLOW_CHOSEN:
 			return OpeningTCP
 		case bpf.RowFlowStateFLOW_REPLIED:
 			return RepliedTCP
@@ -59,7 +59,7 @@ func Timeout(protocol uint8, s bpf.RowFlowState) time.Duration {
 		return Cut
 	case protocol == icmp4 || protocol == icmp6:
 		return Echo
-	case s == bpf.RowFlowStateFLOW_OPENING:
+	case s == bpf.RowFlowStateFLOW_OPENING, s == bpf.RowFlowStateFLOW_CHOSEN:
 		return Opening
 	}
 	return Established

@@ -116,11 +116,11 @@ func seenOn(checks []run.Check, name string) string {
 // packet traces the first packet that the scenario sends, in a network that has
 // learned nothing.
 func (p *printer) packet(ctx context.Context, s *scenario.Scenario) error {
-	i := slices.IndexFunc(s.Steps, func(s scenario.Step) bool { return s.Probe != nil && s.Probe.To != "" })
+	i := slices.IndexFunc(s.Steps, func(s scenario.Step) bool { return s.Probe != nil && s.Probe.To.Endpoint != "" })
 	if i < 0 {
 		return nil
 	}
-	from, to := scenario.Short(s.Steps[i].Probe.From), scenario.Short(s.Steps[i].Probe.To)
+	from, to := scenario.Short(s.Steps[i].Probe.From), scenario.Short(s.Steps[i].Probe.To.Endpoint)
 	probe, err := traceOptions{from: from, to: to, tcp: 80, count: 1}.probe(s.Objects)
 	if err != nil {
 		return err

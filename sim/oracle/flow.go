@@ -78,6 +78,10 @@ type flow struct {
 	ends  [2]end
 	// fin says who has closed.
 	fin [2]bool
+	// frontend is what it was opened to, where a backend has it.
+	frontend netip.AddrPort
+	// settled says that both sides have spoken.
+	settled bool
 	// doubted says that an end is not who it was taken for.
 	doubted bool
 }
@@ -126,7 +130,11 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 	from := n.source(w)
 	o.collect(n)
 	f := n.flows[k]
-	if f == nil || f.anew(w.flow, low) {
+	taken := f != nil && f.taken(w, low)
+	if taken && f.settled && f.phase < closed {
+		return verdict{reason: flowTaken}
+	}
+	if f == nil || taken || f.anew(w.flow, low) {
 		return o.open(n, w, &[2]end{from, to})
 	}
 	ends := [2]end{from, to}
@@ -163,6 +171,7 @@ func (o *Oracle) collect(n *node) {
 			delete(n.flows, k)
 		}
 	}
+	n.closeViews(now)
 }
 
 // source is the end that a packet comes from: who it says it is.
@@ -191,6 +200,9 @@ func (o *Oracle) open(n *node, w *walk, ends *[2]end) verdict {
 	}
 	if e := ends[0].here; e != nil && !spend(n.openings, e.Key(), f.seen, openingEvery, openingAhead) {
 		return verdict{reason: flowQuota}
+	}
+	if n.name == w.out.Hosts[0] {
+		f.frontend = w.frontend
 	}
 	f.advance(w.flow, true)
 	n.flows[k] = f
@@ -281,6 +293,7 @@ func (e end) same(was end) bool {
 
 // advance is the part of a packet in the state of its flow.
 func (f *flow) advance(t tuple, forth bool) {
+	defer func() { f.settled = f.settled || f.phase == established }()
 	side := 0
 	if !forth {
 		side = 1

@@ -31,12 +31,30 @@ func (o *Oracle) move(before world) {
 				delete(from.flows, k)
 			}
 		}
+		for k, v := range from.views {
+			if !v.of(k, before.vpcOf(was), was) {
+				continue
+			}
+			if to := o.nodes[is.Host]; lives && to != nil {
+				to.views[k] = v
+			}
+			delete(from.views, k)
+		}
 	}
 }
 
 // of says whether an end of the flow is an endpoint behind the host that tracks it.
 func (f *flow) of(e object.Endpoint) bool {
 	return slices.ContainsFunc(f.ends[:], func(end end) bool { return end.here != nil && end.here.Key() == e.Key() })
+}
+
+// of says whether an endpoint of a VPC has opened the view's flow.
+func (v *face) of(k flowKey, vpc string, e object.Endpoint) bool {
+	opener := k.high
+	if v.low {
+		opener = k.low
+	}
+	return k.vpc == vpc && slices.Contains(e.Addresses, opener.Addr())
 }
 
 // leaving takes an endpoint out of a flow, and says whether nobody is left.

@@ -70,6 +70,7 @@ type node struct {
 	paths   map[place]path
 	lowered map[string]lowered // by peer
 	flows   map[flowKey]*flow
+	views   map[flowKey]*face
 	// collected is when flows were last looked at for their time.
 	collected time.Duration
 	// former are who endpoints were: their numbers keep their rows for a while.
@@ -102,7 +103,7 @@ func (n *node) leave(next world, now time.Duration) {
 func newNode(name string) *node {
 	return &node{
 		name: name, view: view{world: newWorld(object.Set{}, nil)},
-		paths: map[place]path{}, lowered: map[string]lowered{}, flows: map[flowKey]*flow{},
+		paths: map[place]path{}, lowered: map[string]lowered{}, flows: map[flowKey]*flow{}, views: map[flowKey]*face{},
 		errors: map[string]time.Duration{}, questions: map[string]time.Duration{}, openings: map[string]time.Duration{},
 	}
 }
@@ -111,6 +112,7 @@ func newNode(name string) *node {
 // a VPC that the host no longer serves, and what the own directory knows better.
 func (n *node) hold(v view) {
 	n.view = v
+	n.forsake()
 	for at, known := range n.paths {
 		_, here := n.behind(n.name, at)
 		wrong := !n.serves(n.name, at.vpc) || here != (known.state == local)

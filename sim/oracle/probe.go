@@ -49,22 +49,23 @@ func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 	for range p.Count {
 		there := o.datagram(from, request)
 		out.Requests = append(out.Requests, there)
-		answerer, ok := o.answerer(there, p.To)
+		answerer, ok := o.answerer(there, request)
 		if !ok {
 			continue
 		}
-		out.Replies = append(out.Replies, o.datagram(answerer, request.reply()))
+		out.Replies = append(out.Replies, o.datagram(answerer, request.reply(answerer)))
 	}
 	return out, nil
 }
 
-// answerer is the endpoint that a request came out at, if it has the address.
-func (o *Oracle) answerer(p wire.Packet, addr netip.Addr) (object.Endpoint, bool) {
+// answerer is the endpoint that a packet came out at, if it was meant for it.
+func (o *Oracle) answerer(p wire.Packet, d datagram) (object.Endpoint, bool) {
 	if !p.Delivered {
 		return object.Endpoint{}, false
 	}
 	e, ok := o.real.set.Endpoint(p.To)
-	return e, ok && slices.Contains(e.Addresses, addr)
+	_, stands := d.Behind(p.To)
+	return e, ok && (slices.Contains(e.Addresses, d.dst) || stands && !d.reversed)
 }
 
 // datagram is what a stack sends at once: size bytes of payload.
@@ -91,8 +92,12 @@ func (d datagram) tuple() tuple {
 	return t
 }
 
-func (d datagram) reply() datagram {
+// reply is what the endpoint that got it answers.
+func (d datagram) reply(from object.Endpoint) datagram {
 	d.src, d.dst, d.ttl, d.reversed, d.DontFragment = d.dst, d.src, defaultTTL, !d.reversed, false
+	if b, ok := d.Behind(from.Key()); ok {
+		d.src, d.Port = b.At.Addr(), b.At.Port()
+	}
 	return d
 }
 
@@ -168,15 +173,15 @@ func (o *Oracle) connect(from object.Endpoint, d datagram, out *wire.Outcome) {
 	syn.size, syn.tcp = 0, flags{syn: true}
 	there := o.datagram(from, syn)
 	out.Requests = []wire.Packet{there}
-	answerer, ok := o.answerer(there, d.dst)
+	answerer, ok := o.answerer(there, syn)
 	if !ok {
 		return
 	}
-	both := syn.reply()
+	both := syn.reply(answerer)
 	both.tcp.ack = true
 	back := o.datagram(answerer, both)
 	out.Replies = []wire.Packet{back}
-	if _, ok := o.answerer(back, d.src); !ok {
+	if _, ok := o.answerer(back, both); !ok {
 		return
 	}
 	segments := o.segments(d)
@@ -190,7 +195,7 @@ func (o *Oracle) connect(from object.Endpoint, d datagram, out *wire.Outcome) {
 		for _, size := range turn.sizes {
 			one, sender, told := d, from, &out.Requests[0]
 			if turn.back {
-				one, sender, told = d.reply(), answerer, &out.Replies[0]
+				one, sender, told = d.reply(answerer), answerer, &out.Replies[0]
 			}
 			one.size, one.DontFragment, one.tcp = size, true, flags{ack: true, fin: turn.fin}
 			if became := o.datagram(sender, one); !became.Delivered {

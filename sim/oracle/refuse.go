@@ -17,6 +17,8 @@ var said = map[string][2][2]uint8{
 	noEndpoint: {{3, 1}, {1, 3}},
 	noSubnet:   {{3, 0}, {1, 0}},
 	gateway:    {{3, 3}, {1, 4}},
+	noService:  {{3, 3}, {1, 4}},
+	noBackend:  {{3, 3}, {1, 4}},
 }
 
 // refuse tells an endpoint behind this very host that its packet goes nowhere.

@@ -73,7 +73,12 @@ type walk struct {
 	pending bool
 	// decided says that an earlier fragment of the packet has decided how they go.
 	decided bool
-	out     wire.Packet
+	// frontend is what the packet was sent to that a backend gets; view is the flow as
+	// its sender sees it.
+	frontend netip.AddrPort
+	view     flowKey
+	viewLow  bool
+	out      wire.Packet
 }
 
 func (w *walk) from() place { return place{w.vpc.Name, w.src} }
@@ -108,6 +113,7 @@ func (o *Oracle) deliver(w *walk, n *node, e object.Endpoint) {
 		w.drop(v.reason)
 		return
 	}
+	o.keep(w, n)
 	o.put(w, e)
 }
 
@@ -148,6 +154,14 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		return
 	case slices.Contains(own.Gateways, w.dst):
 		o.knock(w, n, e)
+		return
+	}
+	switch reason := o.serve(w, n); {
+	case reason == noService && w.echo && w.later == nil:
+		w.out.Answered, w.out.To = true, e.Key()
+		return
+	case reason != "":
+		o.refuse(w, n, e, reason, 0)
 		return
 	}
 	w.sender, w.number = n.party(e), e.Identity
@@ -217,6 +231,7 @@ func (o *Oracle) depart(w *walk, n *node, e object.Endpoint, next string, opt op
 		o.refuse(w, n, e, mtu, most)
 		return
 	}
+	o.keep(w, n)
 	o.arrive(w, next, opt)
 }
 

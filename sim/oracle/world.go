@@ -8,6 +8,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/overlay"
+	"github.com/mizar-net/mizar/controlplane/service"
 	"github.com/mizar-net/mizar/sim/oracle/judge"
 )
 
@@ -20,6 +21,7 @@ type world struct {
 	bouncers, dividers map[string][]string
 	holders            map[overlay.Role][]string
 	policies           []judge.Policy
+	services           *service.Compiler
 }
 
 // newWorld is a set with roles as they are; nil: over all hosts.
@@ -27,7 +29,7 @@ func newWorld(set object.Set, roles overlay.Roles) world {
 	w := world{
 		set: set, endpoints: map[place]object.Endpoint{},
 		bouncers: map[string][]string{}, dividers: map[string][]string{},
-		holders: map[overlay.Role][]string{}, policies: policies(set),
+		holders: map[overlay.Role][]string{}, policies: policies(set), services: service.Compile(set),
 	}
 	if roles == nil {
 		var hosts []string

@@ -9,6 +9,7 @@ import (
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/scenario"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // Cell is the situation that a check was made in: what ACCEPTANCE counts a row
@@ -92,6 +93,25 @@ func (w world) cell(from, to *object.Endpoint, family int, proto string) Cell {
 	if from.Subnet == to.Subnet {
 		c.Subnet = "same-subnet"
 	}
+	return c
+}
+
+// serviceCell is the cell of a packet to a frontend: what is the same whichever backend gets it.
+func (w world) serviceCell(from *object.Endpoint, backends []wire.Backend, family int, proto string) Cell {
+	var c Cell
+	for i, b := range backends {
+		one := w.cell(from, w.endpoints[b.Endpoint], family, proto)
+		if i == 0 {
+			c = one
+		}
+		if one.Placement != c.Placement {
+			c.Placement = ""
+		}
+		if one.Subnet != c.Subnet {
+			c.Subnet = ""
+		}
+	}
+	c.Path = "service"
 	return c
 }
 

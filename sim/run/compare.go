@@ -139,7 +139,7 @@ func join(texts []string) string {
 	return strings.Join(parts, ", ")
 }
 
-// delivered counts packets that reached the endpoint.
+// delivered counts packets that reached the endpoint; "": any.
 func delivered(packets []wire.Packet, to string) int {
 	n := 0
 	for _, p := range packets {
@@ -148,6 +148,30 @@ func delivered(packets []wire.Packet, to string) int {
 		}
 	}
 	return n
+}
+
+// arrived counts requests that reached whom they were meant for.
+func (t conversation) arrived(requests []wire.Packet) int {
+	n := delivered(requests, t.to)
+	if len(t.backends) == 0 {
+		return n
+	}
+	n = 0
+	for _, b := range t.backends {
+		n += delivered(requests, b.Endpoint)
+	}
+	return n
+}
+
+// meant says whom the requests are meant for; "": for nobody.
+func (t conversation) meant() string {
+	if len(t.backends) == 0 {
+		return scenario.Short(t.to)
+	}
+	if len(t.backends) == 1 {
+		return scenario.Short(t.backends[0].Endpoint)
+	}
+	return fmt.Sprintf("one of %d backends", len(t.backends))
 }
 
 // hops of the successive packets, those that were not delivered as -1.
@@ -163,12 +187,12 @@ func hops(packets []wire.Packet) []int {
 
 func (a answer) hops() []int { return hops(a.requests) }
 
-// seen is the answer in a few words, to somebody who asked for an endpoint.
-func (a answer) seen(to string) string {
+// seen is the answer in a few words, to somebody who asked in a conversation.
+func (a answer) seen(t conversation) string {
 	if len(a.requests) == 0 {
 		return "nothing"
 	}
-	if n := delivered(a.requests, to); n != len(a.requests) {
+	if n := t.arrived(a.requests); n != len(a.requests) {
 		return say(a.requests, fate)
 	}
 	s := "delivered, hops " + counted(hops(a.requests))
@@ -226,8 +250,8 @@ func (t conversation) expected(a answer) []Failure {
 func (t conversation) verdict(a answer) (got, want string, ok bool) {
 	got = say(a.requests, fate)
 	if t.expect.Verdict == scenario.Deliver {
-		want = "all delivered to " + scenario.Short(t.to) + ", and answered"
-		if n := delivered(a.requests, t.to); n == 0 || n != len(a.requests) || t.to == "" {
+		want = "all delivered to " + t.meant() + ", and answered"
+		if n := t.arrived(a.requests); n == 0 || n != len(a.requests) || t.meant() == "" {
 			return got, want, false
 		}
 		got += "; replies: " + say(a.replies, fate)

@@ -5,6 +5,8 @@ package run_test
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/compile"
@@ -53,9 +55,10 @@ func (n *network) find(pick func(state.Endpoint) bool) (string, state.Endpoint) 
 
 func (n *network) Probe(_ context.Context, p wire.Probe) (wire.Outcome, error) {
 	src, from := n.find(func(e state.Endpoint) bool { return e.Name == p.From })
+	meant := n.behind(src, from.VNI, p)
 	dst, to := n.find(func(e state.Endpoint) bool {
 		for _, a := range e.Addresses {
-			if a == p.To && e.VNI == from.VNI {
+			if a == meant && e.VNI == from.VNI {
 				return true
 			}
 		}
@@ -75,6 +78,20 @@ func (n *network) Probe(_ context.Context, p wire.Probe) (wire.Outcome, error) {
 		n.spoil(&o)
 	}
 	return o, nil
+}
+
+// behind is the address that a probe goes to: of a service, that of the backend that the
+// source port leads to.
+func (n *network) behind(host string, vni uint32, p wire.Probe) netip.Addr {
+	protocol := map[wire.Proto]uint8{wire.TCP: 6, wire.UDP: 17}[p.Proto]
+	for _, h := range n.states {
+		for _, s := range h.Services {
+			if h.Name == host && s.VNI == vni && s.Protocol == protocol && slices.Contains(s.Frontends, netip.AddrPortFrom(p.To, p.Port)) && len(s.Backends) > 0 {
+				return s.Backends[int(p.SourcePort)%len(s.Backends)].Addr()
+			}
+		}
+	}
+	return p.To
 }
 
 func direct(src, dst string) []string {

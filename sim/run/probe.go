@@ -29,6 +29,9 @@ type conversation struct {
 	// to is the full name of the endpoint that is meant; "" for an address
 	// that no endpoint has.
 	to string
+	// service says that the address is a service's: any of its backends is meant.
+	service  bool
+	backends []wire.Backend
 	// elsewhere says that a drop is also seen when the packets reach
 	// another endpoint than to: one of the sender's own VPC that has the
 	// same address.
@@ -80,13 +83,15 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			continue
 		}
 		talk := conversation{
-			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), peerName(p, dst), familyName(family)),
+			name:  fmt.Sprintf("%s %s → %s %s", proto, scenario.Short(p.From), p.To, familyName(family)),
 			fresh: p.Fresh, expect: p.Expect, unknown: r.narrow(), vni: r.world.vni(from), cell: r.world.cell(from, to, family, string(proto)),
 		}
 		src, _ := address(from, family)
 		talk.ends = []state.Place{{VNI: talk.vni, Address: src}, {VNI: talk.vni, Address: dst}}
 		if to != nil {
 			talk.to = to.Key()
+		} else if talk.service = r.world.served(talk.vni, proto, netip.AddrPortFrom(dst, p.Port)); talk.service {
+			talk.cell.Path = "service"
 		}
 		for flow := range max(p.Flows, 1) {
 			probe := wire.Probe{
@@ -97,12 +102,19 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			if p.Source != 0 {
 				probe.SourcePort += uint16(flow)
 			}
+			r.serve(&probe, talk.vni)
 			talk.flows = append(talk.flows, probe)
+		}
+		if talk.backends = talk.flows[0].Backends; len(talk.backends) > 0 {
+			talk.cell = r.world.serviceCell(from, talk.backends, family, string(proto))
+			for _, b := range talk.backends {
+				talk.ends = append(talk.ends, state.Place{VNI: talk.vni, Address: b.At.Addr()})
+			}
 		}
 		talks = append(talks, talk)
 	}
 	if len(talks) == 0 {
-		return nil, fmt.Errorf("probe from %s to %s: they have no address family in common", p.From, peerName(p, p.ToAddr))
+		return nil, fmt.Errorf("probe from %s to %s: they have no address family in common", p.From, p.To)
 	}
 	return talks, nil
 }
@@ -113,19 +125,16 @@ func (r *runner) destination(p *scenario.Probe, from *object.Endpoint, family in
 	if _, ok := address(from, family); !ok {
 		return netip.Addr{}, nil, false
 	}
-	if p.ToAddr.IsValid() {
-		return p.ToAddr, r.world.at(r.world.vni(from), p.ToAddr), familyOf(p.ToAddr) == family
+	switch {
+	case p.To.Service != nil:
+		dst, ok := p.To.Service.Addr(family)
+		return dst, nil, ok
+	case p.To.Endpoint != "":
+		to := r.world.endpoints[p.To.Endpoint]
+		dst, ok := address(to, family)
+		return dst, to, ok
 	}
-	to := r.world.endpoints[p.To]
-	dst, ok := address(to, family)
-	return dst, to, ok
-}
-
-func peerName(p *scenario.Probe, dst netip.Addr) string {
-	if p.To != "" {
-		return scenario.Short(p.To)
-	}
-	return dst.String()
+	return p.To.Addr, r.world.at(r.world.vni(from), p.To.Addr), familyOf(p.To.Addr) == family
 }
 
 // answers are what the oracle and each wire say.
@@ -184,7 +193,7 @@ func (t conversation) checks(a answers) []Check {
 	var checks []Check
 	for _, w := range a.wires {
 		checks = append(checks, Check{
-			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t.to), Hops: w.hops(),
+			Name: t.name, Wire: w.who, Cell: t.cell.on(w.who), Seen: w.seen(t), Hops: w.hops(),
 			Failures: slices.Concat(t.expected(w), t.against(w, a.oracle), t.ruled(w, a.oracle)),
 		})
 		if t.expect.Paths > 0 {

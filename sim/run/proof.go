@@ -13,7 +13,7 @@ import (
 // proofs are the expectations beyond verdict and hops, each with the failures
 // that it finds. Every frame that was seen must also have right checksums.
 var proofs = []func(conversation, answer) []Failure{
-	checksums, network, lookups, overhead, entropy, service,
+	checksums, network, lookups, overhead, entropy, service, oneBackend, backends,
 }
 
 // tunnelFrames are the underlay frames of packets, decoded.

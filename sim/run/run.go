@@ -140,7 +140,9 @@ type runner struct {
 	xdp      string
 	world    world
 	oracle   Oracle
-	wires    []wire.Wire
+	// servicePort is the last that a probe to a frontend came from.
+	servicePort uint16
+	wires       []wire.Wire
 	// since is what the counters were at the last assert, by wire.
 	since map[string]counters
 	// states are those that hosts were last meant to hold.

@@ -60,7 +60,7 @@ func (r *runner) pairs(t *scenario.Table) []pair {
 					continue
 				}
 				p := &scenario.Probe{
-					From: from, To: to.Endpoint, ToAddr: to.Addr, Family: t.Family, Port: talk.Port,
+					From: from, To: to, Family: t.Family, Port: talk.Port,
 					Expect: scenario.Expect{Verdict: verdict},
 				}
 				talks, err := r.conversations(p, talk.Proto)

@@ -28,7 +28,7 @@ type running struct {
 // traffic starts a series on every wire.
 func (r *runner) traffic(ctx context.Context, t *scenario.Traffic) error {
 	talks, err := r.conversations(&scenario.Probe{
-		From: t.From, To: t.To, ToAddr: t.ToAddr, Family: t.Family, Port: t.Port, Size: t.Size,
+		From: t.From, To: t.To, Family: t.Family, Port: t.Port, Size: t.Size,
 	}, t.Proto)
 	if err != nil {
 		return fmt.Errorf("start traffic %s: %w", t.Name, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // world is the objects and states of the moment, by name.
@@ -17,12 +18,21 @@ type world struct {
 	subnets   map[string]*object.Subnet
 	vnis      map[string]uint32    // by VPC
 	gateways  map[string]state.MAC // by subnet
+	frontends map[frontend]bool
+}
+
+// frontend is where a service is reached in a VPC.
+type frontend struct {
+	vni      uint32
+	protocol uint8
+	at       netip.AddrPort
 }
 
 func newWorld(set object.Set, states []state.Host) world {
 	w := world{
 		set: set, hosts: map[string]*object.Host{}, endpoints: map[string]*object.Endpoint{},
 		subnets: map[string]*object.Subnet{}, vnis: map[string]uint32{}, gateways: map[string]state.MAC{},
+		frontends: map[frontend]bool{},
 	}
 	for i := range set.Hosts {
 		w.hosts[set.Hosts[i].Key()] = &set.Hosts[i]
@@ -40,6 +50,11 @@ func newWorld(set object.Set, states []state.Host) world {
 		for _, s := range h.Subnets {
 			w.gateways[s.Name] = s.GatewayMAC
 		}
+		for _, s := range h.Services {
+			for _, at := range s.Frontends {
+				w.frontends[frontend{s.VNI, s.Protocol, at}] = true
+			}
+		}
 	}
 	return w
 }
@@ -56,6 +71,12 @@ func (w world) at(vni uint32, a netip.Addr) *object.Endpoint {
 		}
 	}
 	return nil
+}
+
+// served says that a service is reached by a protocol, address and port.
+func (w world) served(vni uint32, proto wire.Proto, at netip.AddrPort) bool {
+	number := map[wire.Proto]uint8{wire.TCP: 6, wire.UDP: 17}[proto]
+	return w.frontends[frontend{vni, number, at}]
 }
 
 // address is the endpoint's own of a family.

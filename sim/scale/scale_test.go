@@ -163,7 +163,7 @@ func probeAll(b *testing.B, w wire.Wire, s *scenario.Scenario) time.Duration {
 		if step.Probe == nil {
 			continue
 		}
-		to, _ := s.Objects.Endpoint(step.Probe.To)
+		to, _ := s.Objects.Endpoint(step.Probe.To.Endpoint)
 		out, err := w.Probe(b.Context(), wire.Probe{Proto: wire.ICMP, From: step.Probe.From, To: to.Addresses[0]})
 		if err != nil {
 			b.Fatal(err)

@@ -173,7 +173,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 // topology reads the shorthand for objects, the families of the underlay, the
 // forms of the endpoint program, the modes of XDP, and the underlay itself.
 func (d *decoder) topology(s *Scenario, v strict.Value) {
-	f := v.Fields("underlay", "form", "xdp", "hosts", "vpcs", "subnets", "endpoints", "namespaces", "policies")
+	f := v.Fields("underlay", "form", "xdp", "hosts", "vpcs", "subnets", "endpoints", "namespaces", "policies", "services", "slices")
 	u := f.Optional("underlay").Fields("mtu", "vlan", "families", "segments", "routers")
 	for _, section := range []struct {
 		name string
@@ -185,6 +185,8 @@ func (d *decoder) topology(s *Scenario, v strict.Value) {
 		{"endpoints", object.KindEndpoint},
 		{"namespaces", object.KindNamespace},
 		{"policies", object.KindNetworkPolicy},
+		{"services", object.KindService},
+		{"slices", object.KindEndpointSlice},
 	} {
 		for _, e := range f.Optional(section.name).Entries() {
 			d.draft.DecodeSpec(section.kind, e.Key, e.Value)

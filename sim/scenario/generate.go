@@ -108,7 +108,7 @@ func (z Size) steps() []Step {
 		}
 		p := Probe{
 			Protos: []wire.Proto{wire.ICMP}, Family: 4, Count: 2, Port: echoPort,
-			From: object.EndpointKey(endpointName(n)), To: object.EndpointKey(endpointName(to)),
+			From: object.EndpointKey(endpointName(n)), To: Target{Endpoint: object.EndpointKey(endpointName(to))},
 			Expect: Expect{Verdict: Deliver},
 		}
 		if n%10 == 0 {

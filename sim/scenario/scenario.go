@@ -12,6 +12,9 @@
 //	  # and, where policies are at work, labels and ports of endpoints, and
 //	  namespaces: {blue: {labels: {team: a}}}
 //	  policies:   {blue/deny: {podSelector: {}}}
+//	  # and services; Service/blue/web is then somebody to talk to
+//	  services:   {blue/web: {selector: {app: web}, clusterIP: 10.96.0.1, ports: [{port: 80}]}}
+//	  slices:     {blue/web-1: {service: web, addressType: IPv4, endpoints: […], ports: […]}}
 //	steps:
 //	- name: the first packet goes through the bouncer, the second directly
 //	  rows: [B1]
@@ -132,9 +135,8 @@ type Probe struct {
 	Protos []wire.Proto
 	// From is the full name of an endpoint.
 	From string
-	// To is the full name of an endpoint, or "" when ToAddr is set.
-	To     string
-	ToAddr netip.Addr
+	// To is whom the packets are meant for.
+	To Target
 	// Family is 4 or 6; 0: each that both ends have.
 	Family int
 	Port   uint16
@@ -203,6 +205,8 @@ type Expect struct {
 	// frames of a send step leave under, or how many ways over hosts, with their outer
 	// source ports, the fragments of each packet of a probe take; 0: any.
 	Paths int
+	// Backends, when set, is how many endpoints the flows to a service reach in all.
+	Backends int
 	// TOS says that the outer packet must carry the DSCP and ECN of the
 	// inner one.
 	TOS bool

@@ -36,7 +36,7 @@ func TestLoadGood(t *testing.T) {
 	probe := s.Steps[0].Probe
 	g.Expect(probe.Protos).To(Equal([]wire.Proto{wire.ICMP, wire.UDP}))
 	g.Expect(probe.From).To(Equal("default/red-1"))
-	g.Expect(probe.To).To(Equal("default/red-2"))
+	g.Expect(probe.To).To(Equal(scenario.Target{Endpoint: "default/red-2"}))
 	g.Expect(probe.Expect.Overhead).To(Equal(map[int]int{4: 58, 6: 78}))
 	verdict, ok := s.Steps[1].Table.Cell(0, 0, 1)
 	g.Expect(ok).To(BeTrue())
@@ -58,6 +58,38 @@ func TestVariantsHaveOneUnderlayFamily(t *testing.T) {
 	g.Expect(variants[1].Objects.Hosts[0].Addresses[0].Is6()).To(BeTrue())
 	g.Expect(variants[1].Steps[3].Change.Objects.Hosts[1].Addresses[0].Is6()).To(BeTrue())
 	g.Expect(s.Objects.Hosts[0].Addresses).To(HaveLen(2), "the scenario itself is untouched")
+}
+
+func TestServicesAreTalkedTo(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenario.Load(os.DirFS("testdata/good"), "service.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.Objects.Services).To(HaveLen(3))
+	g.Expect(s.Objects.EndpointSlices).To(HaveExactElements(
+		And(HaveField("Name", "db-1"), HaveField("Service()", "default/db")), HaveField("Name", "more-1")))
+
+	to := func(step int) (scenario.Target, uint16) { return s.Steps[step].Probe.To, s.Steps[step].Probe.Port }
+	web, port := to(0)
+	g.Expect(web.String()).To(Equal("Service/blue/web"))
+	g.Expect(port).To(BeEquivalentTo(80))
+	four, ok := web.Service.Addr(4)
+	g.Expect([]any{four.String(), ok}).To(Equal([]any{"10.96.0.1", true}))
+	six, _ := web.Service.Addr(6)
+	g.Expect(six.String()).To(Equal("fd96::1"))
+	g.Expect(s.Steps[0].Probe.Expect.Backends).To(Equal(1))
+	_, port = to(1)
+	g.Expect(port).To(BeEquivalentTo(53))
+	_, port = to(2)
+	g.Expect(port).To(BeEquivalentTo(7), "icmp has none")
+	g.Expect(s.Steps[3].Table.To[0].String()).To(Equal("Service/db"))
+	g.Expect(s.Steps[4].Trace.Probe.Port).To(BeEquivalentTo(5432), "the only one")
+	g.Expect(s.Steps[5].Traffic.Port).To(BeEquivalentTo(53))
+	g.Expect(s.Steps[7].Change.Objects.Services).To(HaveLen(2))
+	db, port := to(8)
+	four, _ = db.Service.Addr(4)
+	g.Expect([]any{four.String(), port}).To(Equal([]any{"10.96.0.3", uint16(5433)}), "as it is then")
+	_, ok = db.Service.Addr(6)
+	g.Expect(ok).To(BeFalse())
 }
 
 // TestBad reads each file of testdata/bad and compares the errors with the

@@ -26,6 +26,8 @@ topology:
     red-1: {subnet: red-a, host: h1, addresses: [10.0.0.2]}
   namespaces: {blue: {labels: {team: a}, annotations: {mizar.dev/audit: "true"}}}
   policies: {blue/deny: {podSelector: {}}}
+  services: {web: {clusterIP: 10.96.0.1, ports: [{port: 80}]}}
+  slices: {web-1: {service: web, addressType: IPv4}}
 objects: [{apiVersion: mizar.dev/v1alpha1, kind: VPC, metadata: {name: blue}, spec: {vni: 200}}]
 steps:
 - {name: a, rows: [A1], probe: {proto: icmp, from: red-1, to: red-1}, expect: {verdict: drop, lookups: {}, overhead: {v4: 1, v6: 1}, mtu: {v4: 1, v6: 1}, tos: carried}}

@@ -128,7 +128,6 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 		Protos: protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
 		From:   d.endpoint(f.Required("from", "the name of an endpoint")),
 		Family: family(f.Optional("family")),
-		Port:   uint16(f.Optional("port").Int(1, 65535)),
 		Source: uint16(f.Optional("source").Int(1, 65535)),
 		Count:  f.Optional("count").Int(1, 1000),
 		Size:   f.Optional("size").Int(1, 1<<20),
@@ -138,16 +137,14 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 		Flows:  f.Optional("flows").Int(1, 1000),
 		Fresh:  f.Optional("fresh").Bool(),
 	}
-	p.To, p.ToAddr = d.peer(f.Required("to", "the name of an endpoint, or an address"))
+	p.To = d.target(f.Required("to", "the name of an endpoint or a service, or an address"))
+	p.Port = d.portTo(f.Optional("port"), p.To, p.Protos...)
 	if !expect.Present() {
 		v.FailGot("a probe without expect", "beside it, expect: {verdict: deliver} or {verdict: drop, reason: …}")
 	}
 	p.Expect = d.expect(expect, Deliver, Drop, Refuse, Answer)
 	if slices.ContainsFunc(p.Protos, func(proto wire.Proto) bool { return proto != wire.TCP }) && p.Size > mostDatagram {
 		f.Optional("size").Fail("at most 60000 for icmp and udp")
-	}
-	if p.Port == 0 {
-		p.Port = 7
 	}
 	if p.Flows > 1 && p.Source == 0 {
 		p.Source = 20000
@@ -169,7 +166,7 @@ func protos(v strict.Value) []wire.Proto {
 }
 
 func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
-	f := v.Fields("verdict", "reason", "rule", "mtu", "hops", "replyHops", "lookups", "overhead", "entropy", "paths", "tos")
+	f := v.Fields("verdict", "reason", "rule", "mtu", "hops", "replyHops", "lookups", "overhead", "entropy", "paths", "tos", "backends")
 	var words []string
 	for _, w := range verdicts {
 		words = append(words, string(w))
@@ -185,12 +182,16 @@ func (d *decoder) expect(v strict.Value, verdicts ...Verdict) Expect {
 		Overhead:  byUnderlay(f.Optional("overhead"), 1000),
 		Entropy:   f.Optional("entropy").Int(1, 1000),
 		Paths:     f.Optional("paths").Int(1, 1000),
+		Backends:  f.Optional("backends").Int(1, 1000),
 	}
 	if tos := f.Optional("tos"); tos.Present() {
 		e.TOS = tos.Enum("carried") != ""
 	}
 	if r := f.Optional("reason"); r.Present() && e.Verdict != Drop && e.Verdict != Refuse {
 		r.FailGot("a reason with verdict "+string(e.Verdict), "a reason only with verdict drop or refuse")
+	}
+	if b := f.Optional("backends"); b.Present() && e.Verdict != Deliver {
+		b.FailGot("backends with verdict "+string(e.Verdict), "backends only with verdict deliver")
 	}
 	if m := f.Optional("mtu"); m.Present() && e.Verdict != Refuse {
 		m.FailGot("an MTU with verdict "+string(e.Verdict), "one only with verdict refuse")

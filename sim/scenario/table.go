@@ -50,14 +50,19 @@ func (t Talk) String() string {
 	return fmt.Sprintf("%s/%d", t.Proto, t.Port)
 }
 
-// Target is an endpoint by its full name, or an address.
+// Target is whom somebody talks to: an endpoint by its full name, a service, or an
+// address.
 type Target struct {
 	Endpoint string
+	Service  *Frontend
 	Addr     netip.Addr
 }
 
-// String is the name that people call the endpoint by, or the address.
+// String is the name that people call it by, or the address.
 func (t Target) String() string {
+	if t.Service != nil {
+		return t.Service.String()
+	}
 	if t.Endpoint != "" {
 		return Short(t.Endpoint)
 	}
@@ -142,12 +147,6 @@ func talk(v strict.Value) Talk {
 		v.Fail("icmp, tcp/PORT or udp/PORT")
 	}
 	return Talk{}
-}
-
-// target reads an endpoint's name or an address.
-func (d *decoder) target(v strict.Value) Target {
-	endpoint, addr := d.peer(v)
-	return Target{endpoint, addr}
 }
 
 // truth reads lines for all talks, or for each by its name; nil for the oracle's.

@@ -26,17 +26,14 @@ func (d *decoder) trace(v strict.Value) *Trace {
 			Protos: protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
 			From:   d.endpoint(f.Required("from", "the name of an endpoint")),
 			Family: family(f.Optional("family")),
-			Port:   uint16(f.Optional("port").Int(1, 65535)),
 			Source: uint16(f.Optional("source").Int(1, 65535)),
 			Count:  f.Optional("count").Int(1, 1000),
 			Fresh:  f.Optional("fresh").Bool(),
 		},
 		Meets: strict.Each(f.Optional("meets"), meets),
 	}
-	t.Probe.To, t.Probe.ToAddr = d.peer(f.Required("to", "the name of an endpoint, or an address"))
-	if t.Probe.Port == 0 {
-		t.Probe.Port = 7
-	}
+	t.Probe.To = d.target(f.Required("to", "the name of an endpoint or a service, or an address"))
+	t.Probe.Port = d.portTo(f.Optional("port"), t.Probe.To, t.Probe.Protos...)
 	if t.Probe.Source == 0 {
 		t.Probe.Source = 30000 // both wires have to send the same
 	}

@@ -4,7 +4,6 @@ package scenario
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -16,10 +15,9 @@ import (
 type Traffic struct {
 	Name  string
 	Proto wire.Proto
-	// From is the full name of an endpoint, To likewise, or "" when ToAddr is
-	// set.
-	From, To string
-	ToAddr   netip.Addr
+	// From is the full name of an endpoint, To is whom the requests are meant for.
+	From string
+	To   Target
 	// Family is 4 or 6; 0: the first that both ends have.
 	Family int
 	Port   uint16
@@ -60,17 +58,14 @@ func (d *decoder) traffic(v strict.Value) *Traffic {
 		Proto:  wire.Proto(f.Required("proto", "icmp, tcp or udp").Enum(string(wire.ICMP), string(wire.TCP), string(wire.UDP))),
 		From:   d.endpoint(f.Required("from", "the name of an endpoint")),
 		Family: family(f.Optional("family")),
-		Port:   uint16(f.Optional("port").Int(1, 65535)),
 		Size:   f.Optional("size").Int(4, mostDatagram),
 		Every:  d.positive(f.Optional("every")),
 	}
 	if size := f.Optional("size"); t.Proto != wire.TCP && t.Size > mostWhole {
 		size.FailGot(size.Node().Value, fmt.Sprintf("at most %d: only tcp goes in parts", mostWhole))
 	}
-	t.To, t.ToAddr = d.peer(f.Required("to", "the name of an endpoint, or an address"))
-	if t.Port == 0 {
-		t.Port = 7
-	}
+	t.To = d.target(f.Required("to", "the name of an endpoint or a service, or an address"))
+	t.Port = d.portTo(f.Optional("port"), t.To, t.Proto)
 	if t.Every == 0 {
 		t.Every = DefaultEvery
 	}

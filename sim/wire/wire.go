@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -156,6 +157,25 @@ type Probe struct {
 	DontFragment bool
 	// Timeout for a reply on a wire with real time; 0 means 1.5 s.
 	Timeout time.Duration
+	// Backends are what stands behind To and Port, if that is a frontend: each of them
+	// listens there, and whoever gets a request answers it.
+	Backends []Backend
+}
+
+// Backend is an address and port of an endpoint, by its name, behind a frontend.
+type Backend struct {
+	Endpoint string
+	At       netip.AddrPort
+}
+
+// Behind returns the backend that an endpoint is to the probe's frontend; false: it is
+// none.
+func (p Probe) Behind(endpoint string) (Backend, bool) {
+	i := slices.IndexFunc(p.Backends, func(b Backend) bool { return b.Endpoint == endpoint })
+	if i < 0 {
+		return Backend{}, false
+	}
+	return p.Backends[i], true
 }
 
 // Outcome is what became of a probe.

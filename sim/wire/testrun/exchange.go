@@ -18,7 +18,7 @@ import (
 // will answer: the endpoint that it came out at, if it is meant for it. Of a
 // packet in fragments it tells of the first, or of the first that got lost.
 func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *endpoint, error) {
-	if slices.Contains(from.Addresses, s.Dst) {
+	if slices.Contains(from.Addresses, s.Dst) && !c.served() {
 		// To itself: the stack keeps it, no port sees it.
 		return wire.Packet{Delivered: true, To: from.Name, Hosts: []string{from.host.name}}, from, nil
 	}
@@ -29,7 +29,7 @@ func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *end
 	var told wire.Packet
 	var all []wire.Packet
 	for i, part := range parts {
-		became, err := c.wire.part(from, part)
+		became, err := c.wire.part(from, part, c)
 		if err != nil {
 			return wire.Packet{}, nil, err
 		}
@@ -41,25 +41,25 @@ func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *end
 		told.Parts = all
 	}
 	to := c.wire.endpoints[told.To]
-	if !told.Delivered || !slices.Contains(to.Addresses, s.Dst) {
+	if !told.Delivered || !c.meant(to, s.Dst) {
 		return told, nil, nil
 	}
 	return told, to, nil
 }
 
 // part sends one frame and tells what became of it.
-func (w *Wire) part(from *endpoint, sent []byte) (wire.Packet, error) {
+func (w *Wire) part(from *endpoint, sent []byte, c *conversation) (wire.Packet, error) {
 	t, err := w.walk(wire.Port{Endpoint: from.Name}, sent)
 	switch {
 	case err != nil:
 		return wire.Packet{}, err
 	case t.answered:
 		t.Answered = true
-		if err := echoed(t.frame, sent, from.subnet.Gateways); err != nil {
+		if err := echoed(t.frame, sent, append(slices.Clone(from.subnet.Gateways), c.probe.To)); err != nil {
 			return wire.Packet{}, fmt.Errorf("the answer at the port of endpoint %s: %w", from.Name, err)
 		}
 	case t.Delivered:
-		_, err := w.receive(t, sent)
+		_, err := w.receive(t, sent, c)
 		if t.Delivered = err == nil; errors.Is(err, errOtherMAC) {
 			t.Reason, t.Dropper = wire.OtherMAC, w.endpoints[t.To].host.name
 		} else if err != nil {

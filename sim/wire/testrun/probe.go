@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -112,7 +113,7 @@ func (c *conversation) echo(i int) error {
 	if err != nil || to == nil {
 		return err
 	}
-	reply := opposite(request)
+	reply := c.reply(to, request)
 	if c.probe.Proto == wire.ICMP {
 		reply.Kind = frame.EchoReply
 		reply.TOS = request.TOS // as Linux does
@@ -129,6 +130,46 @@ func (c *conversation) request() frame.Spec {
 		s.SrcPort, s.DstPort = c.probe.SourcePort, c.probe.Port
 	}
 	return s
+}
+
+// reply is a packet like s in the other direction, from who got it.
+func (c *conversation) reply(to *endpoint, s frame.Spec) frame.Spec {
+	s = opposite(s)
+	if b, ok := c.probe.Behind(to.Name); ok {
+		s.Src, s.SrcPort = b.At.Addr(), b.At.Port()
+	}
+	return s
+}
+
+// served says whether the conversation is with a frontend.
+func (c *conversation) served() bool { return len(c.probe.Backends) > 0 }
+
+// meant says whether a packet to an address is for the endpoint that it came out at.
+func (c *conversation) meant(to *endpoint, dst netip.Addr) bool {
+	if _, ok := c.probe.Behind(to.Name); ok && dst == c.probe.To {
+		return true
+	}
+	return slices.Contains(to.Addresses, dst)
+}
+
+// expected is a packet as it has to come out at an endpoint: at a backend with its
+// address, at who asked with the frontend's.
+func (c *conversation) expected(at string, sent frame.Packet) frame.Packet {
+	if c == nil || !c.served() {
+		return sent
+	}
+	y, ports := &sent.Inner, sent.Inner.Offset == 0 // later fragments have none
+	if b, ok := c.probe.Behind(at); ok && y.Dst == c.probe.To {
+		if y.Dst = b.At.Addr(); ports {
+			y.DstPort = b.At.Port()
+		}
+	}
+	if slices.ContainsFunc(c.probe.Backends, func(b wire.Backend) bool { return b.At.Addr() == y.Src }) && at == c.from.Name {
+		if y.Src = c.probe.To; ports {
+			y.SrcPort = c.probe.Port
+		}
+	}
+	return sent
 }
 
 // opposite is a packet like s in the other direction.

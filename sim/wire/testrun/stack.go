@@ -105,7 +105,7 @@ var errOtherMAC = errors.New(wire.OtherMAC)
 
 // receive says what the stack of the endpoint that a packet came out at makes of
 // it: the decoded packet, or why it throws it away.
-func (w *Wire) receive(t trip, sent []byte) (frame.Layer, error) {
+func (w *Wire) receive(t trip, sent []byte, c *conversation) (frame.Layer, error) {
 	e := w.endpoints[t.To]
 	if err := frame.VerifyChecksums(t.frame); err != nil {
 		return frame.Layer{}, err
@@ -121,7 +121,7 @@ func (w *Wire) receive(t trip, sent []byte) (frame.Layer, error) {
 	switch {
 	case got.Inner.DstMAC != e.MAC:
 		return frame.Layer{}, errOtherMAC
-	case got.Key() != want.Key():
+	case got.Key() != c.expected(t.To, want).Key():
 		return frame.Layer{}, fmt.Errorf("it is another packet than was sent: %s", got)
 	case !bytes.Equal(got.Inner.Payload, want.Inner.Payload):
 		return frame.Layer{}, fmt.Errorf("the payload was changed")

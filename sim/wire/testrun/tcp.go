@@ -66,7 +66,7 @@ func (c *conversation) tcp() error {
 	for i, s := range tcpConversation(c.payload, c.from.mss(c.probe.To)) {
 		spec, from := c.request(), c.from
 		if s.fromServer {
-			spec, from = opposite(spec), server
+			spec, from = c.reply(server, spec), server
 		}
 		own, other := side(s.fromServer), side(!s.fromServer)
 		spec.Kind, spec.TCPFlags, spec.Seq = frame.TCP, s.flags, next[own]

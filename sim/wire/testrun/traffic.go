@@ -134,7 +134,7 @@ func (s *stream) send(from string, spec frame.Spec, arrived func(to string) erro
 		if to == nil || !slices.Contains(to.Addresses, spec.Dst) {
 			return nil
 		}
-		if _, err := s.wire.receive(f.trip, sent); err != nil {
+		if _, err := s.wire.receive(f.trip, sent, nil); err != nil {
 			s.tally.Series.Wrong = fmt.Sprintf("endpoint %s discards it: %v", f.To, err)
 			return nil
 		}

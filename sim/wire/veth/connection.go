@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // connection is a conversation over TCP: handshake, one payload echoed, close.
@@ -31,24 +32,23 @@ func (w *Wire) newConnection(ctx context.Context, c call) (talk, error) {
 	t := &connection{call: c, crew: newCrew(c), room: w.room}
 	t.ctx, t.cancel = context.WithTimeout(ctx, c.Timeout)
 	t.closers = append(t.closers, func() error { t.cancel(); return nil })
-	if err := t.serve(); err != nil {
-		return nil, errors.Join(err, t.close())
+	for _, b := range c.listeners() {
+		if err := t.serve(b); err != nil {
+			return nil, errors.Join(err, t.close())
+		}
 	}
 	return t, nil
 }
 
-// serve takes one connection at the receiver, if there is one.
-func (t *connection) serve() error {
-	if t.to == nil {
-		return nil
-	}
+// serve takes one connection at a receiver.
+func (t *connection) serve(at wire.Backend) error {
 	var l net.Listener
-	err := t.room.InEndpoint(t.to.Name, func() (err error) {
-		l, err = (&net.ListenConfig{}).Listen(t.ctx, t.family("tcp"), t.listenAt())
+	err := t.room.InEndpoint(at.Endpoint, func() (err error) {
+		l, err = (&net.ListenConfig{}).Listen(t.ctx, t.family("tcp"), at.At.String())
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("listen at %s: %w", t.to.Name, err)
+		return fmt.Errorf("listen at %s: %w", at.Endpoint, err)
 	}
 	t.closers = append(t.closers, l.Close)
 	t.group.Go(func() {
@@ -83,7 +83,7 @@ func (t *connection) exchange(i int) error {
 		LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(t.source(), t.SourcePort)),
 		Control:   t.control,
 	}
-	conn, err := dialer.DialContext(t.ctx, t.family("tcp"), t.listenAt())
+	conn, err := dialer.DialContext(t.ctx, t.family("tcp"), t.target().String())
 	if err != nil {
 		return err
 	}

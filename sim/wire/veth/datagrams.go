@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // datagrams is a conversation over UDP; the receiver echoes.
@@ -25,15 +26,17 @@ type datagrams struct {
 
 func (w *Wire) newDatagrams(ctx context.Context, c call) (talk, error) {
 	d := &datagrams{call: c, crew: newCrew(c), failed: make(chan error, c.Count)}
-	if err := d.serve(ctx, w); err != nil {
-		return nil, errors.Join(err, d.close())
+	for _, b := range c.listeners() {
+		if err := d.serve(ctx, w, b); err != nil {
+			return nil, errors.Join(err, d.close())
+		}
 	}
 	err := w.room.InEndpoint(c.From, func() error {
 		dialer := net.Dialer{
 			LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.source(), c.SourcePort)),
 			Control:   c.control,
 		}
-		conn, err := dialer.DialContext(ctx, c.family("udp"), c.listenAt())
+		conn, err := dialer.DialContext(ctx, c.family("udp"), c.target().String())
 		if err != nil {
 			return err
 		}
@@ -48,18 +51,15 @@ func (w *Wire) newDatagrams(ctx context.Context, c call) (talk, error) {
 	return d, nil
 }
 
-// serve echoes at the receiver, if there is one.
-func (d *datagrams) serve(ctx context.Context, w *Wire) error {
-	if d.to == nil {
-		return nil
-	}
+// serve echoes at a receiver.
+func (d *datagrams) serve(ctx context.Context, w *Wire, at wire.Backend) error {
 	var server net.PacketConn
-	err := w.room.InEndpoint(d.to.Name, func() (err error) {
-		server, err = (&net.ListenConfig{}).ListenPacket(ctx, d.family("udp"), d.listenAt())
+	err := w.room.InEndpoint(at.Endpoint, func() (err error) {
+		server, err = (&net.ListenConfig{}).ListenPacket(ctx, d.family("udp"), at.At.String())
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("listen at %s: %w", d.to.Name, err)
+		return fmt.Errorf("listen at %s: %w", at.Endpoint, err)
 	}
 	d.closers = append(d.closers, server.Close)
 	d.group.Go(func() {

@@ -144,7 +144,7 @@ func (w *Wire) converse(ctx context.Context, c call, t talk) (wire.Outcome, erro
 		if err != nil {
 			return out, err
 		}
-		x := exchange{seen: seen, took: took, drops: newDrops(before, after)}
+		x := exchange{seen: c.asAsked(seen), took: took, drops: newDrops(before, after)}
 		if err := x.read(w.know, c, t.request(i), t.reply(i), &out); err != nil {
 			return out, fmt.Errorf("packet %d: %w", i, err)
 		}
@@ -208,10 +208,10 @@ func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outc
 		return err
 	}
 	out.Requests = append(out.Requests, asked)
-	if c.to == nil || asked.To != c.to.Name {
+	if !c.answers(asked.To) {
 		return nil // whoever got it does not answer
 	}
-	answer := k.followAll(x.seen, *c.to, reply)
+	answer := k.followAll(x.seen, k.endpoints[asked.To], reply)
 	if !answer.Delivered {
 		x.blame(&answer)
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -64,6 +65,37 @@ func (c call) marked(i int, payload []byte) bool {
 func (c call) forth(y frame.Layer) bool { return y.Src == c.source() && y.Dst == c.To }
 func (c call) back(y frame.Layer) bool  { return y.Src == c.To && y.Dst == c.source() }
 
+// asAsked are sightings of a probe to a frontend as the sender would see them: with the
+// frontend in the place of a backend. That each got the right one is for its stack to say.
+func (c call) asAsked(seen []sighting) []sighting {
+	if len(c.Backends) == 0 {
+		return seen
+	}
+	seen = slices.Clone(seen)
+	for i := range seen {
+		y := &seen[i].packet.Inner
+		if y.Src == c.source() {
+			c.turn(&y.Dst, &y.DstPort)
+		} else if y.Dst == c.source() {
+			c.turn(&y.Src, &y.SrcPort)
+		}
+	}
+	return seen
+}
+
+// turn puts the frontend in the place of a backend. Later fragments have no port.
+func (c call) turn(addr *netip.Addr, port *uint16) {
+	for _, b := range c.Backends {
+		if *addr == b.At.Addr() && (*port == b.At.Port() || *port == 0) {
+			*addr = c.To
+			if *port != 0 {
+				*port = c.Port
+			}
+			return
+		}
+	}
+}
+
 // forthAt and backAt look at the ports, too.
 func (c call) forthAt(y frame.Layer) bool {
 	return c.forth(y) && y.SrcPort == c.SourcePort && y.DstPort == c.Port
@@ -111,8 +143,21 @@ func (c call) family(network string) string {
 	return network + "6"
 }
 
-// listenAt is where the receiver listens.
-func (c call) listenAt() string { return netip.AddrPortFrom(c.To, c.Port).String() }
+// target is where the sender's packets go.
+func (c call) target() netip.AddrPort { return netip.AddrPortFrom(c.To, c.Port) }
+
+// listeners are who may get them, and where they listen.
+func (c call) listeners() []wire.Backend {
+	if len(c.Backends) == 0 && c.to != nil {
+		return []wire.Backend{{Endpoint: c.to.Name, At: c.target()}}
+	}
+	return c.Backends
+}
+
+// answers says whether an endpoint that a request came out at answers it.
+func (c call) answers(endpoint string) bool {
+	return slices.ContainsFunc(c.listeners(), func(b wire.Backend) bool { return b.Endpoint == endpoint })
+}
 
 // crew is the goroutines of a conversation, what they have to close, and the
 // replies that they tell.

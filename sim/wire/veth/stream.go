@@ -79,7 +79,7 @@ func (s *stream) dial(ctx context.Context, w *Wire) (*net.TCPConn, error) {
 			LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.source(), s.SourcePort)),
 			Control:   s.control,
 		}
-		conn, err = dialer.DialContext(ctx, s.family("tcp"), s.listenAt())
+		conn, err = dialer.DialContext(ctx, s.family("tcp"), s.target().String())
 		return err
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *stream) serve(ctx context.Context, w *Wire) error {
 	}
 	var l net.Listener
 	err := w.room.InEndpoint(s.to.Name, func() (err error) {
-		l, err = (&net.ListenConfig{}).Listen(ctx, s.family("tcp"), s.listenAt())
+		l, err = (&net.ListenConfig{}).Listen(ctx, s.family("tcp"), s.target().String())
 		return err
 	})
 	if err != nil {
