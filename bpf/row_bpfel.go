@@ -560,7 +560,8 @@ type RowTracked struct {
 	Translation uint8
 	ViewSide    uint8
 	Settled     uint8
-	_           [3]byte
+	Self        uint8
+	_           [2]byte
 	Parts       RowFragmented
 	Bytes       uint32
 	Judge       [2]uint32

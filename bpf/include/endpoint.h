@@ -126,7 +126,12 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	stage(p, STAGE_PATH);
 	path = paths_row(p, &p->destination);
 	c->out.host = NULL;
-	c->to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
+	if (p->translation & TRANSLATION_SELF) {
+		index = from->index;
+		c->to = from->row;
+	} else {
+		c->to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
+	}
 	if (c->to)
 		note_here(k, ROLE_DESTINATION, index, c->to);
 	else

@@ -121,8 +121,8 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->bytes = p->bytes;
 	k->fresh = 0;
 	k->settled = 0;
-	k->translation = p->translation;
-	k->turn.translation = p->translation ? TRANSLATION_FROM : TRANSLATION_NONE;
+	k->translation = p->translation & ~TRANSLATION_SELF;
+	k->turn.translation = k->translation ? TRANSLATION_FROM : TRANSLATION_NONE;
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		k->endpoint[i] = 0;

@@ -46,6 +46,10 @@ static __always_inline void key_with_backend(struct tracked *k)
 	__u32 from = k->view_side & 1;
 	struct way w = {k->view.addr[from], k->backend.addr, k->view.port[from], k->backend.port};
 
+	k->self = addr_equal(w.from, w.to);
+	if (k->self)
+		w.from = k->view.addr[other_end(from)];
+
 	k->key.vni_protocol = k->view.vni_protocol;
 	k->side = write_ends(&k->key, &w) & 1;
 }
@@ -124,14 +128,18 @@ __noinline int find_backend(struct record *record)
 	if (!k)
 		return DROP_NO_PROGRAM;
 	k->translation = TRANSLATION_NONE;
+	k->self = 0;
 	if (!k->unopened) {
 		f = flows_row_of(record, STAGE_SERVICE, &k->key);
 		if (!f)
 			f = openings_row_of(record, STAGE_SERVICE, &k->key);
 		k->unopened = !f;
 	}
-	if (f && f->translation != TRANSLATION_TO)
+	if (f && f->translation != TRANSLATION_TO) {
+		k->self = f->translation == TRANSLATION_FROM && k->side != f->opener &&
+			  addr_equal(f->addr, k->key.addr[other_end(k->side)]);
 		return DROP_NONE;
+	}
 	k->view = k->key;
 	k->view_side = k->side;
 	if (!f || !has_backend(record, k, f)) {
@@ -204,13 +212,15 @@ static __always_inline enum drop_reason serve(struct pkt *p)
 	if (reason)
 		return reason;
 	h->unopened = k->unopened && !k->translation;
-	h->translation = k->translation;
+	h->translation = k->translation | (k->self ? TRANSLATION_SELF : 0);
 	if (!k->translation)
 		return DROP_NONE;
 	write_fragments(p->record, STAGE_SERVICE);
 	turn_to(&k->turn, k->view.addr[other_end(k->view_side)],
 		k->view.port[other_end(k->view_side)], TRANSLATION_FROM);
 	addr_copy(h->destination.addr, k->backend.addr);
+	if (k->self)
+		addr_copy(h->source.addr, k->turn.addr);
 	if (h->fragment != FRAGMENT_LATER)
 		h->dport = k->backend.port;
 	return DROP_NONE;

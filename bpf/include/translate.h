@@ -29,6 +29,29 @@ static __always_inline __u32 replace_address(void *at, const void *addr, __u32 w
 	return sum_narrow(sum);
 }
 
+/* Puts an address in the place of one of the two, `words` long, at `from` and behind it.
+ * Two ends never have the same address: who is the backend that he asks for meets
+ * himself as the frontend, and the other address becomes what the one was. */
+static __always_inline __u32 put_between(void *from, __u32 words, enum translation t,
+					 const __u8 *addr)
+{
+	void *to = from + words * 4;
+	void *at = t == TRANSLATION_TO ? to : from, *other = t == TRANSLATION_TO ? from : to;
+	__u32 was[4] = {}, changed;
+
+#pragma unroll
+	for (__u32 i = 0; i < 4; i++) {
+		if (i < words)
+			was[i] = load32(at + i * 4);
+	}
+	changed = replace_address(at, addr, words);
+	if (load32(at + words * 4 - 4) != load32(other + words * 4 - 4))
+		return changed;
+	if (words == 4 && !addr_equal(at, other))
+		return changed;
+	return sum_narrow((__u64)changed + replace_address(other, was, words));
+}
+
 /* Into the IP header at the cursor; false: it is not there. */
 static __always_inline bool put_address(struct cursor c, bool v4, enum translation t,
 					const __u8 *addr, __u32 *changed)
@@ -40,15 +63,13 @@ static __always_inline bool put_address(struct cursor c, bool v4, enum translati
 		ip6 = take(&c, sizeof(*ip6));
 		if (!ip6)
 			return false;
-		*changed = replace_address(t == TRANSLATION_TO ? (void *)&ip6->daddr
-							       : (void *)&ip6->saddr,
-					   addr, 4);
+		*changed = put_between(&ip6->saddr, 4, t, addr);
 		return true;
 	}
 	ip = take(&c, sizeof(*ip));
 	if (!ip)
 		return false;
-	*changed = replace_address(t == TRANSLATION_TO ? &ip->daddr : &ip->saddr, addr + 12, 1);
+	*changed = put_between(&ip->saddr, 1, t, addr + 12);
 	ip->check = sum_adjust(ip->check, *changed);
 	return true;
 }

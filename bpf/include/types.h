@@ -250,6 +250,10 @@ enum translation {
 	TRANSLATION_FROM, /* what the opener gets comes from addr and port, the frontend's */
 };
 
+/* Beside the translation of a packet that is handed over: its sender gets it himself,
+ * being the backend. He takes himself for the frontend's address then. */
+#define TRANSLATION_SELF (1 << 7)
+
 /* openings[key]: flows in which one side has spoken (LRU: new ones drive out old
  * ones). flows[key]: those in which both have; nothing drives them out. */
 struct flow {
@@ -428,6 +432,7 @@ struct tracked {
 	__u8 translation; /* enum translation: what the packet undergoes before it goes on */
 	__u8 view_side; /* TO: which end of view the source is */
 	__u8 settled; /* 1: the flow's row is in flows */
+	__u8 self; /* 1: its sender gets it himself */
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
@@ -482,7 +487,7 @@ struct handed {
 	__u32 endpoint; /* who sent it, index in endpoints; of no packet of the tunnel */
 	__be32 fragment_id;
 	__u8 unopened; /* 1: no flow of its own key is known */
-	__u8 translation; /* TRANSLATION_TO: destination and dport are a backend's */
+	__u8 translation; /* TO: destination and dport are a backend's; TRANSLATION_SELF */
 	__u8 pad[2];
 	__u32 identity;
 	__u32 peer;

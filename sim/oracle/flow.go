@@ -177,7 +177,14 @@ func (o *Oracle) collect(n *node) {
 // source is the end that a packet comes from: who it says it is.
 func (n *node) source(w *walk) end {
 	e := end{addr: w.src, party: &w.sender, number: w.number, known: true}
-	if here, ok := n.behind(n.name, w.from()); ok {
+	from := w.from()
+	if w.self {
+		from = w.to() // one of the two is his own
+		if _, ok := n.behind(n.name, from); !ok {
+			from = w.from()
+		}
+	}
+	if here, ok := n.behind(n.name, from); ok {
 		e.here = &here
 	}
 	return e

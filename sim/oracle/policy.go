@@ -89,9 +89,9 @@ type end struct {
 }
 
 // exempt says whether no policy comes between two ends: a host and an endpoint
-// behind it.
+// behind it, an endpoint and itself.
 func exempt(a, b end) bool {
-	return a.here != nil && b.here != nil && (a.here.Self || b.here.Self)
+	return a.here != nil && b.here != nil && (a.here.Self || b.here.Self || a.here.Key() == b.here.Key())
 }
 
 // end is who has an address, as this host knows.

@@ -76,9 +76,11 @@ type walk struct {
 	// frontend is what the packet was sent to that a backend gets; view is the flow as
 	// its sender sees it.
 	frontend netip.AddrPort
-	view     flowKey
-	viewLow  bool
-	out      wire.Packet
+	// self says that its sender is who gets it.
+	self    bool
+	view    flowKey
+	viewLow bool
+	out     wire.Packet
 }
 
 func (w *walk) from() place { return place{w.vpc.Name, w.src} }
@@ -165,6 +167,10 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		return
 	}
 	w.sender, w.number = n.party(e), e.Identity
+	if w.self {
+		o.deliver(w, n, e)
+		return
+	}
 	if to, ok := n.behind(n.name, w.to()); ok {
 		n.paths[w.to()] = path{state: local}
 		o.deliver(w, n, to)
