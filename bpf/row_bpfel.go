@@ -553,7 +553,6 @@ type RowTracked struct {
 	Own         [2]uint8
 	Changed     uint8
 	Doubt       uint8
-	Hearsay     uint8
 	Unopened    uint8
 	Follows     uint8
 	Led         uint8
@@ -563,10 +562,11 @@ type RowTracked struct {
 	Settled     uint8
 	Self        uint8
 	TurnsOuter  uint8
+	_           [1]byte
 	Parts       RowFragmented
 	Bytes       uint32
 	Judge       [2]uint32
-	_           [4]byte
+	Heard       uint32
 	Learned     uint64
 	Row         RowFlow
 	Turn        struct {

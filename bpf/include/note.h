@@ -57,7 +57,8 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->side = flow_key(p, &k->key, from, to);
 	k->known = 0;
 	k->doubt = 0;
-	k->hearsay = 0;
+	k->heard = 0;
+	k->learned = 0;
 	k->unopened = p->unopened;
 	k->bytes = p->bytes;
 	k->fresh = 0;

@@ -77,8 +77,11 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 	row.generation = t->option.found;
 	row.token = t->option.token;
 	row.since = now();
-	if (open)
+	if (open) {
+		/* Flows that know the way meet the path again: it may be another user's. */
+		forget_flows(p, row.host);
 		paths_put(p, &p->destination, &row);
+	}
 	out->verdict = VERDICT_RESEND;
 	out->label.generation = row.generation;
 	reason = note(p, &k);
@@ -86,6 +89,7 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 		return reason;
 	note_here(k, ROLE_SOURCE, from.index, from.row);
 	note_away(k, row.identity, row.generation, row.host, open ? out->host : NULL);
+	k->learned = row.since;
 	return track(p, k);
 }
 

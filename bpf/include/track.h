@@ -9,13 +9,14 @@
  * of its ends: egress at the opener's, ingress at the other's. A packet that is
  * refused makes no row. Whoever tracks has filled in what he knows of both ends in
  * struct tracked (note.h). What comes of it is DROP_NONE, a reason, or TRACK_ASK:
- * the destination's identity has to be found out first.
+ * the destination's identity has to be found out first. Nobody is refused for who he
+ * was: neither for what was learned of him, nor for what he has said himself.
  *
  *   no row, or a SYN on a flow that has ended ─► plan_new   ─► judge ─► open_flow
  *   row ───────────────────────────────────────► plan_again ─► judge ─► go_on
  *
- * The steps are functions of their own, each verified once. None calls another, for
- * the sake of the stack that all of them share. */
+ * The steps are functions of their own, each verified once. None that needs much of the
+ * stack, which all of them share, calls another. */
 
 #include "budget.h"
 #include "flow.h"
@@ -72,16 +73,16 @@ __noinline int plan_new(struct record *record)
 }
 
 /* What the row knows of the destination, where the packet's host does not: packets
- * have carried it. Who opened the flow has said himself who he is; what was learned of
- * him may be older. Where he is about to ask who the destination is, that may be another
- * one by now. */
+ * have carried it. Who opened the flow has said himself who he is, which goes before what
+ * was learned of him, be it older or newer: policy lets through a reply to either of them.
+ * Where he is about to ask who the destination is, that may be another one by now. */
 static __always_inline void recall(struct tracked *k, const struct flow *f)
 {
 	const struct flow_end *end = end_of(f, other_end(k->side));
 
 	if (k->known && k->side != f->opener && !k->endpoint[ROLE_DESTINATION]) {
+		k->heard = k->identity[ROLE_DESTINATION];
 		k->identity[ROLE_DESTINATION] = end->identity;
-		k->hearsay = 0;
 	}
 	if (k->known || (k->doubt && k->side == f->opener))
 		return;
@@ -156,10 +157,17 @@ static __always_inline void record_judgement(struct record *record, __u32 direct
 	record->judged[direction & 1] = verdict_of(said->word);
 }
 
-/* What was learned of the destination is too old to refuse it for. */
+/* What was learned of who opened the flow is not what he has said. */
+static __always_inline bool is_heard(const struct tracked *k)
+{
+	return k->heard && k->heard != k->identity[ROLE_DESTINATION];
+}
+
+/* An endpoint of this host is who it is. For who another one has said he is, or was
+ * learned a while ago to be, he is not refused. */
 static __always_inline bool is_hearsay(const struct tracked *k)
 {
-	return k->hearsay && now() - k->learned >= HEARSAY;
+	return !k->endpoint[ROLE_DESTINATION] && (is_heard(k) || now() - k->learned >= HEARSAY);
 }
 
 /* Judges the flow in one direction, as it was planned. */
@@ -189,7 +197,6 @@ __noinline int judge(struct record *record, __u32 direction)
 	k->single.identity = SINGLE_PORT | k->port.protocol << 16 | bpf_ntohs(k->port.port);
 	k->peer.set = 0;
 	judged = judge_set(record, k, number, peer == ROLE_SOURCE || k->known, &best);
-	/* Nobody is refused for who he was. */
 	if (judged == JUDGED_IDENTITY ||
 	    (judged == JUDGED_DENY && k->peer.set && peer == ROLE_DESTINATION && is_hearsay(k)))
 		return TRACK_ASK;
@@ -201,6 +208,33 @@ __noinline int judge(struct record *record, __u32 direction)
 		return DROP_FRAGMENT_UNKNOWN;
 	count(&rules, best.of, k->bytes);
 	return direction == DIRECTION_EGRESS ? DROP_POLICY_EGRESS : DROP_POLICY_INGRESS;
+}
+
+/* The flow in both directions, egress first. Who opened it may be another one than he has
+ * said: then he is judged by what was learned of him. */
+__noinline int judge_both(struct record *record)
+{
+	struct tracked *k = tracked_row();
+	enum drop_reason reason = DROP_NONE;
+
+	if (!k)
+		return DROP_NO_PROGRAM;
+	if (k->judge[DIRECTION_EGRESS])
+		reason = judge(record, DIRECTION_EGRESS);
+	if (!reason && k->judge[DIRECTION_INGRESS])
+		reason = judge(record, DIRECTION_INGRESS);
+	if (reason != TRACK_ASK || !is_heard(k))
+		return reason;
+	k->identity[ROLE_DESTINATION] = k->heard;
+	return judge(record, DIRECTION_INGRESS);
+}
+
+static __always_inline enum drop_reason judge_planned(struct record *record,
+						      const struct tracked *k)
+{
+	bool planned = k->judge[DIRECTION_EGRESS] || k->judge[DIRECTION_INGRESS];
+
+	return planned ? judge_both(record) : DROP_NONE;
 }
 
 /* What the packet says of one of its ends. */
@@ -373,19 +407,6 @@ __noinline int go_on(struct record *record, struct flow *f, __u32 opening, __u32
 	reason = settle(record, k, f);
 	if (reason)
 		f->state = was;
-	return reason;
-}
-
-/* Egress first. */
-static __always_inline enum drop_reason judge_planned(struct record *record,
-						      const struct tracked *k)
-{
-	enum drop_reason reason = DROP_NONE;
-
-	if (k->judge[DIRECTION_EGRESS])
-		reason = judge(record, DIRECTION_EGRESS);
-	if (!reason && k->judge[DIRECTION_INGRESS])
-		reason = judge(record, DIRECTION_INGRESS);
 	return reason;
 }
 

@@ -425,7 +425,6 @@ struct tracked {
 	__u8 own[2]; /* by enum direction: the role of the end whose policy it is */
 	__u8 changed; /* 1: an end is not who it was */
 	__u8 doubt; /* 1: who the destination is will be found out by asking */
-	__u8 hearsay; /* 1: it was learned, and may be another one by now */
 	__u8 unopened; /* 1: no flow of the key is known */
 	__u8 follows; /* 1: another fragment of the packet has gone before, and decided */
 	__u8 led; /* 1: parts has changed */
@@ -438,7 +437,8 @@ struct tracked {
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
-	__u64 learned; /* hearsay: coarse ns when it was */
+	__u32 heard; /* what was learned of who opened the flow, who has said something else; or 0 */
+	__u64 learned; /* coarse ns when it was who the destination is; 0: long ago */
 	struct flow row; /* that is being made */
 	struct turn turn; /* of the flow's row: the frontend */
 	struct turn backend; /* TO: where it goes */

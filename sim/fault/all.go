@@ -85,6 +85,8 @@ func All() []Fault {
 			Rows: []string{"E17"}, states: eachEndpoint(keepAll)},
 		{Name: "keep-nothing", Says: "what may go on is cut",
 			Rows: []string{"E17"}, states: eachEndpoint(keepNothing)},
+		{Name: "old-word", Says: "a reply is refused for who its receiver said he was, whoever he is by now",
+			Rows: []string{"E17"}, packet: refuseReturned},
 		{Name: "half-policy", Says: "when a policy changes, packets meet half of it for a while",
 			Rows: []string{"E17", "E25"}, halves: true},
 		{Name: "first-identities", Says: "endpoints keep the identity that they had at first",
