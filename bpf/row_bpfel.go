@@ -565,8 +565,10 @@ type RowTracked struct {
 	_           [1]byte
 	Parts       RowFragmented
 	Bytes       uint32
+	Length      uint32
 	Judge       [2]uint32
 	Heard       uint32
+	_           [4]byte
 	Learned     uint64
 	Row         RowFlow
 	Turn        struct {

@@ -61,6 +61,9 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->learned = 0;
 	k->unopened = p->unopened;
 	k->bytes = p->bytes;
+	k->length = 0;
+	if (p->l4 && p->fragment == FRAGMENT_NONE)
+		k->length = p->l3_length - distance(p->l3, p->l4);
 	k->fresh = 0;
 	k->settled = 0;
 	k->translation = p->translation & ~TRANSLATION_SELF;

@@ -255,6 +255,9 @@ static __always_inline enum drop_reason serve(struct pkt *p)
 		return DROP_FRAGMENT_UNKNOWN;
 	if (reason)
 		return reason;
+	/* The checksum of SCTP could not follow. */
+	if (k->translation && h->protocol == IPPROTO_SCTP && h->fragment != FRAGMENT_NONE)
+		return DROP_FRAGMENT_UNKNOWN;
 	h->unopened = k->unopened && !k->translation;
 	h->translation = k->translation | (k->self ? TRANSLATION_SELF : 0);
 	if (!k->translation)

@@ -436,6 +436,7 @@ struct tracked {
 	__u8 turns_outer; /* of an error: 1: it is from, or for, the end that is translated */
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
+	__u32 length; /* bytes from the transport header on; 0: in fragments */
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
 	__u32 heard; /* what was learned of who opened the flow, who has said something else; or 0 */
 	__u64 learned; /* coarse ns when it was who the destination is; 0: long ago */

@@ -45,7 +45,7 @@ func services(t *testing.T, test func(s service)) {
 		for n, backend := range backends {
 			b := servedPlan.endpoint(backend)
 			for f, front := range fronts(n + 1) {
-				for _, protocol := range []uint8{6, 17} {
+				for _, protocol := range []uint8{6, 17, 132} {
 					states[i].Services = append(states[i].Services, state.Service{
 						Name: fmt.Sprintf("ns/%d:%d/%d", n, protocol, f), VNI: b.VNI, Protocol: protocol,
 						Frontends: []netip.AddrPort{netip.AddrPortFrom(front, 80)},
@@ -60,7 +60,7 @@ func services(t *testing.T, test func(s service)) {
 	}
 	for n, backend := range backends {
 		for _, front := range fronts(n + 1) {
-			for _, kind := range []frame.Kind{frame.TCP, frame.UDP} {
+			for _, kind := range []frame.Kind{frame.TCP, frame.UDP, frame.SCTP} {
 				t.Run(fmt.Sprintf("%s %s %s", backend, front, kind), func(t *testing.T) {
 					test(service{NewWithT(t), t, w, servedPlan.endpoint(asks), servedPlan.endpoint(backend), front, kind})
 				})
