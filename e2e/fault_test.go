@@ -27,6 +27,7 @@ import (
 	"github.com/mizar-net/mizar/sim/fault"
 	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
+	"github.com/mizar-net/mizar/sim/frontend"
 	"github.com/mizar-net/mizar/sim/fuzz"
 	"github.com/mizar-net/mizar/sim/property"
 	"github.com/mizar-net/mizar/sim/report"
@@ -92,6 +93,19 @@ var _ = Describe("planted faults", func() {
 					expectRed(ctx, ask, f)
 				case flat.RowID:
 					expectFailed(id, flat.Prove(ctx, f.Spoil))
+				case frontend.SpreadRow:
+					if f.Name == "lone-backend" { // the other one fails in the scenario
+						expectFailed(id, frontend.Spread(ctx, f.Plant))
+					}
+					expectRed(ctx, ask, f)
+				case frontend.CrowdRow:
+					expectFailed(id, frontend.Crowd(ctx, f.Plant))
+				case frontend.UnsummedRow:
+					if f.Name == "always-summed" { // no scenario sends such datagrams
+						expectFailed(id, frontend.Unsummed(ctx, f.Plant))
+					} else {
+						expectRed(ctx, ask, f)
+					}
 				default:
 					expectRed(ctx, ask, f)
 				}
