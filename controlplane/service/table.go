@@ -15,12 +15,12 @@ const (
 	// MaxBackends is how many backends a service can have: places are 16 bits wide.
 	MaxBackends = 1 << 16
 	// Few is up to how many backends share the smallest table of several.
-	Few = 64
+	Few = 8
 	// Share is how many places a backend has at least, on average.
 	Share = 32
 	// growth is how many times larger each table is than the one before, and how
 	// many times more backends share it.
-	growth = 16
+	growth = 8
 )
 
 // Table returns the places of a service's backends: for each, the index of the one
@@ -30,7 +30,7 @@ const (
 //
 // The backends take turns in drawing places, and who draws a place first has it;
 // record 0001 says what was measured. All backends occur. When one of n goes, its
-// places go to others, and of the others' at most 0.4/n change hands; none up to
+// places go to others, and of the others' at most 0.5/n change hands; none up to
 // [Few] backends.
 func Table(backends []netip.AddrPort) []uint16 {
 	switch len(backends) {

@@ -184,7 +184,7 @@ func TestNoChecksumStaysNone(t *testing.T) {
 			s.g.Expect(err).NotTo(HaveOccurred())
 			last := out[len(out)-1]
 			s.g.Expect(last.At.Endpoint).To(Equal(to.Name))
-			s.g.Expect(last.Frame[14+20+6:14+20+8]).To(Equal([]byte{0, 0}))
+			s.g.Expect(last.Frame[14+20+6 : 14+20+8]).To(Equal([]byte{0, 0}))
 		}
 	})
 }

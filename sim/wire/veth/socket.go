@@ -205,7 +205,7 @@ func (r *crew) close() error {
 func refused(err error) bool {
 	for _, e := range []error{
 		unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ETIMEDOUT, unix.ECONNRESET, unix.EPIPE,
-		unix.EHOSTDOWN, unix.ENETDOWN, unix.EACCES, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled, net.ErrClosed,
+		unix.EHOSTDOWN, unix.ENETDOWN, unix.ENOBUFS, unix.EACCES, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled, net.ErrClosed,
 	} {
 		if errors.Is(err, e) {
 			return true
