@@ -553,7 +553,6 @@ type RowTracked struct {
 	Own         [2]uint8
 	Changed     uint8
 	Doubt       uint8
-	Hearsay     uint8
 	Unopened    uint8
 	Follows     uint8
 	Led         uint8
@@ -561,10 +560,14 @@ type RowTracked struct {
 	Translation uint8
 	ViewSide    uint8
 	Settled     uint8
-	_           [2]byte
+	Self        uint8
+	TurnsOuter  uint8
+	_           [1]byte
 	Parts       RowFragmented
 	Bytes       uint32
+	Length      uint32
 	Judge       [2]uint32
+	Heard       uint32
 	_           [4]byte
 	Learned     uint64
 	Row         RowFlow

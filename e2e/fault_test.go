@@ -27,6 +27,7 @@ import (
 	"github.com/mizar-net/mizar/sim/fault"
 	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
+	services "github.com/mizar-net/mizar/sim/frontend"
 	"github.com/mizar-net/mizar/sim/fuzz"
 	"github.com/mizar-net/mizar/sim/property"
 	"github.com/mizar-net/mizar/sim/report"
@@ -92,6 +93,19 @@ var _ = Describe("planted faults", func() {
 					expectRed(ctx, ask, f)
 				case flat.RowID:
 					expectFailed(id, flat.Prove(ctx, f.Spoil))
+				case services.SpreadRow:
+					if f.Name == "lone-backend" { // the other one fails in the scenario
+						expectFailed(id, services.Spread(ctx, f.Plant))
+					}
+					expectRed(ctx, ask, f)
+				case services.CrowdRow:
+					expectFailed(id, services.Crowd(ctx, f.Plant))
+				case services.UnsummedRow:
+					if f.Name == "always-summed" { // no scenario sends such datagrams
+						expectFailed(id, services.Unsummed(ctx, f.Plant))
+					} else {
+						expectRed(ctx, ask, f)
+					}
 				default:
 					expectRed(ctx, ask, f)
 				}

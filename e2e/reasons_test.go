@@ -14,6 +14,7 @@ import (
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
+	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/kernel"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
@@ -36,6 +37,7 @@ var (
 	redMAC     = state.MAC{2, 0, 0, 0, 0, 10}
 	own4, own6 = netip.MustParseAddr("10.0.0.10"), netip.MustParseAddr("fd00::10")
 	far4       = netip.MustParseAddr("10.0.0.20")
+	frontend   = netip.MustParseAddr("172.20.0.1")
 	far6       = netip.MustParseAddr("fd00::20")
 	other4     = netip.MustParseAddr("10.0.1.20")
 	gateway4   = netip.MustParseAddr("10.0.0.1")
@@ -93,6 +95,11 @@ func reasonsHost() (state.Host, state.Local) {
 		},
 		Classes: []state.PortClass{{Name: "web", Ranges: []state.PortRange{
 			{Protocol: 6, First: 80, Last: 80, Judgement: state.Judgement{Verdict: state.Accept, Rule: "web"}}}}},
+	}
+	host.Services = []state.Service{
+		{Name: "ns/none:80/4", VNI: 100, Protocol: 17, Frontends: []netip.AddrPort{netip.AddrPortFrom(frontend, 81)}},
+		{Name: "ns/some:80/4", VNI: 100, Protocol: 17, Frontends: []netip.AddrPort{netip.AddrPortFrom(frontend, 80)},
+			Backends: []netip.AddrPort{netip.AddrPortFrom(far4, 2000)}, Table: []uint16{0}},
 	}
 	local := state.Local{
 		UplinkIndex: uplinkPort, UplinkMAC: state.MAC{2, 1, 1, 1, 1, 3},
@@ -217,6 +224,9 @@ func deaths() map[string]death {
 		}),
 		"policy_egress":    {port: portOfGuard, spec: sent(func(s *frame.Spec) { s.Src = guarded4 })},
 		"policy_ingress":   from(func(s *frame.Spec) { s.Dst = guarded4 }),
+		"no_service":       {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = frontend, 79 })},
+		"no_backend":       {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = frontend, 81 })},
+		"flow_taken":       {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = frontend, 80 }), before: takenFlow},
 		"flow_quota":       {port: portOfRed, before: openedTooOften, spec: sent(func(s *frame.Spec) { s.SrcPort = 7 })},
 		"flow_full":        {port: portOfRed, before: fullOfFlows, spec: sent(func(s *frame.Spec) { s.SrcPort, s.DstPort = 2000, 8 })},
 		"fragment_unknown": spoil(from(func(s *frame.Spec) { s.Dst = guarded4 }), 14+4, 0, 9, 0, 185, 64, 6), // 1480 bytes on, TTL, TCP
@@ -296,6 +306,17 @@ func openedTooOften(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 			t.Error(err)
 		}
 	})
+}
+
+// takenFlow makes the endpoint talk with the backend directly, from the port that the
+// frame to its frontend comes from.
+func takenFlow(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
+	t.Helper()
+	key, side := flow.Key(100, 17, flow.End{Addr: own4, Port: 1000}, flow.End{Addr: far4, Port: 2000})
+	row := bpf.RowFlow{Opener: uint8(side), State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED)}
+	if err := mapOf(t, d, bpf.RowMapFlows).Put(key, row); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fullOfFlows fills the table of flows, and lets another open a flow to which the

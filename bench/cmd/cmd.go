@@ -81,7 +81,7 @@ Exit codes: 0 pass, 1 a target missed or a gross regression, 2 anything else.`,
 	f.IntVar(&o.plan.Loads, "loads", 5, "how often programs and maps are loaded afresh")
 	f.IntVar(&o.plan.Rounds, "rounds", 20, "samples of each contender in a load")
 	f.DurationVar(&o.plan.Sample, "sample", 40*time.Millisecond, "length of a sample")
-	c.AddCommand(casesCommand(), verifierCommand(), stepsCommand(), replayCommand(), memoryCommand(), loadCommand(), flowsCommand(), policyCommand())
+	c.AddCommand(casesCommand(), verifierCommand(), stepsCommand(), replayCommand(), memoryCommand(), loadCommand(), flowsCommand(), policyCommand(), servicesCommand())
 	return c
 }
 

@@ -45,6 +45,7 @@ func TestFlagsAreRefusedBeforeAnythingIsMeasured(t *testing.T) {
 		{"--output", []string{"memory", "-o", "benchfmt"}},
 		{"--vpcs 0", []string{"memory", "--vpcs", "0"}},
 		{"--loads 0", []string{"load", "--loads", "0"}},
+		{"--output", []string{"services", "-o", "benchfmt"}},
 	} {
 		_, err := run(c.args...)
 		g := NewWithT(t)

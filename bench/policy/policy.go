@@ -191,6 +191,9 @@ func memory() dataplane.Tables {
 		PolicyPeers:    &table.Memory[bpf.RowPolicyPeerKey, bpf.RowJudgement]{Title: bpf.RowMapPolicyPeers},
 		PolicyPrefixes: &table.Memory[bpf.RowPolicyPrefixKey, bpf.RowJudgement]{Title: bpf.RowMapPolicyPrefixes},
 		PolicyPorts:    &table.Memory[bpf.RowPolicyPortKey, bpf.RowJudgement]{Title: bpf.RowMapPolicyPorts},
+		Services:       &table.Memory[bpf.RowServiceKey, bpf.RowService]{Title: bpf.RowMapServices},
+		Choices:        &table.Memory[uint32, bpf.RowChoices]{Title: bpf.RowMapChoices},
+		Backends:       &table.Memory[uint32, bpf.RowBackend]{Title: bpf.RowMapBackends},
 		Flows:          &table.Memory[bpf.RowFlowKey, bpf.RowFlow]{Title: bpf.RowMapFlows}, Openings: &table.Memory[bpf.RowFlowKey, bpf.RowFlow]{Title: bpf.RowMapOpenings},
 		Shares: &table.Memory[uint32, bpf.RowShare]{Title: bpf.RowMapShares},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/kernel"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/frame"
 )
@@ -34,7 +35,10 @@ type Series struct {
 	// crowd has, too.
 	cold bool
 	// memory says what the hosts know when a run begins.
-	memory  memory
+	memory memory
+	// settle makes a host have the flows of packets before each run; nil: it has those
+	// that packets have opened.
+	settle  func(d *dataplane.Datapath, packets [][]byte) error
 	program func(*dataplane.Datapath) *ebpf.Program
 	// frames builds a packet that meets the n-th row.
 	frames func(family, n int) (frame.Spec, error)
@@ -50,7 +54,10 @@ type axis struct {
 	crowd func(family, size int) (crowd.Crowd, error)
 	// learned is how many ways are known.
 	learned func(size int) int
-	series  []Series
+	// limits are the most rows of maps that a state needs more of than the default;
+	// nil: of none.
+	limits func(state.Host) map[string]uint32
+	series []Series
 }
 
 const (
@@ -77,7 +84,7 @@ func Growing() []Series {
 }
 
 func axes() []axis {
-	return append([]axis{directoryAxis(), pathsAxis(), endpointsAxis(), vpcsAxis(), hostsAxis()}, policyAxes()...)
+	return append([]axis{directoryAxis(), pathsAxis(), endpointsAxis(), vpcsAxis(), hostsAxis(), servicesAxis()}, policyAxes()...)
 }
 
 // many are 16,384 packets in turn; they meet as many rows as the base has.

@@ -38,8 +38,13 @@ type Case struct {
 	reference string
 	// memory says what the host knows when a run begins.
 	memory memory
+	// beside is a case that this one is compared with in the place of a floor, whose
+	// name Floor then is.
+	beside *Case
 	// guard is what policy says of the endpoint under test.
 	guard crowd.Guard
+	// services is how many the endpoint's VPC has; flows are to the first.
+	services int
 	// frames builds the n-th packet.
 	frames func(family, n int) frame.Spec
 	want   want

@@ -23,8 +23,16 @@ func (c Case) established() bool {
 
 // settle makes the host have the flows of a case's packets, as if both sides had
 // spoken: rows that came from another host, and then a packet of each, with which it
-// meets its path.
+// meets its path. To a frontend both sides do speak.
 func settle(d *dataplane.Datapath, c Case, k Key, packets [][]byte) error {
+	if c.services > 0 {
+		c.frames = asks
+		asked, err := c.packets(k)
+		if err != nil {
+			return err
+		}
+		return converse(d, asked)
+	}
 	rows, err := rowsOf(c, k, packets, settled)
 	if err != nil {
 		return err

@@ -172,12 +172,17 @@ func (s *stand) populate(g ground, size int) (*dataplane.Datapath, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := dataplane.Load(dataplane.Options{Uplink: dataplane.Transmits, TokenSecret: 1})
+	held, local := c.State()
+	o := dataplane.Options{Uplink: dataplane.Transmits, TokenSecret: 1}
+	if g.axis.limits != nil {
+		o.Limits = g.axis.limits(held)
+	}
+	d, err := dataplane.Load(o)
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, d.Close)
-	if _, err := d.Apply(c.State()); err != nil {
+	if _, err := d.Apply(held, local); err != nil {
 		return nil, err
 	}
 	if g.axis.learned == nil {
@@ -203,7 +208,7 @@ func (s *stand) addPlot(p plot, hosts map[int]*dataplane.Datapath) error {
 			return err
 		}
 		if alone == nil || p.cold {
-			if alone, err = s.addAlone(p, packets); err != nil {
+			if alone, err = s.addAlone("wrapper", probe.XDP, workload{Case: p.caseOf(size), packets: packets}); err != nil {
 				return err
 			}
 		}
@@ -213,6 +218,9 @@ func (s *stand) addPlot(p plot, hosts map[int]*dataplane.Datapath) error {
 		programs[size] = &contender{
 			name: c.Name, instrument: alone.instrument, program: p.program(hosts[size]), begin: j.begin, check: j.check, once: p.memory != lasting,
 		}
+		if p.settle != nil { // before each run: other series of this host forget flows
+			programs[size].begin = func() error { return errors.Join(p.settle(hosts[size], packets), j.begin()) }
+		}
 		s.contenders = append(s.contenders, programs[size])
 		entries = append(entries, &entry{Case: c, key: p.key, alone: alone, program: programs[size]})
 	}
@@ -221,19 +229,4 @@ func (s *stand) addPlot(p plot, hosts map[int]*dataplane.Datapath) error {
 	}
 	s.entries = append(s.entries, entries...)
 	return nil
-}
-
-// addAlone puts an instrument on the stand, to be measured alone too.
-func (s *stand) addAlone(p plot, packets [][]byte) (*contender, error) {
-	instrument, err := probe.New(probe.XDP, packets)
-	if err != nil {
-		return nil, err
-	}
-	s.closers = append(s.closers, instrument.Close)
-	c := &contender{
-		name: "wrapper", instrument: instrument, resizing: p.want.resizing,
-		begin: func() error { return nil }, check: func(probe.Outcome) error { return nil },
-	}
-	s.contenders = append(s.contenders, c)
-	return c, nil
 }

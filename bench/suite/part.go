@@ -139,8 +139,6 @@ func (s *stand) addParts(d *dataplane.Datapath, parts []part) error {
 		}
 		floors[name] = floor
 	}
-	nothing := func() error { return nil }
-	unseen := func(probe.Outcome) error { return nil }
 	for _, p := range parts {
 		instrument, err := probe.NewMix(p.frames)
 		if err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/kernel"
-	"github.com/mizar-net/mizar/sim/crowd"
 	"github.com/mizar-net/mizar/sim/frame"
 )
 
@@ -68,10 +67,17 @@ type entry struct {
 	alone, program, floorAlone, floor *contender
 }
 
+// world is what cases share a datapath in.
+type world struct {
+	memory  memory
+	setting setting
+}
+
 // stand is one load of everything that takes turns: fresh programs, fresh maps.
 type stand struct {
 	entries    []*entry
 	contenders []*contender
+	worlds     map[world]*dataplane.Datapath
 	closers    []func() error
 }
 
@@ -93,109 +99,120 @@ type workload struct {
 
 // newStand loads the workloads, all of one key.
 func newStand(all []workload) (*stand, error) {
-	s := &stand{}
-	if err := s.fill(all); err != nil {
-		return nil, errors.Join(err, s.Close())
+	s := &stand{worlds: map[world]*dataplane.Datapath{}}
+	for _, w := range all {
+		if err := s.add(w); err != nil {
+			return nil, errors.Join(fmt.Errorf("case %s: %w", w.Name, err), s.Close())
+		}
 	}
 	return s, nil
 }
 
-func (s *stand) fill(all []workload) error {
-	type world struct {
-		memory memory
-		guard  crowd.Guard
-	}
-	shared := map[world]*dataplane.Datapath{}
-	for _, w := range all {
-		its := world{w.memory, w.guard}
-		if shared[its] == nil {
-			d, err := settingOf(w.Case, w.key).load()
-			if err != nil {
-				return err
-			}
-			s.closers = append(s.closers, d.Close)
-			shared[its] = d
+// datapath is the one of a workload's world.
+func (s *stand) datapath(w workload) (*dataplane.Datapath, error) {
+	its := world{w.memory, settingOf(w.Case, w.key)}
+	if s.worlds[its] == nil {
+		d, err := its.setting.load()
+		if err != nil {
+			return nil, err
 		}
-		if err := s.add(w, shared[its]); err != nil {
-			return fmt.Errorf("case %s: %w", w.Name, err)
-		}
+		s.closers = append(s.closers, d.Close)
+		s.worlds[its] = d
 	}
-	return nil
+	return s.worlds[its], nil
 }
 
-// add puts a case on the stand.
-func (s *stand) add(w workload, d *dataplane.Datapath) error {
-	if w.established() {
-		if err := settle(d, w.Case, w.key, w.packets); err != nil {
-			return err
-		}
-	}
-	instrument, err := probe.New(w.Form, w.packets)
-	if err != nil {
-		return err
-	}
-	s.closers = append(s.closers, instrument.Close)
-	yard, err := s.yard(instrument, w)
-	if err != nil {
-		return err
-	}
-	floor, err := s.loadFloor(probe.XDP, w.Floor, w)
-	if err != nil {
-		return err
-	}
+// add puts a case on the stand, and what it is compared with.
+func (s *stand) add(w workload) error {
 	e := &entry{Case: w.Case, key: w.key}
-	nothing := func() error { return nil }
-	j := &judge{datapath: d, want: w.want, memory: w.memory, packets: w.packets}
-	if w.memory == awaited {
-		if j.openings, err = rowsOf(w.Case, w.key, w.packets, opening); err != nil {
-			return err
-		}
+	var err error
+	if e.alone, e.program, err = s.addProgram(w); err != nil {
+		return err
 	}
-	e.alone = &contender{
-		name: "wrapper", instrument: instrument, resizing: w.want.resizing,
-		begin: nothing, check: func(probe.Outcome) error { return nil },
-	}
-	e.floor = &contender{
-		name: "floor " + w.Floor, instrument: yard, program: floor,
-		begin: nothing, check: floorHit,
-	}
-	e.floorAlone = e.alone
-	if yard != instrument {
-		e.floorAlone = &contender{
-			name: "wrapper of the floor", instrument: yard, resizing: w.want.resizing,
-			begin: nothing, check: func(probe.Outcome) error { return nil },
-		}
-		s.contenders = append(s.contenders, e.floorAlone)
-	}
-	e.program = &contender{name: w.Name, instrument: instrument, once: w.memory != lasting}
-	if w.reference != "" {
-		e.program.begin, e.program.check = nothing, floorHit
-		if e.program.program, err = s.loadFloor(w.Form, w.reference, w); err != nil {
-			return err
-		}
+	if w.beside != nil {
+		e.floorAlone, e.floor, err = s.addBeside(w)
 	} else {
-		e.program.begin, e.program.check = j.begin, j.check
-		if e.program.program, err = w.program(d); err != nil {
-			return err
-		}
+		e.floorAlone, e.floor, err = s.addFloor(w, e.alone)
 	}
 	s.entries = append(s.entries, e)
-	s.contenders = append(s.contenders, e.alone, e.floor, e.program)
-	return nil
+	return err
 }
 
-// yard is the instrument for a case's floor, which is a program of XDP whatever
-// the form of the case.
-func (s *stand) yard(instrument probe.Instrument, w workload) (probe.Instrument, error) {
-	if w.Form == probe.XDP {
-		return instrument, nil
-	}
-	yard, err := probe.New(probe.XDP, w.packets)
+// unseen and nothing are for contenders that leave nothing to look at.
+func unseen(probe.Outcome) error { return nil }
+func nothing() error             { return nil }
+
+// addAlone puts an instrument with a workload's packets on the stand.
+func (s *stand) addAlone(name string, form probe.Form, w workload) (*contender, error) {
+	instrument, err := probe.New(form, w.packets)
 	if err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, yard.Close)
-	return yard, nil
+	s.closers = append(s.closers, instrument.Close)
+	c := &contender{name: name, instrument: instrument, resizing: w.want.resizing, begin: nothing, check: unseen}
+	s.contenders = append(s.contenders, c)
+	return c, nil
+}
+
+// addProgram puts a case's program on the stand, and its instrument alone.
+func (s *stand) addProgram(w workload) (alone, program *contender, err error) {
+	d, err := s.datapath(w)
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.established() {
+		if err := settle(d, w.Case, w.key, w.packets); err != nil {
+			return nil, nil, err
+		}
+	}
+	if alone, err = s.addAlone("wrapper", w.Form, w); err != nil {
+		return nil, nil, err
+	}
+	program = &contender{name: w.Name, instrument: alone.instrument, once: w.memory != lasting}
+	if w.reference != "" {
+		program.begin, program.check = nothing, floorHit
+		program.program, err = s.loadFloor(w.Form, w.reference, w)
+	} else {
+		j := &judge{datapath: d, want: w.want, memory: w.memory, packets: w.packets}
+		if w.memory == awaited {
+			if j.openings, err = rowsOf(w.Case, w.key, w.packets, opening); err != nil {
+				return nil, nil, err
+			}
+		}
+		program.begin, program.check = j.begin, j.check
+		program.program, err = w.program(d)
+	}
+	s.contenders = append(s.contenders, program)
+	return alone, program, err
+}
+
+// addBeside puts the case on the stand that another is compared with.
+func (s *stand) addBeside(w workload) (alone, program *contender, err error) {
+	packets, err := w.beside.packets(w.key)
+	if err == nil {
+		alone, program, err = s.addProgram(workload{*w.beside, w.key, packets})
+	}
+	if err != nil {
+		err = fmt.Errorf("beside it %s: %w", w.beside.Name, err)
+	}
+	return alone, program, err
+}
+
+// addFloor puts a case's floor on the stand, which is a program of XDP whatever the
+// form of the case.
+func (s *stand) addFloor(w workload, alone *contender) (_, floor *contender, err error) {
+	if w.Form != probe.XDP {
+		if alone, err = s.addAlone("wrapper of the floor", probe.XDP, w); err != nil {
+			return nil, nil, err
+		}
+	}
+	program, err := s.loadFloor(probe.XDP, w.Floor, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	floor = &contender{name: "floor " + w.Floor, instrument: alone.instrument, program: program, begin: nothing, check: floorHit}
+	s.contenders = append(s.contenders, floor)
+	return alone, floor, nil
 }
 
 // floors are the objects of floors.

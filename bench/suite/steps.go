@@ -23,12 +23,12 @@ type Steps struct {
 	steps.Count
 }
 
-// CountSteps counts the cases of the XDP form, but for those in which memory is emptied
-// before each packet: that is not what most packets meet.
+// CountSteps counts the cases of the XDP form, but for those in which more than flows
+// is forgotten before each packet: that is not what most packets meet.
 func CountSteps() ([]Steps, error) {
 	var all []Steps
 	for _, c := range Cases() {
-		if c.reference != "" || c.Form != probe.XDP || c.memory != lasting {
+		if c.reference != "" || c.Form != probe.XDP || c.memory != lasting && c.memory != unopened {
 			continue
 		}
 		for _, family := range []int{4, 6} {
@@ -71,7 +71,7 @@ func (c Case) steps(family int) (count steps.Count, err error) {
 // object is what the case's program is read from, and its name there.
 func (c Case) object() (*ebpf.CollectionSpec, string, error) {
 	program, read := "endpoint", bpf.LoadEndpoint
-	if strings.HasPrefix(c.Name, "uplink/") {
+	if strings.HasPrefix(c.Name, "uplink/") || strings.HasSuffix(c.Name, "/receiving") {
 		program, read = "uplink", bpf.LoadUplink
 	}
 	object, err := read()

@@ -19,7 +19,7 @@ import (
 
 // Cases is the table.
 func Cases() []Case {
-	return slices.Concat(floorCases(), endpointCases(), uplinkCases(), policyCases())
+	return slices.Concat(floorCases(), endpointCases(), uplinkCases(), policyCases(), serviceCases())
 }
 
 // floorCases are floors that no case stands on, to see what the others are made

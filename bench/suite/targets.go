@@ -46,6 +46,7 @@ func Targets() []report.Target {
 	stream.Name, stream.Form, stream.Factor = "tcp-stream/1500/*", string(probe.XDP)+"|"+string(probe.TCX), 1
 	both(stream)
 	all = append(all, policyTargets()...)
+	all = append(all, serviceTargets()...)
 	return append(all, growthTargets()...)
 }
 

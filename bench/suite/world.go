@@ -71,10 +71,11 @@ func own(n int) state.MAC { return state.MAC{0x02, 0, 0, 0, byte(n >> 8), byte(n
 type setting struct {
 	family, flows int
 	guard         crowd.Guard
+	services      int
 }
 
 // settingOf is what a case's datapath holds.
-func settingOf(c Case, k Key) setting { return setting{k.Family, k.Flows, c.guard} }
+func settingOf(c Case, k Key) setting { return setting{k.Family, k.Flows, c.guard, c.services} }
 
 // state is what the host under test holds.
 func (w setting) state() (state.Host, state.Local) {
@@ -102,6 +103,7 @@ func (w setting) state() (state.Host, state.Local) {
 		l.Ports[name] = uint32(port + n)
 	}
 	w.guard.Fill(&h)
+	h.Services = servicesOf(w.family, w.services)
 	for n := range w.flows {
 		h.Directory = append(h.Directory, state.Location{
 			VNI: vni, Address: bounced.at(w.family, n), Subnet: "bounced", Host: peerName(n),
@@ -134,7 +136,7 @@ func (w setting) fill(d *dataplane.Datapath) error {
 	if _, err := d.Apply(w.state()); err != nil {
 		return err
 	}
-	for n := range w.flows {
+	for n := range max(w.flows, w.services*crowd.Backends) {
 		if err := d.Learn(vni, learned.at(w.family, n), peerName(n)); err != nil {
 			return err
 		}

@@ -107,6 +107,7 @@ static __always_inline enum drop_reason go_along(struct pkt *p, struct tracked *
 	if (f->state == PATH_LEARNED) {
 		out->verdict = VERDICT_SEND;
 		note_away(k, f->identity, f->generation, 0, NULL);
+		k->learned = now(); /* it was good enough for that one */
 		return DROP_NONE;
 	}
 	out->verdict = VERDICT_ASK;
@@ -159,6 +160,7 @@ static __always_inline enum drop_reason prepare_asking(struct pkt *p, const stru
 		return reason;
 	if (judged && n.located) {
 		note_away(k, n.identity, n.generation, 0, NULL);
+		k->learned = now();
 		judged = track(p, k);
 		if (judged)
 			return judged;

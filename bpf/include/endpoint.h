@@ -126,7 +126,13 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	stage(p, STAGE_PATH);
 	path = paths_row(p, &p->destination);
 	c->out.host = NULL;
-	c->to = path && path->state == PATH_LEARNED ? NULL : local_endpoint(p, path, &index);
+	if (p->translation & TRANSLATION_SELF) {
+		index = from->index;
+		c->to = from->row;
+	} else {
+		c->to = path && path->state == PATH_LEARNED ? NULL
+							    : local_endpoint(p, path, &index);
+	}
 	if (c->to)
 		note_here(k, ROLE_DESTINATION, index, c->to);
 	else
@@ -141,7 +147,7 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	if (reason)
 		return reason;
 	keep_fragments(p);
-	if (k->translation == TRANSLATION_TO)
+	if (k->translation == TRANSLATION_TO && k->belongs == BELONGS_FLOW)
 		keep_backend(p->record, c->out.label.flags & RETURN_JUDGE);
 	return turn_tracked(p, k);
 }

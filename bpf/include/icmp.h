@@ -98,6 +98,14 @@ static __always_inline bool is_final(enum drop_reason reason)
 	return reason == DROP_NO_ENDPOINT || reason == DROP_NO_SUBNET || reason == DROP_MTU;
 }
 
+static __always_inline bool is_error_type(__u8 type, bool v4)
+{
+	if (!v4)
+		return type < 128;
+	return type == ICMP_UNREACHABLE || type == ICMP_SOURCE_QUENCH || type == ICMP_REDIRECT ||
+	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER_PROBLEM;
+}
+
 /* Errors about errors would never end. */
 static __always_inline bool is_icmp_error(const struct pkt *p)
 {
@@ -107,10 +115,8 @@ static __always_inline bool is_icmp_error(const struct pkt *p)
 		return false;
 	type = *(__u8 *)p->l4;
 	if (p->ethertype == ETH_P_IPV6)
-		return p->protocol == IPPROTO_ICMPV6 && type < 128;
-	return p->protocol == IPPROTO_ICMP &&
-	       (type == ICMP_UNREACHABLE || type == ICMP_SOURCE_QUENCH || type == ICMP_REDIRECT ||
-		type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER_PROBLEM);
+		return p->protocol == IPPROTO_ICMPV6 && is_error_type(type, false);
+	return p->protocol == IPPROTO_ICMP && is_error_type(type, true);
 }
 
 /* Sum over `bytes`, whole words, from an offset in the packet on. A function of

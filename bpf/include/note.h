@@ -6,69 +6,11 @@
  * and who its ends are.
  *
  * Contract: fragments have the ports of their first one (fragment.h); one that comes
- * before it belongs to no flow. ICMP errors belong to the flow that they quote if who
- * sent the quoted packet is who gets the error (RFC 5508, 7). */
+ * before it belongs to no flow. */
 
 #include "fragment.h"
-#include "icmp.h"
+#include "quote.h"
 #include "track.h"
-
-/* Ports of a quoted transport header; echo requests have theirs. */
-static __always_inline bool quoted_ports(struct cursor *c, __u8 protocol, bool v4, struct way *w)
-{
-	struct udphdr *ports = take(c, sizeof(*ports));
-
-	if (!ports)
-		return false;
-	if (protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
-		return echo_ports((struct echo *)ports, v4, &w->sport, &w->dport);
-	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP) {
-		w->sport = ports->source;
-		w->dport = ports->dest;
-	}
-	return true;
-}
-
-/* Writes the key of the flow that the ICMP error quotes from an offset in the packet
- * on; 0: it quotes none that is its own. A function of its own: it is verified once. */
-__noinline int quoted_key(hook_ctx *ctx, __u32 offset, struct tracked *k)
-{
-	__u8 from[16] __attribute__((aligned(8))), to[16] __attribute__((aligned(8)));
-	struct way w = {from, to, 0, 0};
-	struct cursor c;
-	__u8 protocol;
-	bool v4;
-
-	if (!k || offset > HEADERS_MAX)
-		return 0;
-	v4 = addr_mapped(k->key.addr[0]);
-	c = (struct cursor){.pos = hook_data(ctx) + bounded(offset, 2 * HEADERS_MAX - 1),
-			    .end = hook_end(ctx)};
-	if (v4) {
-		struct iphdr *ip = take(&c, sizeof(*ip));
-
-		if (!ip || ip->version != 4 || ip->ihl < 5 ||
-		    !take(&c, bounded((ip->ihl - 5) * 4, 0x3c)))
-			return 0;
-		addr_map(from, ip->saddr);
-		addr_map(to, ip->daddr);
-		protocol = ip->protocol;
-	} else {
-		struct ipv6hdr *ip = take(&c, sizeof(*ip));
-
-		if (!ip || ip->version != 6)
-			return 0;
-		addr_copy(from, &ip->saddr);
-		addr_copy(to, &ip->daddr);
-		protocol = ip->nexthdr;
-	}
-	if (!addr_equal(from, k->key.addr[other_end(k->side)]) ||
-	    !quoted_ports(&c, protocol, v4, &w))
-		return 0;
-	k->quoted.vni_protocol = (k->key.vni_protocol & ~0xffU) | protocol;
-	write_ends(&k->quoted, &w);
-	return 1;
-}
 
 /* Which ports tell the packet's flow apart, and whether it belongs to one. */
 static __always_inline enum drop_reason note_ports(struct pkt *p, struct tracked *k, __be16 *from,
@@ -115,13 +57,17 @@ static __always_inline enum drop_reason note(struct pkt *p, struct tracked **not
 	k->side = flow_key(p, &k->key, from, to);
 	k->known = 0;
 	k->doubt = 0;
-	k->hearsay = 0;
+	k->heard = 0;
+	k->learned = 0;
 	k->unopened = p->unopened;
 	k->bytes = p->bytes;
+	k->length = 0;
+	if (p->l4 && p->fragment == FRAGMENT_NONE)
+		k->length = p->l3_length - distance(p->l3, p->l4);
 	k->fresh = 0;
 	k->settled = 0;
-	k->translation = p->translation;
-	k->turn.translation = p->translation ? TRANSLATION_FROM : TRANSLATION_NONE;
+	k->translation = p->translation & ~TRANSLATION_SELF;
+	k->turn.translation = k->translation ? TRANSLATION_FROM : TRANSLATION_NONE;
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		k->endpoint[i] = 0;

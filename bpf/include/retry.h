@@ -77,8 +77,11 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 	row.generation = t->option.found;
 	row.token = t->option.token;
 	row.since = now();
-	if (open)
+	if (open) {
+		/* Flows that know the way meet the path again: it may be another user's. */
+		forget_flows(p, row.host);
 		paths_put(p, &p->destination, &row);
+	}
 	out->verdict = VERDICT_RESEND;
 	out->label.generation = row.generation;
 	reason = note(p, &k);
@@ -86,6 +89,7 @@ static __always_inline enum drop_reason prepare_resend(struct pkt *p, const stru
 		return reason;
 	note_here(k, ROLE_SOURCE, from.index, from.row);
 	note_away(k, row.identity, row.generation, row.host, open ? out->host : NULL);
+	k->learned = row.since;
 	return track(p, k);
 }
 
@@ -176,6 +180,32 @@ static __always_inline enum drop_reason prepare_retry(struct pkt *p, const struc
 	return prepare_asking(p, &from, path, out, k, reason);
 }
 
+/* The frontend that the packet of the noted key was sent to by its endpoint. A function of
+ * its own: it is verified once. */
+__noinline int recall_view(struct record *record)
+{
+	struct tracked *k = tracked_row();
+	struct flow *f;
+
+	if (!k || k->belongs != BELONGS_FLOW)
+		return 0;
+	f = flows_row_of(record, STAGE_REFUSE, &k->key);
+	if (!f)
+		f = openings_row_of(record, STAGE_REFUSE, &k->key);
+	if (!f || f->translation != TRANSLATION_FROM || k->side != f->opener)
+		return 0;
+	turn_to(&k->backend, f->addr, f->port, TRANSLATION_TO);
+	k->translation = TRANSLATION_TO;
+	return 1;
+}
+
+/* Makes a packet that came back, and is noted, what its endpoint has sent: that is
+ * quoted. */
+static __always_inline enum drop_reason as_sent(struct pkt *p, struct tracked *k)
+{
+	return k && recall_view(p->record) ? turn_tracked(p, k) : DROP_NONE;
+}
+
 /* A packet that came back and does not go on: its endpoint is told, as it would
  * have been when the packet left. The reason stays, said or not. */
 static __always_inline enum drop_reason give_up(struct pkt *p, const struct tunnel *t,
@@ -189,6 +219,8 @@ static __always_inline enum drop_reason give_up(struct pkt *p, const struct tunn
 		return reason;
 	c.endpoint = source->endpoint;
 	ifindex = source->door.ifindex;
+	if (as_sent(p, tracked_row()))
+		return reason;
 	if (!complain(p, &c))
 		decide(p, VERDICT_REFUSE, hook_redirect(ifindex), ifindex);
 	return reason;
@@ -200,6 +232,7 @@ static __always_inline enum drop_reason report(struct pkt *p, const struct tunne
 	struct complaint c = {
 		.reason = t->option.found >> 24, .mtu = t->option.found, .before = t->length};
 	struct local *source;
+	struct tracked *k = NULL;
 	struct path *asked;
 	enum drop_reason reason;
 	__u32 ifindex;
@@ -212,7 +245,11 @@ static __always_inline enum drop_reason report(struct pkt *p, const struct tunne
 		return DROP_REFUSAL;
 	c.endpoint = source->endpoint;
 	ifindex = source->door.ifindex;
-	reason = complain(p, &c);
+	reason = note(p, &k);
+	if (!reason)
+		reason = as_sent(p, k);
+	if (!reason)
+		reason = complain(p, &c);
 	return reason ? reason : decide(p, VERDICT_DELIVER, hook_redirect(ifindex), ifindex);
 }
 

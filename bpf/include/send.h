@@ -44,7 +44,6 @@ static __always_inline enum drop_reason begin_sending(struct pkt *p, const struc
 		return reason;
 	/* While there is something to tell, the path is met again. */
 	note_away(k, path->identity, path->generation, path->host, path->tell ? NULL : out->host);
-	k->hearsay = 1;
 	k->learned = path->since;
 	return DROP_NONE;
 }
@@ -53,7 +52,7 @@ static __always_inline enum drop_reason begin_sending(struct pkt *p, const struc
 static __always_inline void forget_destination(struct tracked *k)
 {
 	k->known = 0;
-	k->hearsay = 0;
+	k->heard = 0;
 	k->identity[ROLE_DESTINATION] = 0;
 	k->host[ROLE_DESTINATION] = 0;
 }

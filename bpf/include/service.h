@@ -16,7 +16,7 @@
 #include "fragment.h"
 #include "handover.h"
 #include "hash.h"
-#include "track.h"
+#include "note.h"
 
 static __always_inline __u32 choice_hash(const struct flow_key *key, __u32 from)
 {
@@ -45,6 +45,10 @@ static __always_inline void key_with_backend(struct tracked *k)
 {
 	__u32 from = k->view_side & 1;
 	struct way w = {k->view.addr[from], k->backend.addr, k->view.port[from], k->backend.port};
+
+	k->self = addr_equal(w.from, w.to);
+	if (k->self)
+		w.from = k->view.addr[other_end(from)];
 
 	k->key.vni_protocol = k->view.vni_protocol;
 	k->side = write_ends(&k->key, &w) & 1;
@@ -124,14 +128,18 @@ __noinline int find_backend(struct record *record)
 	if (!k)
 		return DROP_NO_PROGRAM;
 	k->translation = TRANSLATION_NONE;
+	k->self = 0;
 	if (!k->unopened) {
 		f = flows_row_of(record, STAGE_SERVICE, &k->key);
 		if (!f)
 			f = openings_row_of(record, STAGE_SERVICE, &k->key);
 		k->unopened = !f;
 	}
-	if (f && f->translation != TRANSLATION_TO)
+	if (f && f->translation != TRANSLATION_TO) {
+		k->self = f->translation == TRANSLATION_FROM && k->side != f->opener &&
+			  addr_equal(f->addr, k->key.addr[other_end(k->side)]);
 		return DROP_NONE;
+	}
 	k->view = k->key;
 	k->view_side = k->side;
 	if (!f || !has_backend(record, k, f)) {
@@ -145,6 +153,44 @@ __noinline int find_backend(struct record *record)
 	}
 	k->translation = TRANSLATION_TO;
 	return DROP_NONE;
+}
+
+/* The view of a flow whose packet an endpoint complains about, to a frontend: the backend
+ * gets the error. A function of its own: it is verified once. */
+__noinline int find_quoted(struct record *record)
+{
+	struct tracked *k = tracked_row();
+	struct flow *f;
+	__u32 far;
+
+	if (!k)
+		return 0;
+	f = flows_row_of(record, STAGE_SERVICE, &k->quoted);
+	if (!f)
+		f = openings_row_of(record, STAGE_SERVICE, &k->quoted);
+	if (!f || f->translation != TRANSLATION_TO)
+		return 0;
+	far = other_end(f->opener);
+	if (!addr_equal(k->quoted.addr[far], k->key.addr[other_end(k->side)]))
+		return 0;
+	turn_to(&k->backend, f->addr, f->port, TRANSLATION_TO);
+	turn_to(&k->turn, k->quoted.addr[far], k->quoted.port[far], TRANSLATION_FROM);
+	k->turns_outer = 1;
+	return 1;
+}
+
+/* Whether what is handed over is an ICMP error that belongs to a flow to a frontend. */
+static __always_inline bool serve_error(struct pkt *p, struct tracked *k, const struct handed *h)
+{
+	struct cursor c = {.pos = hook_data(p->ctx) + bounded(h->l4, 2 * HEADERS_MAX - 1),
+			   .end = hook_end(p->ctx)};
+	struct icmp_error *head = h->l4 ? take(&c, sizeof(*head)) : NULL;
+	bool v4 = h->ethertype == ETH_P_IP;
+
+	if (!head || h->fragment != FRAGMENT_NONE ||
+	    h->protocol != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) || !is_error_type(head->type, v4))
+		return false;
+	return quoted_key(p->ctx, h->l4 + sizeof(*head), k) && find_quoted(p->record);
 }
 
 /* What goes with the first fragment to the same frontend follows its ports. */
@@ -196,6 +242,12 @@ static __always_inline enum drop_reason serve(struct pkt *p)
 	k->flags = h->protocol == IPPROTO_TCP ? handed_flags(p, h) : 0;
 	k->unopened = h->unopened;
 	k->led = 0;
+	k->translation = TRANSLATION_NONE;
+	if (serve_error(p, k, h)) {
+		h->translation = TRANSLATION_TO;
+		addr_copy(h->destination.addr, k->backend.addr);
+		return DROP_NONE;
+	}
 	if (h->fragment != FRAGMENT_NONE && !serve_fragment(p, k, h))
 		k->unopened = 0;
 	reason = find_backend(p->record);
@@ -203,14 +255,19 @@ static __always_inline enum drop_reason serve(struct pkt *p)
 		return DROP_FRAGMENT_UNKNOWN;
 	if (reason)
 		return reason;
+	/* The checksum of SCTP could not follow. */
+	if (k->translation && h->protocol == IPPROTO_SCTP && h->fragment != FRAGMENT_NONE)
+		return DROP_FRAGMENT_UNKNOWN;
 	h->unopened = k->unopened && !k->translation;
-	h->translation = k->translation;
+	h->translation = k->translation | (k->self ? TRANSLATION_SELF : 0);
 	if (!k->translation)
 		return DROP_NONE;
 	write_fragments(p->record, STAGE_SERVICE);
 	turn_to(&k->turn, k->view.addr[other_end(k->view_side)],
 		k->view.port[other_end(k->view_side)], TRANSLATION_FROM);
 	addr_copy(h->destination.addr, k->backend.addr);
+	if (k->self)
+		addr_copy(h->source.addr, k->turn.addr);
 	if (h->fragment != FRAGMENT_LATER)
 		h->dport = k->backend.port;
 	return DROP_NONE;

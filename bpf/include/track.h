@@ -9,13 +9,14 @@
  * of its ends: egress at the opener's, ingress at the other's. A packet that is
  * refused makes no row. Whoever tracks has filled in what he knows of both ends in
  * struct tracked (note.h). What comes of it is DROP_NONE, a reason, or TRACK_ASK:
- * the destination's identity has to be found out first.
+ * the destination's identity has to be found out first. Nobody is refused for who he
+ * was: neither for what was learned of him, nor for what he has said himself.
  *
  *   no row, or a SYN on a flow that has ended ─► plan_new   ─► judge ─► open_flow
  *   row ───────────────────────────────────────► plan_again ─► judge ─► go_on
  *
- * The steps are functions of their own, each verified once. None calls another, for
- * the sake of the stack that all of them share. */
+ * The steps are functions of their own, each verified once. None that needs much of the
+ * stack, which all of them share, calls another. */
 
 #include "budget.h"
 #include "flow.h"
@@ -72,16 +73,16 @@ __noinline int plan_new(struct record *record)
 }
 
 /* What the row knows of the destination, where the packet's host does not: packets
- * have carried it. Who opened the flow has said himself who he is; what was learned of
- * him may be older. Where he is about to ask who the destination is, that may be another
- * one by now. */
+ * have carried it. Who opened the flow has said himself who he is, which goes before what
+ * was learned of him, be it older or newer: policy lets through a reply to either of them.
+ * Where he is about to ask who the destination is, that may be another one by now. */
 static __always_inline void recall(struct tracked *k, const struct flow *f)
 {
 	const struct flow_end *end = end_of(f, other_end(k->side));
 
 	if (k->known && k->side != f->opener && !k->endpoint[ROLE_DESTINATION]) {
+		k->heard = k->identity[ROLE_DESTINATION];
 		k->identity[ROLE_DESTINATION] = end->identity;
-		k->hearsay = 0;
 	}
 	if (k->known || (k->doubt && k->side == f->opener))
 		return;
@@ -156,10 +157,17 @@ static __always_inline void record_judgement(struct record *record, __u32 direct
 	record->judged[direction & 1] = verdict_of(said->word);
 }
 
-/* What was learned of the destination is too old to refuse it for. */
+/* What was learned of who opened the flow is not what he has said. */
+static __always_inline bool is_heard(const struct tracked *k)
+{
+	return k->heard && k->heard != k->identity[ROLE_DESTINATION];
+}
+
+/* An endpoint of this host is who it is. For who another one has said he is, or was
+ * learned a while ago to be, he is not refused. */
 static __always_inline bool is_hearsay(const struct tracked *k)
 {
-	return k->hearsay && now() - k->learned >= HEARSAY;
+	return !k->endpoint[ROLE_DESTINATION] && (is_heard(k) || now() - k->learned >= HEARSAY);
 }
 
 /* Judges the flow in one direction, as it was planned. */
@@ -189,7 +197,6 @@ __noinline int judge(struct record *record, __u32 direction)
 	k->single.identity = SINGLE_PORT | k->port.protocol << 16 | bpf_ntohs(k->port.port);
 	k->peer.set = 0;
 	judged = judge_set(record, k, number, peer == ROLE_SOURCE || k->known, &best);
-	/* Nobody is refused for who he was. */
 	if (judged == JUDGED_IDENTITY ||
 	    (judged == JUDGED_DENY && k->peer.set && peer == ROLE_DESTINATION && is_hearsay(k)))
 		return TRACK_ASK;
@@ -201,6 +208,33 @@ __noinline int judge(struct record *record, __u32 direction)
 		return DROP_FRAGMENT_UNKNOWN;
 	count(&rules, best.of, k->bytes);
 	return direction == DIRECTION_EGRESS ? DROP_POLICY_EGRESS : DROP_POLICY_INGRESS;
+}
+
+/* The flow in both directions, egress first. Who opened it may be another one than he has
+ * said: then he is judged by what was learned of him. */
+__noinline int judge_both(struct record *record)
+{
+	struct tracked *k = tracked_row();
+	enum drop_reason reason = DROP_NONE;
+
+	if (!k)
+		return DROP_NO_PROGRAM;
+	if (k->judge[DIRECTION_EGRESS])
+		reason = judge(record, DIRECTION_EGRESS);
+	if (!reason && k->judge[DIRECTION_INGRESS])
+		reason = judge(record, DIRECTION_INGRESS);
+	if (reason != TRACK_ASK || !is_heard(k))
+		return reason;
+	k->identity[ROLE_DESTINATION] = k->heard;
+	return judge(record, DIRECTION_INGRESS);
+}
+
+static __always_inline enum drop_reason judge_planned(struct record *record,
+						      const struct tracked *k)
+{
+	bool planned = k->judge[DIRECTION_EGRESS] || k->judge[DIRECTION_INGRESS];
+
+	return planned ? judge_both(record) : DROP_NONE;
 }
 
 /* What the packet says of one of its ends. */
@@ -376,19 +410,6 @@ __noinline int go_on(struct record *record, struct flow *f, __u32 opening, __u32
 	return reason;
 }
 
-/* Egress first. */
-static __always_inline enum drop_reason judge_planned(struct record *record,
-						      const struct tracked *k)
-{
-	enum drop_reason reason = DROP_NONE;
-
-	if (k->judge[DIRECTION_EGRESS])
-		reason = judge(record, DIRECTION_EGRESS);
-	if (!reason && k->judge[DIRECTION_INGRESS])
-		reason = judge(record, DIRECTION_INGRESS);
-	return reason;
-}
-
 /* The packet begins a flow anew that has a row: a SYN of the other side, or on a
  * flow that has ended. */
 static __always_inline bool begins_anew(const struct flow *f, const struct tracked *k)
@@ -476,6 +497,26 @@ static __always_inline enum drop_reason track_flow(struct record *record, struct
 	return reason ? reason : open_flow(record, opening ? NULL : f);
 }
 
+/* Whether an error belongs to the flow of the row that it quotes. One that goes to who
+ * opened a flow to a frontend quotes what a backend got, and is translated. A function of
+ * its own: it is verified once. */
+__noinline int take_error(struct flow *f)
+{
+	struct tracked *k = tracked_row();
+	__u32 opener;
+
+	if (!k || !f || f->state == FLOW_CUT || f->state == FLOW_CHOSEN)
+		return 0;
+	opener = f->opener & 1;
+	if (f->translation != TRANSLATION_FROM ||
+	    !addr_equal(k->quoted.addr[opener], k->key.addr[other_end(k->side)]))
+		return 1;
+	k->turns_outer = addr_equal(k->quoted.addr[other_end(opener)], k->key.addr[k->side & 1]);
+	turn_to(&k->turn, f->addr, f->port, TRANSLATION_FROM);
+	k->translation = TRANSLATION_FROM;
+	return 1;
+}
+
 /* A packet that belongs to no flow, or to one that it quotes. */
 static __always_inline enum drop_reason track_alone(struct record *record, struct tracked *k)
 {
@@ -487,7 +528,7 @@ static __always_inline enum drop_reason track_alone(struct record *record, struc
 		if (!f)
 			f = openings_row_of(record, STAGE_FLOW, &k->quoted);
 	}
-	if (f && f->state != FLOW_CUT)
+	if (f && take_error(f))
 		return DROP_NONE;
 	plan_new(record);
 	reason = judge_planned(record, k);

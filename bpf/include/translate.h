@@ -10,6 +10,8 @@
  * have addresses alone. Pointers of struct pkt are good afterwards. */
 
 #include "checksum.h"
+#include "crc.h"
+#include "flow.h"
 #include "parse.h"
 
 /* Writes an address in the place of another one of its family, of so many words; what
@@ -29,6 +31,29 @@ static __always_inline __u32 replace_address(void *at, const void *addr, __u32 w
 	return sum_narrow(sum);
 }
 
+/* Puts an address in the place of one of the two, `words` long, at `from` and behind it.
+ * Two ends never have the same address: who is the backend that he asks for meets
+ * himself as the frontend, and the other address becomes what the one was. */
+static __always_inline __u32 put_between(void *from, __u32 words, enum translation t,
+					 const __u8 *addr)
+{
+	void *to = from + words * 4;
+	void *at = t == TRANSLATION_TO ? to : from, *other = t == TRANSLATION_TO ? from : to;
+	__u32 was[4] = {}, changed;
+
+#pragma unroll
+	for (__u32 i = 0; i < 4; i++) {
+		if (i < words)
+			was[i] = load32(at + i * 4);
+	}
+	changed = replace_address(at, addr, words);
+	if (load32(at + words * 4 - 4) != load32(other + words * 4 - 4))
+		return changed;
+	if (words == 4 && !addr_equal(at, other))
+		return changed;
+	return sum_narrow((__u64)changed + replace_address(other, was, words));
+}
+
 /* Into the IP header at the cursor; false: it is not there. */
 static __always_inline bool put_address(struct cursor c, bool v4, enum translation t,
 					const __u8 *addr, __u32 *changed)
@@ -40,29 +65,59 @@ static __always_inline bool put_address(struct cursor c, bool v4, enum translati
 		ip6 = take(&c, sizeof(*ip6));
 		if (!ip6)
 			return false;
-		*changed = replace_address(t == TRANSLATION_TO ? (void *)&ip6->daddr
-							       : (void *)&ip6->saddr,
-					   addr, 4);
+		*changed = put_between(&ip6->saddr, 4, t, addr);
 		return true;
 	}
 	ip = take(&c, sizeof(*ip));
 	if (!ip)
 		return false;
-	*changed = replace_address(t == TRANSLATION_TO ? &ip->daddr : &ip->saddr, addr + 12, 1);
+	*changed = put_between(&ip->saddr, 1, t, addr + 12);
 	ip->check = sum_adjust(ip->check, *changed);
 	return true;
 }
 
-/* Into the header of TCP or UDP at the cursor, which has a checksum over addresses that
- * have changed; false: it is not there. Pointers into the packet are dead then, where
- * HOOK_RESUM_MOVES. */
-static __always_inline bool put_port(hook_ctx *ctx, struct cursor c, __u8 protocol,
-				     enum translation t, __be16 port, __u32 addresses)
+/* Into SCTP's header of a packet of so many bytes from there on, of which the checksum
+ * does not look at addresses; false: it is not there, or not whole. */
+static __always_inline bool put_sctp_port(struct cursor c, enum translation t, __be16 port,
+					  __u32 length)
 {
-	struct udphdr *ports = take(&c, sizeof(*ports));
-	bool udp = protocol == IPPROTO_UDP;
+	struct udphdr *ports = take(&c, SCTP_HEADER);
+	__u32 changed; /* of the first four bytes, as they lie in memory */
+
+	if (!ports)
+		return false;
+	if (t == TRANSLATION_TO) {
+		changed = (__u32)(ports->dest ^ port) << 16;
+		ports->dest = port;
+	} else {
+		changed = ports->source ^ port;
+		ports->source = port;
+	}
+	if (changed)
+		*(__u32 *)((void *)ports + 8) ^= crc_change(changed, length);
+	return length || !changed;
+}
+
+/* What put_port is to put in. */
+struct new_port {
+	enum translation translation;
+	__be16 port;
+	__u8 protocol;
+	__u32 addresses; /* what a sum over them has changed by */
+	__u32 length; /* bytes from the transport header on; 0: in fragments */
+};
+
+/* Into the transport header at the cursor; false: it is not there. Pointers into the
+ * packet are dead then, where HOOK_RESUM_MOVES. */
+static __always_inline bool put_port(hook_ctx *ctx, struct cursor c, const struct new_port *n)
+{
+	bool udp = n->protocol == IPPROTO_UDP;
+	struct udphdr *ports;
 	__u16 *check, was;
 
+	if (n->protocol == IPPROTO_SCTP)
+		return put_sctp_port(c, n->translation, n->port, n->length);
+	ports = take(&c, sizeof(*ports));
 	if (!ports)
 		return false;
 	check = &ports->check;
@@ -73,12 +128,12 @@ static __always_inline bool put_port(hook_ctx *ctx, struct cursor c, __u8 protoc
 			return false;
 		check = &tcp->check;
 	}
-	was = t == TRANSLATION_TO ? ports->dest : ports->source;
-	if (t == TRANSLATION_TO)
-		ports->dest = port;
+	was = n->translation == TRANSLATION_TO ? ports->dest : ports->source;
+	if (n->translation == TRANSLATION_TO)
+		ports->dest = n->port;
 	else
-		ports->source = port;
-	hook_resum(ctx, check, addresses, sum_narrow((__u64)(__u16)~was + port), udp);
+		ports->source = n->port;
+	hook_resum(ctx, check, n->addresses, sum_narrow((__u64)(__u16)~was + n->port), udp);
 	return true;
 }
 
@@ -135,64 +190,41 @@ static __always_inline bool translate(struct pkt *p, enum translation t, const _
 				      __be16 port)
 {
 	struct cursor c = {.pos = p->l3, .end = hook_end(p->ctx)};
+	struct new_port n = {.translation = t, .port = port, .protocol = p->protocol};
 	struct headers h = {};
-	__u32 changed;
 
 	stage(p, STAGE_TRANSLATE);
 	if (HOOK_RESUM_MOVES)
 		h = headers_of(p);
-	if (!p->l4 || !put_address(c, p->ethertype == ETH_P_IP, t, addr, &changed))
+	if (!p->l4 || !put_address(c, p->ethertype == ETH_P_IP, t, addr, &n.addresses))
 		return false;
 	c.pos = p->l4;
-	if (!put_port(p->ctx, c, p->protocol, t, port, changed))
+	n.length = p->l3_length - distance(p->l3, p->l4);
+	if (!put_port(p->ctx, c, &n))
 		return false;
 	note_put(p, t, addr, port);
 	return !HOOK_RESUM_MOVES || headers_again(p, &h);
 }
 
-/* Puts in what has been found out of a packet that is tracked, whose headers are at
- * those offsets; 0: they are not there. A function of its own: it is verified once. */
-__noinline int turn_packet(hook_ctx *ctx, __u32 l3, __u32 l4)
+/* A packet that is tracked, whose headers are at those offsets; 0: they are not there. */
+static __always_inline int turn_whole(hook_ctx *ctx, struct tracked *k, __u32 l3, __u32 l4)
 {
-	struct tracked *k = tracked_row();
 	struct cursor c = {.end = hook_end(ctx)};
+	struct new_port n = {.protocol = protocol_of(&k->key), .length = k->length};
 	const struct turn *turn;
 	enum translation t;
-	__u32 changed;
-	__u8 protocol;
 
-	if (!k)
-		return 0;
-	protocol = protocol_of(&k->key);
 	t = k->translation == TRANSLATION_TO ? TRANSLATION_TO : TRANSLATION_FROM;
 	turn = t == TRANSLATION_TO ? &k->backend : &k->turn;
+	n.translation = t;
+	n.port = turn->port;
 	c.pos = hook_data(ctx) + bounded(l3, 0x1ff);
-	if (!put_address(c, addr_mapped(turn->addr), t, turn->addr, &changed))
+	if (!put_address(c, addr_mapped(turn->addr), t, turn->addr, &n.addresses))
 		return 0;
 	if (!l4)
 		return 1;
 	c.pos = hook_data(ctx) + bounded(l4, 2 * HEADERS_MAX - 1);
-	return put_port(ctx, c, protocol, t, turn->port, changed);
-}
-
-/* The same, in a program that goes on with the packet. */
-static __always_inline enum drop_reason turn_tracked(struct pkt *p, struct tracked *k)
-{
-	struct headers h;
-
-	/* Read twice, so that the verifier does not tell apart what comes after. */
-	p->translation = *(volatile __u8 *)&k->translation;
-	if (!*(volatile __u8 *)&k->translation)
-		return DROP_NONE;
-	stage(p, STAGE_TRANSLATE);
-	h = headers_of(p);
-	if (!turn_packet(p->ctx, h.l3, h.l4))
-		return DROP_TRUNCATED;
-	if (k->translation == TRANSLATION_FROM) {
-		addr_copy(p->source.addr, k->turn.addr);
-		p->sport = k->turn.port;
-	}
-	return headers_again(p, &h) ? DROP_NONE : DROP_TRUNCATED;
+	return put_port(ctx, c, &n);
 }
 
 #endif

@@ -250,6 +250,10 @@ enum translation {
 	TRANSLATION_FROM, /* what the opener gets comes from addr and port, the frontend's */
 };
 
+/* Beside the translation of a packet that is handed over: its sender gets it himself,
+ * being the backend. He takes himself for the frontend's address then. */
+#define TRANSLATION_SELF (1 << 7)
+
 /* openings[key]: flows in which one side has spoken (LRU: new ones drive out old
  * ones). flows[key]: those in which both have; nothing drives them out. */
 struct flow {
@@ -421,7 +425,6 @@ struct tracked {
 	__u8 own[2]; /* by enum direction: the role of the end whose policy it is */
 	__u8 changed; /* 1: an end is not who it was */
 	__u8 doubt; /* 1: who the destination is will be found out by asking */
-	__u8 hearsay; /* 1: it was learned, and may be another one by now */
 	__u8 unopened; /* 1: no flow of the key is known */
 	__u8 follows; /* 1: another fragment of the packet has gone before, and decided */
 	__u8 led; /* 1: parts has changed */
@@ -429,10 +432,14 @@ struct tracked {
 	__u8 translation; /* enum translation: what the packet undergoes before it goes on */
 	__u8 view_side; /* TO: which end of view the source is */
 	__u8 settled; /* 1: the flow's row is in flows */
+	__u8 self; /* 1: its sender gets it himself */
+	__u8 turns_outer; /* of an error: 1: it is from, or for, the end that is translated */
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
+	__u32 length; /* bytes from the transport header on; 0: in fragments */
 	__u32 judge[2]; /* by enum direction: the set that has to judge it; 0: none */
-	__u64 learned; /* hearsay: coarse ns when it was */
+	__u32 heard; /* what was learned of who opened the flow, who has said something else; or 0 */
+	__u64 learned; /* coarse ns when it was who the destination is; 0: long ago */
 	struct flow row; /* that is being made */
 	struct turn turn; /* of the flow's row: the frontend */
 	struct turn backend; /* TO: where it goes */
@@ -482,7 +489,7 @@ struct handed {
 	__u32 endpoint; /* who sent it, index in endpoints; of no packet of the tunnel */
 	__be32 fragment_id;
 	__u8 unopened; /* 1: no flow of its own key is known */
-	__u8 translation; /* TRANSLATION_TO: destination and dport are a backend's */
+	__u8 translation; /* TO: destination and dport are a backend's; TRANSLATION_SELF */
 	__u8 pad[2];
 	__u32 identity;
 	__u32 peer;

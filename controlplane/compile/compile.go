@@ -160,10 +160,10 @@ func (n *network) host(h object.Host) state.Host {
 			Divider: divided[name],
 		})
 	}
-	out.Endpoints = n.endpoints(h.Name)
+	out.Services = n.services.Host(h.Name, n.lived(h.Name)...)
+	out.Endpoints = n.endpoints(h.Name, out.Services)
 	out.Directory = n.directory(h.Name)
 	out.Policy = n.policies.Host(h.Name)
-	out.Services = n.services.Host(h.Name, n.lived(h.Name)...)
 	return out
 }
 
@@ -194,14 +194,14 @@ func (n *network) lived(host string) []uint32 {
 	return slices.Compact(all)
 }
 
-func (n *network) endpoints(host string) []state.Endpoint {
+func (n *network) endpoints(host string, services []state.Service) []state.Endpoint {
 	var out []state.Endpoint
 	for _, e := range n.onHost[host] {
 		ingress, egress := n.policies.Sets(e.Key())
 		out = append(out, state.Endpoint{
 			Name: e.Key(), VNI: n.subnets[e.Subnet].VNI, Subnet: e.Subnet,
 			Addresses: e.Addresses, MAC: e.MAC, MTU: n.mtu, Form: e.Form, XDP: e.XDP,
-			Identity: n.identity(e), Generation: e.Generation, Routes: n.routes(e),
+			Identity: n.identity(e), Generation: e.Generation, Routes: n.routes(e, services),
 			Ingress: ingress, Egress: egress, KeepEstablished: n.set.Namespace(e.Namespace).KeepEstablished(),
 		})
 	}
@@ -238,8 +238,9 @@ func (n *network) identity(e object.Endpoint) uint32 {
 	return n.book.Numbers[e.Key()]
 }
 
-// routes are what a host's own endpoint reaches: all subnets of its VPC.
-func (n *network) routes(e object.Endpoint) []netip.Prefix {
+// routes are what a host's own endpoint reaches: all subnets of its VPC, and the
+// frontends of its services.
+func (n *network) routes(e object.Endpoint, services []state.Service) []netip.Prefix {
 	if !e.Self {
 		return nil
 	}
@@ -250,10 +251,17 @@ func (n *network) routes(e object.Endpoint) []netip.Prefix {
 			all = append(all, s.CIDRs...)
 		}
 	}
+	for _, s := range services {
+		for _, f := range s.Frontends {
+			if s.VNI == n.vpcs[own.VPC].vni {
+				all = append(all, netip.PrefixFrom(f.Addr(), f.Addr().BitLen()))
+			}
+		}
+	}
 	slices.SortFunc(all, func(a, b netip.Prefix) int {
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 	})
-	return all
+	return slices.Compact(all)
 }
 
 // What a tunnelled packet carries before its IP packet, in bytes.

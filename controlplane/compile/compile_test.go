@@ -282,6 +282,7 @@ func TestAHostsOwnEndpoint(t *testing.T) {
 			{Meta: object.Meta{Name: "a"}, VPC: "red", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::/64")}},
 			{Meta: object.Meta{Name: "c"}, VPC: "blue", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}},
 		},
+		Services: []object.Service{serviceOf("s", "red", "203.0.113.1", 80, 81), serviceOf("t", "blue", "203.0.113.2", 80)},
 	})
 	h1, err := compile.Host(set, "h1")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -291,8 +292,8 @@ func TestAHostsOwnEndpoint(t *testing.T) {
 	g.Expect(e.Name).To(Equal(object.HostEndpointKey("h1")))
 	g.Expect(e.VNI).To(BeEquivalentTo(7))
 	g.Expect(e.Routes).To(Equal([]netip.Prefix{
-		netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("10.0.1.0/24"), netip.MustParsePrefix("fd00::/64"),
-	}), "all subnets of the VPC, and no other's")
+		netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("10.0.1.0/24"), netip.MustParsePrefix("203.0.113.1/32"), netip.MustParsePrefix("fd00::/64"),
+	}), "all subnets and frontends of the VPC, and no other's")
 	h2, err := compile.Host(set, "h2")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(h2.Directory).To(ContainElement(state.Location{

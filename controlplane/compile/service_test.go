@@ -16,6 +16,7 @@ import (
 
 	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/controlplane/service"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -38,6 +39,18 @@ func served(t *rapid.T) object.Draft {
 		d.Services = append(d.Services, object.Service{Meta: meta, Spec: spec})
 	}
 	return d
+}
+
+// serviceOf is a service of a VPC without backends.
+func serviceOf(name, vpc, address string, ports ...int32) object.Service {
+	s := object.Service{
+		Meta: object.Meta{Name: name, Namespace: "default", Annotations: map[string]string{object.AnnotationVPC: vpc}},
+		Spec: corev1.ServiceSpec{ClusterIP: address},
+	}
+	for _, p := range ports {
+		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: fmt.Sprint("p", p), Port: p})
+	}
+	return s
 }
 
 // A host holds the services of the VPCs that its endpoints are in and no others, each
@@ -103,5 +116,26 @@ func TestABadServiceChangesNothingElse(t *testing.T) {
 		set := valid(t, d)
 		g.Expect(cmp.Diff(before, compile.Hosts(set), comparers...)).To(BeEmpty())
 		g.Expect(len((compile.View{}).Conditions(set))).To(BeNumerically(">=", 2))
+	})
+}
+
+// A compiler that has held other sets before holds what a fresh one does.
+func TestServicesAreTheSameFromScratch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		compiler := service.New()
+		for range rapid.IntRange(1, 4).Draw(t, "sets") {
+			set := valid(t, served(t))
+			compiler.Sync(set)
+			fresh := service.Compile(set)
+			var vnis []uint32
+			for _, v := range set.VPCs {
+				vnis = append(vnis, v.VNI)
+			}
+			for _, h := range set.Hosts {
+				g.Expect(compiler.Host(h.Name, vnis...)).To(Equal(fresh.Host(h.Name, vnis...)))
+			}
+			g.Expect(compiler.Conditions()).To(Equal(fresh.Conditions()))
+		}
 	})
 }

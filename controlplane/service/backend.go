@@ -17,8 +17,8 @@ import (
 // backend is an address and port behind a service, and how it is doing.
 type backend struct {
 	addr netip.AddrPort
-	// host is the host that it is at; "": at none that is known.
-	host string
+	// host is the host that it is at, zone the zone; "": none that is known.
+	host, zone string
 	// ready ones are chosen from; where there are none, from the draining: those
 	// that serve although they terminate.
 	ready, draining bool
@@ -71,7 +71,8 @@ func (r *reader) fromSlices(all []*object.EndpointSlice, port *corev1.ServicePor
 				continue
 			}
 			b := r.condition(e.Conditions)
-			b.addr, b.host = netip.AddrPortFrom(addr, number), r.hostOf(addr, e.NodeName)
+			b.addr = netip.AddrPortFrom(addr, number)
+			b.host, b.zone = r.where(addr, &e)
 			out = append(out, b)
 		}
 	}
@@ -99,15 +100,23 @@ func (r *reader) condition(c discoveryv1.EndpointConditions) backend {
 	}
 }
 
-// hostOf is the host of the endpoint that has an address, or else what its slice says.
-func (r *reader) hostOf(addr netip.Addr, node *string) string {
-	if !r.local() {
-		return ""
+// where is the host and the zone of an endpoint of a slice: those of the endpoint that
+// has the address, or else what the slice says. Hints count for more.
+func (r *reader) where(addr netip.Addr, of *discoveryv1.Endpoint) (host, zone string) {
+	if !r.local() && r.distribution() == everywhere {
+		return "", "" // nobody asks
 	}
+	host, zone = value(of.NodeName, ""), value(of.Zone, "")
 	if e := r.world.endpoint(r.in.Name, addr); e != nil {
-		return e.Host
+		host = e.Host
 	}
-	return value(node, "")
+	if zone == "" {
+		zone = r.world.zone(host)
+	}
+	if of.Hints != nil && len(of.Hints.ForZones) > 0 {
+		zone = of.Hints.ForZones[0].Name
+	}
+	return host, zone
 }
 
 // fromEndpoints are the endpoints of the service's VPC that its selector selects. One
@@ -126,7 +135,7 @@ func (r *reader) fromEndpoints(port *corev1.ServicePort) []backend {
 		}
 		named++
 		for _, addr := range e.Addresses {
-			out = append(out, backend{addr: netip.AddrPortFrom(addr, number), host: e.Host, ready: true})
+			out = append(out, backend{addr: netip.AddrPortFrom(addr, number), host: e.Host, zone: r.world.zone(e.Host), ready: true})
 		}
 	}
 	if selected > 0 && named == 0 {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
@@ -16,7 +18,9 @@ import (
 type Compiler struct {
 	byVNI      map[uint32][]*choice
 	conditions []object.Condition
-	tables     tables
+	// zones are those of hosts, by name.
+	zones  map[string]string
+	tables tables
 }
 
 // choice is what frontends share: the backends of one port, protocol and family.
@@ -26,9 +30,9 @@ type choice struct {
 	protocol  uint8
 	frontends []netip.AddrPort
 	backends  []backend
-	// local says that a host chooses from its own backends alone.
-	local bool
-	// made is for all hosts, of a choice that is not local.
+	// reach says which of the backends a host chooses from.
+	reach reach
+	// made is for all hosts, of a choice that is the same for all.
 	made *state.Service
 }
 
@@ -46,7 +50,10 @@ func Compile(set object.Set) *Compiler {
 // Tables of backends that it has met in the set before are not made again.
 func (c *Compiler) Sync(set object.Set) {
 	w := newWorld(set)
-	c.byVNI, c.conditions = map[uint32][]*choice{}, w.sliceConditions()
+	c.byVNI, c.conditions, c.zones = map[uint32][]*choice{}, w.sliceConditions(), map[string]string{}
+	for _, h := range set.Hosts {
+		c.zones[h.Name] = h.Labels[corev1.LabelTopologyZone]
+	}
 	c.tables.turn()
 	taken := map[frontend]string{}
 	for i := range set.Services {
@@ -79,13 +86,9 @@ func (c *Compiler) state(one *choice, host string) state.Service {
 	if one.made != nil {
 		return *one.made
 	}
-	backends := one.backends
-	if one.local {
-		backends = slices.DeleteFunc(slices.Clone(backends), func(b backend) bool { return b.host != host })
-	}
 	out := state.Service{Name: one.name, VNI: one.vni, Protocol: one.protocol, Frontends: one.frontends}
-	out.Backends, out.Table = c.tables.of(usable(backends))
-	if !one.local {
+	out.Backends, out.Table = c.tables.of(usable(one.reach.within(one.backends, host, c.zones[host])))
+	if one.reach == everywhere {
 		one.made = &out
 	}
 	return out

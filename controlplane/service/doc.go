@@ -15,6 +15,9 @@
 // who makes slices. Services without a cluster address by intention (headless) and
 // those of type ExternalName have no frontends, and nothing is made of them.
 //
+// Where a service says so, a host chooses from backends that are near to it: its own, or
+// those of its zone, which is the label topology.kubernetes.io/zone of hosts.
+//
 // What cannot be done as it was written is left out, a condition says so, and
 // everything else goes on. Node ports have no frontends yet.
 package service

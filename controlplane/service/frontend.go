@@ -96,9 +96,6 @@ func (r *reader) undone() {
 	if spec.SessionAffinity == corev1.ServiceAffinityClientIP {
 		r.fail("spec.sessionAffinity", "ClientIP is not done yet; each flow of a client chooses its backend by itself")
 	}
-	if spec.TrafficDistribution != nil {
-		r.fail("spec.trafficDistribution", "is not followed yet; flows choose from all backends alike")
-	}
 	if len(spec.LoadBalancerSourceRanges) > 0 {
 		r.fail("spec.loadBalancerSourceRanges", "are not enforced yet; the addresses of the load balancer are not served, lest others get in")
 	}

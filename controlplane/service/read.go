@@ -73,17 +73,17 @@ func (r *reader) read() []*choice {
 			if len(own) > MaxBackends {
 				r.fail("spec.ports", fmt.Sprintf("port %s has %d backends of IPv%d; those beyond %d in order of addresses are left out", portName(port), len(own), family, MaxBackends))
 			}
-			add := func(addrs []netip.Addr, local bool) {
+			add := func(addrs []netip.Addr, reach reach) {
 				if one := r.choice(port, of(addrs, family, func(a netip.Addr) netip.Addr { return a })); one != nil {
-					one.name, one.backends, one.local = r.name(port, family, local), own, local
+					one.name, one.backends, one.reach = r.name(port, family, reach), own, reach
 					all = append(all, one)
 				}
 			}
 			if r.local() {
-				add(cluster, true)
-				add(others, false)
+				add(cluster, hostOnly)
+				add(others, r.distribution())
 			} else {
-				add(slices.Concat(cluster, others), false)
+				add(slices.Concat(cluster, others), r.distribution())
 			}
 		}
 	}
@@ -103,9 +103,9 @@ func of[T any](all []T, family int, addr func(T) netip.Addr) []T {
 
 // name tells a choice from all others: "namespace/name:port/family", then "/udp" or
 // "/sctp", then "/local".
-func (r *reader) name(port *corev1.ServicePort, family int, local bool) string {
+func (r *reader) name(port *corev1.ServicePort, family int, reach reach) string {
 	name := fmt.Sprintf("%s:%d/%d%s", r.service.Key(), port.Port, family, protocols[protocol(port)].suffix)
-	if local {
+	if reach == hostOnly {
 		name += "/local"
 	}
 	return name

@@ -95,3 +95,14 @@ func BenchmarkBackendChange(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkTable(b *testing.B) {
+	for _, n := range []int{2, 10, 64, 300, 1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			backends := some(n, 1)
+			for b.Loop() {
+				service.Table(backends)
+			}
+		})
+	}
+}

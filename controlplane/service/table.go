@@ -15,12 +15,12 @@ const (
 	// MaxBackends is how many backends a service can have: places are 16 bits wide.
 	MaxBackends = 1 << 16
 	// Few is up to how many backends share the smallest table of several.
-	Few = 64
+	Few = 8
 	// Share is how many places a backend has at least, on average.
 	Share = 32
 	// growth is how many times larger each table is than the one before, and how
 	// many times more backends share it.
-	growth = 16
+	growth = 8
 )
 
 // Table returns the places of a service's backends: for each, the index of the one
@@ -30,7 +30,7 @@ const (
 //
 // The backends take turns in drawing places, and who draws a place first has it;
 // record 0001 says what was measured. All backends occur. When one of n goes, its
-// places go to others, and of the others' at most 0.4/n change hands; none up to
+// places go to others, and of the others' at most 0.5/n change hands; none up to
 // [Few] backends.
 func Table(backends []netip.AddrPort) []uint16 {
 	switch len(backends) {
@@ -60,17 +60,17 @@ type draw struct {
 	left   int
 	// shift makes places of hashes: the size is a power of 2.
 	shift int
-	// block is how many places are drawn as one, from the first whole one on.
-	block, whole int
+	// whole is where the blocks begin that are drawn as one; they end with the table.
+	whole int
 	// drawers are in an order of their own, so that addresses win nothing.
 	drawers []drawer
 }
 
 func newDraw(backends []netip.AddrPort) *draw {
-	size, block, whole := shape(len(backends))
+	size, whole := shape(len(backends))
 	t := &draw{
 		places: make([]uint16, size), taken: make([]bool, size), left: size, shift: 33 - bits.Len(uint(size)),
-		block: block, whole: whole, drawers: make([]drawer, len(backends)),
+		whole: whole, drawers: make([]drawer, len(backends)),
 	}
 	for i, b := range backends {
 		t.drawers[i] = drawer{first: hashOf(1, b), step: hashOf(2, b) | 1, index: uint16(i)}
@@ -87,20 +87,20 @@ func hashOf(seed uint32, b netip.AddrPort) uint32 {
 	return hash.Mix(hash.Addr(seed, b.Addr()) ^ uint32(b.Port()))
 }
 
-// shape is how large the table for n backends is, how many places of it make a block,
-// and where the blocks begin that are drawn as a whole. Each table but the smallest
-// has the blocks of the one before it as its places, sixteen to one; while backends
-// become sixteen times more, block by block is divided.
-func shape(n int) (size, block, whole int) {
+// shape is how large the table for n backends is, and where the blocks begin that are
+// drawn as a whole: nowhere in the smallest. The blocks of any other, sixteen places
+// each, are the places of the one before it; while backends become sixteen times more,
+// one place after the other is parted from its block.
+func shape(n int) (size, whole int) {
 	most := Few
 	if n <= most {
-		return most * Share, 1, 0
+		return most * Share, most * Share
 	}
 	for n > most*growth {
 		most *= growth
 	}
 	size = most * growth * Share
-	return size, growth, int(uint64(size) * logarithm(n, most) / uint64(bits.Len(growth)-1) >> 32)
+	return size, int(uint64(size) * logarithm(n, most) / uint64(bits.Len(growth)-1) >> 32)
 }
 
 // logarithm is that of n/d to the base 2, times 2^32; n is at least d. Hosts
@@ -123,18 +123,19 @@ func logarithm(n, d int) uint64 {
 
 // turn lets each backend draw once.
 func (t *draw) turn(round uint32) {
-	for _, d := range t.drawers {
-		if p := t.drawn(d, round); t.block > 1 {
-			t.take(p, d.index)
-		} else if !t.taken[p] {
-			t.places[p], t.taken[p] = d.index, true
-			t.left--
+	taken, drawers := t.taken, t.drawers
+	for i := range drawers {
+		p := t.drawn(&drawers[i], round)
+		if t.whole < len(taken) {
+			t.take(p, drawers[i].index)
+		} else if !taken[p] {
+			t.give(p, p+1, drawers[i].index)
 		}
 	}
 }
 
 // drawn is the place that a backend draws in a round.
-func (t *draw) drawn(d drawer, round uint32) int {
+func (t *draw) drawn(d *drawer, round uint32) int {
 	return int(hash.Mix(d.first+round*d.step) >> t.shift)
 }
 
@@ -145,8 +146,8 @@ func (t *draw) take(place int, backend uint16) {
 	if place < t.whole {
 		t.give(place, place+1, backend)
 	}
-	if end := place/t.block*t.block + t.block; end > t.whole {
-		t.give(max(end-t.block, t.whole), end, backend)
+	if first := place &^ (growth - 1); first+growth > t.whole {
+		t.give(max(first, t.whole), first+growth, backend)
 	}
 }
 
@@ -169,7 +170,8 @@ func (t *draw) settle() {
 	for _, b := range t.places {
 		counts[b]++
 	}
-	for _, d := range t.drawers {
+	for i := range t.drawers {
+		d := &t.drawers[i]
 		for round := uint32(0); counts[d.index] == 0; round++ {
 			if p := t.drawn(d, round); counts[t.places[p]] > 1 {
 				counts[t.places[p]]--

@@ -59,11 +59,11 @@ func moved(all []netip.AddrPort, gone int) float64 {
 // other may be half of one more.
 func TestHardlyAnythingMovesBetweenOthers(t *testing.T) {
 	check := func(t interface{ Errorf(string, ...any) }, n, gone int, seed uint64) {
-		if part := moved(some(n, seed), gone); part > 0.4/float64(n) || (n <= service.Few && part > 0) {
+		if part := moved(some(n, seed), gone); part > 0.5/float64(n) || (n <= service.Few && part > 0) {
 			t.Errorf("%d backends less one: %.3f of a share moved between others", n, part*float64(n))
 		}
 	}
-	for _, n := range []int{2, 3, service.Few, service.Few + 1, 16 * service.Few, 16*service.Few + 1} {
+	for _, n := range []int{2, 3, service.Few, service.Few + 1, 8 * service.Few, 8*service.Few + 1, 64 * service.Few, 64*service.Few + 1} {
 		check(t, n, n/3, 1)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -79,14 +79,14 @@ func TestEveryBackendHasItsShareOfPlaces(t *testing.T) {
 		least, most float64
 	}{
 		{1, 1, 1, 1},
-		{2, 2048, 0.9, 1.1},
-		{10, 2048, 0.75, 1.3},
+		{2, 256, 0.75, 1.25},
+		{8, 256, 0.4, 1.7},
+		{9, 2048, 0.7, 1.4},
 		{64, 2048, 0.4, 1.7},
-		{65, 32768, 0.4, 1.7},
-		{256, 32768, 0.25, 2.3},
-		{512, 32768, 0.25, 2.8},
-		{1024, 32768, 0.35, 1.8},
-		{10000, 524288, 0.05, 3},
+		{65, 16384, 0.3, 2},
+		{512, 16384, 0.25, 2.2},
+		{1024, 131072, 0.3, 2.2},
+		{10000, 1048576, 0.25, 2.5},
 	} {
 		t.Run(fmt.Sprint(c.backends), func(t *testing.T) {
 			g := NewWithT(t)
@@ -111,7 +111,7 @@ func TestTablesAreOfTheBackendsAlone(t *testing.T) {
 	}
 	g.Expect(service.Table(some(10, 3))).NotTo(Equal(service.Table(other)), "ports tell backends apart")
 	six := []netip.AddrPort{netip.MustParseAddrPort("[fd00::1]:80"), netip.MustParseAddrPort("[fd00::2]:80")}
-	g.Expect(counts(service.Table(six), 2)).To(HaveEach(BeNumerically("~", 1024, 150)))
+	g.Expect(counts(service.Table(six), 2)).To(HaveEach(BeNumerically("~", 128, 40)))
 }
 
 // A backend that drew nothing gets a place of one that has several.

@@ -5,6 +5,7 @@ package service
 import (
 	"net/netip"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/mizar-net/mizar/controlplane/object"
@@ -124,6 +125,12 @@ func (w *world) endpoint(vpc string, addr netip.Addr) *object.Endpoint {
 		}
 	}
 	return w.at[place{vpc, addr}]
+}
+
+// zone is that of a host: "": none is known.
+func (w *world) zone(host string) string {
+	h, _ := w.set.Host(host)
+	return h.Labels[corev1.LabelTopologyZone]
 }
 
 // sliceConditions are those of slices that name no addresses.

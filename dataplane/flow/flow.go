@@ -152,7 +152,8 @@ func (n names) row(key bpf.RowFlowKey, row bpf.RowFlow, settled bool) Row {
 const another = ^uint32(0)
 
 // Import writes the flows of endpoints that have come to a host, and returns how
-// many. Rows that the host's own programs have made by then stay.
+// many. Rows that the host's own programs have made by then stay; to one of who lives
+// there already with who has come, that is joined which the other host knew of the latter.
 func Import(t Tables, index encode.Index, rows []Row) (int, error) {
 	written := 0
 	for _, r := range rows {
@@ -160,17 +161,43 @@ func Import(t Tables, index encode.Index, rows []Row) (int, error) {
 		if r.Settled {
 			into = t.Flows
 		}
-		if _, there, err := into.Lookup(r.Key); err != nil {
+		row := r.numbered(index)
+		held, there, err := into.Lookup(r.Key)
+		if err != nil {
 			return written, readError(into, err)
-		} else if there {
+		}
+		if there && !join(&held, &row) {
 			continue
 		}
-		if err := into.Put(r.Key, r.numbered(index)); err != nil {
+		if err := into.Put(r.Key, row); err != nil {
 			return written, writeError(into, err)
 		}
 		written++
 	}
 	return written, nil
+}
+
+// join makes of a row that a host holds and of one that has come what the host is to hold:
+// both ends live there now. False: it holds it already.
+func join(held, come *bpf.RowFlow) bool {
+	joined := *held
+	for i := range joined.End {
+		if joined.End[i].Endpoint != 0 || come.End[i].Endpoint == 0 {
+			continue
+		}
+		joined.End[i] = come.End[i]
+		d := bpf.RowDirectionDIRECTION_INGRESS // the opener's is egress
+		if uint8(i) == joined.Opener&1 {
+			d = bpf.RowDirectionDIRECTION_EGRESS
+		}
+		joined.Set[d], joined.Rule[d] = come.Set[d], come.Rule[d]
+	}
+	if joined == *held || held.Opener != come.Opener {
+		return false
+	}
+	joined.Quick = 0 // what its hosts thought of the way counts no more
+	*come = joined
+	return true
 }
 
 // numbered is the row with the numbers of another host. A set that this one has not

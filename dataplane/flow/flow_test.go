@@ -128,3 +128,32 @@ func TestFlowsAreRenumberedOnTheWay(t *testing.T) {
 	g.Expect(dest.flows.Put(key(udp, 1), got)).To(Succeed())
 	g.Expect(flow.Import(dest.tables(), after, rows)).To(BeZero(), "the host's own rows are newer")
 }
+
+// Who comes to the host of whom he talks with is joined to the row of that one.
+func TestAFlowIsJoinedAtTheHostOfBoth(t *testing.T) {
+	g := NewWithT(t)
+	from, dest := &memory{}, &memory{}
+	there := bpf.RowFlow{Seen: 1000, Opener: 0, State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED), Quick: 3, Set: [2]uint32{7, 0}, Rule: [2]uint32{1, 0}}
+	there.End[0].Endpoint, there.End[0].Identity = 3, 20
+	there.End[1].Host, there.End[1].Epoch, there.End[1].Identity, there.End[1].Generation = 6, 2, 21, 5
+	g.Expect(dest.flows.Put(key(udp, 1), there)).To(Succeed())
+	comes := bpf.RowFlow{Seen: 1000, State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED), Set: [2]uint32{0, 71}, Rule: [2]uint32{0, 9}}
+	comes.End[1].Endpoint, comes.End[1].Identity, comes.End[1].Generation = 4, 21, 5
+	comes.End[0].Identity = 20
+	g.Expect(from.flows.Put(key(udp, 1), comes)).To(Succeed())
+
+	before := encode.Index{Endpoints: map[string]uint32{"moves": 4}, Sets: map[string]uint32{"in\x001": 71}, Rules: map[string]uint32{"b": 9}}
+	after := encode.Index{Endpoints: map[string]uint32{"moves": 40, "stays": 3}, Sets: map[string]uint32{"in\x001": 710}, Rules: map[string]uint32{"b": 90}}
+	rows, err := flow.Export(from.tables(), before, []string{"moves"})
+	g.Expect(err).NotTo(HaveOccurred())
+	for range 2 { // the second time there is nothing to join
+		_, err = flow.Import(dest.tables(), after, rows)
+		g.Expect(err).NotTo(HaveOccurred())
+		got, _, err := dest.flows.Lookup(key(udp, 1))
+		g.Expect(err).NotTo(HaveOccurred())
+		want := there
+		want.Quick, want.Set[1], want.Rule[1] = 0, 710, 90
+		want.End[1].Endpoint, want.End[1].Host, want.End[1].Epoch = 40, 0, 0
+		g.Expect(got).To(Equal(want))
+	}
+}

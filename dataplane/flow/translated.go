@@ -56,7 +56,8 @@ func (t Tables) pair(key bpf.RowFlowKey, row bpf.RowFlow) (bpf.RowFlow, bool, er
 		if err != nil {
 			return other, false, readError(from, err)
 		}
-		if there && other.Translation != 0 && other.Translation != row.Translation && Other(at, other) == key {
+		chosen := bpf.RowFlowState(other.State) == bpf.RowFlowStateFLOW_CHOSEN // and nothing else
+		if there && !chosen && other.Translation != 0 && other.Translation != row.Translation && Other(at, other) == key {
 			return other, true, nil
 		}
 	}

@@ -111,7 +111,7 @@ type walk struct {
 // probe holds every conversation of a step and returns how many there were.
 func (w walk) probe(ctx context.Context, t *testing.T, p *scenario.Probe) (n int) {
 	t.Helper()
-	from, to := w.endpoint(p.From), w.endpoint(p.To)
+	from, to := w.endpoint(p.From), w.endpoint(p.To.Endpoint)
 	for _, proto := range p.Protos {
 		for _, a := range to.Addresses {
 			family := map[bool]int{true: 4, false: 6}[a.Is4()]

@@ -79,6 +79,7 @@ func TestBadCommandLinesExitWith2(t *testing.T) {
 		{"sim", "run", "lookups", "--wire", "veth"},
 		{"sim", "trace", file, "--from", "red-1", "--to", "red-9"},
 		{"sim", "trace", file, "--from", "red-1", "--to", "red-2", "--family", "6"},
+		{"sim", "trace", file, "--from", "red-1", "--to", "Service/web"},
 		{"sim", "replay", file, "nothing.pcap", "--at", "red-9", "--golden", "x"},
 		{"sim", "replay", file, "nothing.pcap", "--at", "red-1", "--golden", "x"},
 		{"sim", "down"},
@@ -119,6 +120,14 @@ func TestTracePrintsEveryHost(t *testing.T) {
 	g.Expect(out).To(ContainSubstring("request 1: h1 → h3 → h2: delivered to red-2, 2 hops"))
 	g.Expect(out).To(ContainSubstring("reply 1: h2 → h1: delivered to red-1, 1 hop"))
 	g.Expect(out).To(ContainSubstring("relay ─► h2"))
+}
+
+func TestTraceGoesToAService(t *testing.T) {
+	g := NewWithT(t)
+	out, err := mizar(t.Context(), "sim", "trace", "services", "--from", "y/client", "--to", "Service/y/near", "--tcp", "80")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("request 1: h1 → h3 → h2: delivered to y/near, 2 hops"))
+	g.Expect(out).To(ContainSubstring("reply 1: h2 → h1: delivered to y/client, 1 hop"))
 }
 
 func TestReplayRecordsAndCompares(t *testing.T) {

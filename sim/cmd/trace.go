@@ -58,7 +58,7 @@ run. --count 2 shows how the second packet goes directly.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.from, "from", "", "the endpoint that sends")
-	f.StringVar(&o.to, "to", "", "the endpoint or address that it sends to")
+	f.StringVar(&o.to, "to", "", "the endpoint, service (Service/web) or address that it sends to")
 	f.Uint16Var(&o.tcp, "tcp", 0, "a TCP segment to this port")
 	f.Uint16Var(&o.udp, "udp", 0, "a UDP datagram to this port")
 	f.IntVar(&o.family, "family", 0, "4 or 6 (default: the first that both ends have)")
@@ -111,9 +111,11 @@ func walk(ctx context.Context, s *scenario.Scenario, probe wire.Probe) (outcome 
 	network.ReadRows()
 	defer func() { err = errors.Join(err, network.Close()) }()
 	network.Ground(s.Underlay)
-	if err := network.Apply(ctx, compile.Hosts(s.Objects)); err != nil {
+	states := compile.Hosts(s.Objects)
+	if err := network.Apply(ctx, states); err != nil {
 		return outcome, fmt.Errorf("build the network: %w", err)
 	}
+	probe.Backends = wire.Backends(states, probe)
 	if outcome, err = network.Probe(ctx, probe); err != nil {
 		return outcome, fmt.Errorf("send the packet: %w", err)
 	}
@@ -134,12 +136,8 @@ func (o traceOptions) probe(set object.Set) (wire.Probe, error) {
 		return p, err
 	}
 	p.From = from.Key()
-	to := []netip.Addr{}
-	if a, err := netip.ParseAddr(o.to); err == nil {
-		to = append(to, a)
-	} else if e, err := endpoint(set, "--to", o.to); err == nil {
-		to = e.Addresses
-	} else {
+	to, err := addresses(set, o.to)
+	if err != nil {
 		return p, err
 	}
 	for _, a := range to {
@@ -151,6 +149,23 @@ func (o traceOptions) probe(set object.Set) (wire.Probe, error) {
 		}
 	}
 	return p, fmt.Errorf("--from %s and --to %s have no address of one family in common (--family %d)", o.from, o.to, o.family)
+}
+
+// addresses are those of the endpoint or the service that --to names, or the one that
+// it is.
+func addresses(set object.Set, to string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(to); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	if name, ok := strings.CutPrefix(to, scenario.ServiceMark); ok {
+		s, ok := set.Service(name)
+		if !ok {
+			return nil, fmt.Errorf("--to: got %q, and there is no service %s", to, name)
+		}
+		return scenario.FrontendOf(s).Addresses, nil
+	}
+	e, err := endpoint(set, "--to", to)
+	return e.Addresses, err
 }
 
 // endpoint finds the endpoint that a flag names.

@@ -13,6 +13,7 @@ import (
 	"github.com/mizar-net/mizar/sim/cut"
 	"github.com/mizar-net/mizar/sim/flat"
 	"github.com/mizar-net/mizar/sim/footprint"
+	"github.com/mizar-net/mizar/sim/frontend"
 	"github.com/mizar-net/mizar/sim/fuzz"
 	"github.com/mizar-net/mizar/sim/property"
 	"github.com/mizar-net/mizar/sim/report"
@@ -54,5 +55,8 @@ func Proofs() ([]Proof, error) {
 		{Row: property.RowID, Says: "draws networks", Prove: func(ctx context.Context) []run.Evidence { return property.Prove(ctx, property.Sound) }},
 		{Row: cross.RowID, Says: "lets every block come to every port of many rules", Prove: func(ctx context.Context) []run.Evidence { return cross.Prove(ctx, cross.AsCompiled) }},
 		{Row: flat.RowID, Says: "counts what packets execute with little and much policy", Prove: func(ctx context.Context) []run.Evidence { return flat.Prove(ctx, flat.AsCompiled) }},
+		{Row: frontend.SpreadRow, Says: "spreads flows over backends", Prove: func(ctx context.Context) []run.Evidence { return frontend.Spread(ctx, frontend.Sound) }},
+		{Row: frontend.UnsummedRow, Says: "gives no checksum to who has none", Prove: func(ctx context.Context) []run.Evidence { return frontend.Unsummed(ctx, frontend.Sound) }},
+		{Row: frontend.CrowdRow, Says: "reaches each of a thousand backends", Prove: func(ctx context.Context) []run.Evidence { return frontend.Crowd(ctx, frontend.Sound) }},
 	}, nil
 }

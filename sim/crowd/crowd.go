@@ -45,6 +45,9 @@ type Crowd struct {
 	Endpoints, Directory int
 	// Guard is what policy says of endpoint 0.
 	Guard Guard
+	// Services are those of the first VPC, with ten backends each, which are among the
+	// first of Elsewhere.
+	Services int
 	// Strangers are underlay addresses of more hosts, behind the others.
 	Strangers []netip.Addr
 }
@@ -106,6 +109,7 @@ func (c Crowd) State() (state.Host, state.Local) {
 		l.Ports[name] = uint32(Port + n)
 	}
 	c.Guard.Fill(&h)
+	h.Services = Services(c.Family, c.Services, func(n int) netip.Addr { return Elsewhere(c.Family, n) })
 	h.Directory = make([]state.Location, c.Directory)
 	for n := range h.Directory {
 		h.Directory[n] = state.Location{

@@ -116,6 +116,7 @@ func TestFaultsOfOutcomes(t *testing.T) {
 	g.Expect(probe("more-lookups").Steps[0].HashLookups).To(Equal(3))
 	g.Expect(probe("unequal-wires").Delivered).To(BeFalse())
 	g.Expect(probe("no-local-delivery").Delivered).To(BeTrue(), "it went over the underlay")
+	g.Expect(probe("old-word").Delivered).To(BeTrue(), "it did not come back on its way")
 
 	drops, err := find(t, "no-guard").Plant(&quiet{}).Drops(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())

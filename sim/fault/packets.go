@@ -50,6 +50,14 @@ func loseReturned(p *wire.Packet) {
 	}
 }
 
+// refuseReturned refuses at its sender's host what went on when it had come back there.
+func refuseReturned(p *wire.Packet) {
+	if p.Delivered && slices.Contains(p.Hosts[1:], p.Hosts[0]) {
+		lose(p)
+		p.Reason, p.Dropper = "policy_ingress", p.Hosts[0]
+	}
+}
+
 // straighten lets the fragments of a packet behind the first take one hop.
 func straighten(p *wire.Packet) {
 	for i := 1; i < len(p.Parts); i++ {

@@ -96,11 +96,11 @@ func (o *Oracle) resend(w *walk, n *node, opt option) {
 		w.drop(noHost)
 	default:
 		if open {
-			n.paths[w.to()] = path{state: learned, token: opt.token, host: opt.host, generation: opt.generation, party: opt.party, since: o.now(n.name)}
+			n.paths[w.to()] = path{state: learned, token: opt.token, host: opt.host, generation: opt.generation, party: opt.party, number: opt.number, since: o.now(n.name)}
 		}
 		if w.pending {
 			w.pending = false
-			if v := o.track(n, w, end{addr: w.dst, party: opt.party, known: true}); v != pass {
+			if v := o.track(n, w, end{addr: w.dst, party: opt.party, number: opt.number, known: true}); v != pass {
 				w.drop(v.reason)
 				return
 			}
@@ -135,7 +135,7 @@ func (o *Oracle) hear(w *walk, n *node, previous string, to object.Endpoint, opt
 		return
 	}
 	known := n.paths[w.from()]
-	fresh := path{state: learned, host: opt.host, generation: opt.source, party: &w.sender, since: o.now(n.name)}
+	fresh := path{state: learned, host: opt.host, generation: opt.source, party: &w.sender, number: w.number, since: o.now(n.name), vain: w.out.Outdated}
 	if opt.kind == answers {
 		if known.state == asked && known.token == opt.token && opt.host == previous {
 			fresh.token = opt.token
@@ -205,5 +205,5 @@ func (o *Oracle) fitsBack(w *walk, n *node, host string) bool {
 // answer sends a question back with the location of the endpoint that it is about.
 func (n *node) answer(w *walk, opt option, to object.Endpoint) option {
 	party := n.party(to)
-	return option{kind: located, generation: generation(to), token: opt.token, host: to.Host, party: &party}
+	return option{kind: located, generation: generation(to), token: opt.token, host: to.Host, party: &party, number: to.Identity}
 }

@@ -135,16 +135,16 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 		return verdict{reason: flowTaken}
 	}
 	if f == nil || taken || f.anew(w.flow, low) {
-		return o.open(n, w, [2]end{from, to})
+		return o.open(n, w, &[2]end{from, to})
 	}
 	ends := [2]end{from, to}
 	if f.low != low {
-		if to.here == nil { // who opened it has said himself who he is
-			to.party, to.known, to.hearsay = f.ends[0].party, f.ends[0].known, false
+		if to.here == nil {
+			to = o.opener(w, f, to)
 		}
 		ends = [2]end{to, from}
 	}
-	if v := n.again(w, f, ends); v != pass {
+	if v := n.again(w, f, &ends); v != pass {
 		return v
 	}
 	f.seen = now
@@ -176,8 +176,15 @@ func (o *Oracle) collect(n *node) {
 
 // source is the end that a packet comes from: who it says it is.
 func (n *node) source(w *walk) end {
-	e := end{addr: w.src, party: &w.sender, known: true}
-	if here, ok := n.behind(n.name, w.from()); ok {
+	e := end{addr: w.src, party: &w.sender, number: w.number, known: true}
+	from := w.from()
+	if w.self {
+		from = w.to() // one of the two is his own
+		if _, ok := n.behind(n.name, from); !ok {
+			from = w.from()
+		}
+	}
+	if here, ok := n.behind(n.name, from); ok {
 		e.here = &here
 	}
 	return e
@@ -189,8 +196,8 @@ func (f *flow) anew(t tuple, low bool) bool {
 }
 
 // open judges a new flow.
-func (o *Oracle) open(n *node, w *walk, ends [2]end) verdict {
-	f := &flow{phase: opening, ends: ends, seen: o.now(n.name)}
+func (o *Oracle) open(n *node, w *walk, ends *[2]end) verdict {
+	f := &flow{phase: opening, ends: *ends, seen: o.now(n.name)}
 	var k flowKey
 	k, f.low = w.key()
 	for i := range directions {
@@ -210,23 +217,33 @@ func (o *Oracle) open(n *node, w *walk, ends [2]end) verdict {
 	return pass
 }
 
-// judge asks the policies of one end of a flow, if it is behind this host.
-func (n *node) judge(w *walk, f *flow, ends [2]end, i int) verdict {
-	own, peer := ends[i], ends[1-i]
+// judge asks the policies of one end of a flow, if it is behind this host. Nobody is
+// refused for who he was: who the other end is said to be becomes what else was heard of
+// it, or is asked for.
+func (n *node) judge(w *walk, f *flow, ends *[2]end, i int) verdict {
+	own, peer := ends[i], &ends[1-i]
 	f.sets[i], f.rules[i] = set{}, nil
 	if own.here == nil {
 		return pass
 	}
 	f.sets[i] = n.setOf(*own.here, directions[i])
-	if exempt(own, peer) || len(f.sets[i].policies) == 0 {
+	if exempt(own, *peer) || len(f.sets[i].policies) == 0 {
 		return pass
 	}
 	if !peer.known && n.names(w, f.sets[i], directions[i]) {
 		return verdict{ask: true}
 	}
-	said := n.said(*own.here, directions[i], peer, w.flow.protocol, w.port(f))
+	said := n.said(*own.here, directions[i], *peer, w.flow.protocol, w.port(f))
+	if said.Verdict == state.Deny && peer.heard != nil && n.names(w, f.sets[i], directions[i]) {
+		*peer = *peer.heard
+		said = n.said(*own.here, directions[i], *peer, w.flow.protocol, w.port(f))
+	}
 	if said.Verdict == state.Deny && peer.hearsay && n.names(w, f.sets[i], directions[i]) {
-		return verdict{ask: true} // nobody is refused for who he was
+		return verdict{ask: true}
+	}
+	if said.Verdict == state.Accept && peer.is != nil {
+		is := n.said(*own.here, directions[i], end{addr: peer.addr, party: peer.is}, w.flow.protocol, w.port(f))
+		w.out.Doubtful = w.out.Doubtful || is.Verdict == state.Deny
 	}
 	if f.rules[i] = said.Rules; said.Verdict == state.Deny {
 		w.out.Rules = slices.Concat(w.out.Rules, f.rules[0], f.rules[1]) // egress may have accepted it here
@@ -245,7 +262,7 @@ func (w *walk) port(f *flow) uint16 {
 
 // again judges a flow that is known, if its ends or the policies changed, or if it
 // was cut.
-func (n *node) again(w *walk, f *flow, ends [2]end) verdict {
+func (n *node) again(w *walk, f *flow, ends *[2]end) verdict {
 	changed := f.phase == cut || f.doubted
 	for i, e := range ends {
 		changed = changed || e.known && !e.same(f.ends[i])
@@ -273,9 +290,11 @@ func (n *node) again(w *walk, f *flow, ends [2]end) verdict {
 	return pass
 }
 
-// same says whether an end is who it was.
+// same says whether an end is who it was, to policy: it has the same number, or where
+// there are none, the same labels.
 func (e end) same(was end) bool {
-	return (!was.known || reflect.DeepEqual(e.party, was.party)) && (e.here == nil) == (was.here == nil) &&
+	who := e.number == was.number && (e.number != 0 || reflect.DeepEqual(e.party, was.party))
+	return (!was.known || who) && (e.here == nil) == (was.here == nil) &&
 		(e.here == nil || e.here.Generation == was.here.Generation)
 }
 

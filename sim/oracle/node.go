@@ -25,14 +25,16 @@ type path struct {
 	// host is the one that the address was learned to be behind.
 	host       string
 	generation uint8
-	// party is whose address it is.
-	party *judge.Party
-	token token
+	// party is whose address it is, number that of his identity.
+	party  *judge.Party
+	number uint32
+	token  token
 	// tell says that the next packet there quotes the token, so that the
 	// other side learns too.
 	tell  bool
 	since time.Duration
-	// vain says that hosts may not have asked at all; see [wire.Packet.Vain].
+	// vain says that hosts may not have asked at all, or asked otherwise; see
+	// [wire.Packet.Vain] and [wire.Packet.Outdated].
 	vain bool
 }
 

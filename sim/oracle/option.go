@@ -12,8 +12,9 @@ type option struct {
 	token      token
 	// judge says that a question is to come back whoever knows the answer, and party
 	// who that is.
-	judge bool
-	party *judge.Party
+	judge  bool
+	party  *judge.Party
+	number uint32
 	// host is who asks, who answers, or where the destination is; source is the
 	// generation of who sent the packet.
 	host   string

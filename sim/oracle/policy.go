@@ -75,23 +75,29 @@ type end struct {
 	addr netip.Addr
 	// here is the endpoint, if it is behind this host.
 	here *object.Endpoint
-	// party is who it is to policies; nil: nobody, or it is not known.
-	party *judge.Party
-	known bool
+	// party is who it is to policies; nil: nobody, or it is not known. number is the
+	// identity that packets carry for it.
+	party  *judge.Party
+	number uint32
+	known  bool
 	// hearsay says that this was learned a while ago: it may be another one by now.
 	hearsay bool
+	// heard is what was learned of it, if it has said itself who it is; nil: nothing.
+	heard *end
+	// is who it is by now, if it has said itself who it is; nil: nobody.
+	is *judge.Party
 }
 
 // exempt says whether no policy comes between two ends: a host and an endpoint
-// behind it.
+// behind it, an endpoint and itself.
 func exempt(a, b end) bool {
-	return a.here != nil && b.here != nil && (a.here.Self || b.here.Self)
+	return a.here != nil && b.here != nil && (a.here.Self || b.here.Self || a.here.Key() == b.here.Key())
 }
 
 // end is who has an address, as this host knows.
 func (n *node) end(addr netip.Addr, e object.Endpoint) end {
 	party := n.party(e)
-	known := end{addr: addr, party: &party, known: true}
+	known := end{addr: addr, party: &party, number: e.Identity, known: true}
 	if e.Host == n.name {
 		known.here = &e
 	}

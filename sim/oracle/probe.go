@@ -65,7 +65,7 @@ func (o *Oracle) answerer(p wire.Packet, d datagram) (object.Endpoint, bool) {
 	}
 	e, ok := o.real.set.Endpoint(p.To)
 	_, stands := d.Behind(p.To)
-	return e, ok && (slices.Contains(e.Addresses, d.dst) || stands && !d.reversed)
+	return e, ok && (slices.Contains(e.Addresses, d.dst) || stands)
 }
 
 // datagram is what a stack sends at once: size bytes of payload.
@@ -97,6 +97,9 @@ func (d datagram) reply(from object.Endpoint) datagram {
 	d.src, d.dst, d.ttl, d.reversed, d.DontFragment = d.dst, d.src, defaultTTL, !d.reversed, false
 	if b, ok := d.Behind(from.Key()); ok {
 		d.src, d.Port = b.At.Addr(), b.At.Port()
+		if d.src == d.dst {
+			d.dst = d.To // who asks himself through a frontend takes himself for it
+		}
 	}
 	return d
 }
@@ -111,7 +114,7 @@ func (d datagram) ipHeader() int {
 // datagram sends one as the endpoint's stack does: whole, in fragments, or not at
 // all. It tells of the first fragment, or of the first that got lost.
 func (o *Oracle) datagram(e object.Endpoint, d datagram) wire.Packet {
-	if slices.Contains(e.Addresses, d.dst) {
+	if slices.Contains(e.Addresses, d.dst) && len(d.Backends) == 0 {
 		// To itself: the stack keeps it, no port sees it.
 		return wire.Packet{Delivered: true, To: e.Key(), Hosts: []string{e.Host}}
 	}

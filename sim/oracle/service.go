@@ -35,14 +35,16 @@ type face struct {
 func (o *Oracle) serve(w *walk, n *node) (reason string) {
 	k, low := w.key()
 	known := n.views[k]
-	if known == nil && n.flows[k] != nil {
+	if f := n.flows[k]; known == nil && f != nil {
+		w.self = f.frontend.IsValid() && f.low != low && f.frontend.Addr() == w.dst
 		return ""
 	}
 	frontend := netip.AddrPortFrom(w.dst, w.flow.to)
 	backend, begins := netip.AddrPort{}, true
 	if known != nil {
 		backend = known.backend
-		begins = w.flow.protocol == judge.TCP && w.flow.tcp.syn && !w.flow.tcp.ack && !n.lives(w, backend)
+		f := n.flowOf(k, known)
+		begins = w.flow.protocol == judge.TCP && w.flow.tcp.syn && !w.flow.tcp.ack && (f == nil || f.phase >= closed)
 	}
 	if begins {
 		if backend, reason = n.backendFor(w, frontend); reason != "" || !backend.IsValid() {
@@ -53,17 +55,11 @@ func (o *Oracle) serve(w *walk, n *node) (reason string) {
 		}
 	}
 	w.view, w.viewLow, w.frontend = k, low, frontend
+	if w.self = backend.Addr() == w.src; w.self {
+		w.src = frontend.Addr() // who is the backend that he asks for meets himself as the frontend
+	}
 	w.dst, w.flow.to = backend.Addr(), backend.Port()
 	return ""
-}
-
-// lives says whether the flow of a packet with a backend has not ended.
-func (n *node) lives(w *walk, backend netip.AddrPort) bool {
-	with := *w
-	with.dst, with.flow.to = backend.Addr(), backend.Port()
-	k, _ := with.key()
-	f := n.flows[k]
-	return f != nil && f.phase < closed
 }
 
 // backendFor is the backend that a new flow to a frontend gets; none and no reason: it is
@@ -111,9 +107,12 @@ func (f *flow) taken(w *walk, low bool) bool {
 
 // flowOf is the flow of a view.
 func (n *node) flowOf(k flowKey, v *face) *flow {
-	opener := k.high
+	opener, frontend := k.high, k.low
 	if v.low {
-		opener = k.low
+		opener, frontend = k.low, k.high
+	}
+	if opener.Addr() == v.backend.Addr() {
+		opener = netip.AddrPortFrom(frontend.Addr(), opener.Port())
 	}
 	w := walk{packet: packet{src: opener.Addr(), dst: v.backend.Addr(), flow: tuple{protocol: k.protocol, from: opener.Port(), to: v.backend.Port()}}}
 	w.vpc.Name = k.vpc

@@ -67,16 +67,20 @@ type walk struct {
 	vpc object.VPC
 	// sender is the identity that the packet carries; pending says that egress of
 	// its source is not judged yet.
-	sender  judge.Party
+	sender judge.Party
+	// number is that of the identity.
+	number  uint32
 	pending bool
 	// decided says that an earlier fragment of the packet has decided how they go.
 	decided bool
 	// frontend is what the packet was sent to that a backend gets; view is the flow as
 	// its sender sees it.
 	frontend netip.AddrPort
-	view     flowKey
-	viewLow  bool
-	out      wire.Packet
+	// self says that its sender is who gets it.
+	self    bool
+	view    flowKey
+	viewLow bool
+	out     wire.Packet
 }
 
 func (w *walk) from() place { return place{w.vpc.Name, w.src} }
@@ -162,7 +166,11 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		o.refuse(w, n, e, reason, 0)
 		return
 	}
-	w.sender = n.party(e)
+	w.sender, w.number = n.party(e), e.Identity
+	if w.self {
+		o.deliver(w, n, e)
+		return
+	}
 	if to, ok := n.behind(n.name, w.to()); ok {
 		n.paths[w.to()] = path{state: local}
 		o.deliver(w, n, to)
@@ -174,6 +182,10 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 	}
 	known := n.paths[w.to()]
 	w.out.Outdated = w.out.Outdated || known.vain
+	if known.state == learned && known.vain {
+		known.vain = false // all hosts have learned the same after this packet
+		n.paths[w.to()] = known
+	}
 	if known.state != learned {
 		o.ask(w, n, e)
 		return
@@ -181,9 +193,12 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 	if now, ok := o.real.endpoints[w.to()]; ok {
 		w.out.Outdated = w.out.Outdated || generation(now) != known.generation
 	}
-	dst := end{addr: w.dst, party: known.party, known: true, hearsay: o.now(n.name)-known.since >= hearsay}
+	dst := end{addr: w.dst, party: known.party, number: known.number, known: true, hearsay: o.now(n.name)-known.since >= hearsay}
+	if is := o.means(w, known.number); is != nil {
+		dst.party = is
+	}
 	v := o.track(n, w, dst)
-	w.out.Aged = v.ask || v.reason == policyEgress
+	w.out.Aged = v.ask || v.reason == policyEgress || v.reason == policyIngress
 	switch {
 	case v.ask:
 		o.ask(w, n, e)
@@ -274,9 +289,10 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 		return
 	case spend(n.questions, e.Key(), now, questionEvery, questionAhead):
 		opt.token = token{w.pair(), now, true}
-		row = path{state: asked, token: opt.token, since: now, vain: w.out.Vain}
+		row = path{state: asked, token: opt.token, since: now, vain: w.out.Vain || w.out.Outdated}
 		if next == to.Host {
 			row.state, row.host, row.generation, row.party = learned, to.Host, generation(to), dst.party
+			row.number = dst.number
 		}
 		n.paths[w.to()] = row
 	}

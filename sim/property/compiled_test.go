@@ -83,7 +83,7 @@ func (p policies) inClass(name string, protocol uint8, port uint16) (found state
 // What the compiler makes of objects says the same as the objects themselves.
 func TestCompiledPolicySaysWhatTheObjectsSay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := property.Network(t)
+		d := property.Network(dice{t})
 		d.Silence()
 		defer func() {
 			if t.Failed() {

@@ -38,6 +38,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// dice are rapid's.
+type dice struct{ *rapid.T }
+
+func (d dice) Roll(what string, sides int) int {
+	return rapid.IntRange(0, sides-1).Draw(d.T, what)
+}
+
 // failed is where the smallest case that fails is written to.
 const failed = "../../out/property.yaml"
 
@@ -75,7 +82,11 @@ func TestTheDatapathDoesWhatTheOracleSays(t *testing.T) {
 			keep(trial.Minimal(t.Context(), smallest))
 		}
 	}()
-	rapid.Check(t, func(rt *rapid.T) { trial.Case(t.Context(), rt) })
+	rapid.Check(t, func(rt *rapid.T) {
+		if wrong := trial.Case(t.Context(), dice{rt}); wrong != "" {
+			rt.Fatal(wrong)
+		}
+	})
 	t.Logf("conversations of %d cases by what became of their first packet: %v", trial.Cases, trial.Met)
 	for _, outcome := range []string{"deliver ", "drop policy_egress", "drop policy_ingress", "refuse no_endpoint"} {
 		if trial.Cases >= 500 && trial.Met[outcome] < trial.Cases/50 {

@@ -10,7 +10,6 @@ import (
 	networking "k8s.io/api/networking/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"pgregory.net/rapid"
 )
 
 // The universe that is drawn from is small, so that what is drawn often meets.
@@ -36,19 +35,26 @@ var (
 	}
 )
 
+// Dice are what is drawn with: rapid's engine in tests, which makes what it draws smaller,
+// numbers from a seed elsewhere.
+type Dice interface {
+	// Roll returns a number from 0 to sides-1; what names it for people.
+	Roll(what string, sides int) int
+}
+
 // of draws one of some values.
-func of[T any](t *rapid.T, what string, values ...T) T {
-	return rapid.SampledFrom(values).Draw(t, what)
+func of[T any](t Dice, what string, values ...T) T {
+	return values[t.Roll(what, len(values))]
 }
 
 // upTo draws a number from 0 on.
-func upTo(t *rapid.T, what string, most int) int { return rapid.IntRange(0, most).Draw(t, what) }
+func upTo(t Dice, what string, most int) int { return t.Roll(what, most+1) }
 
 // oneIn draws whether something happens that does once in n times.
-func oneIn(t *rapid.T, what string, n int) bool { return upTo(t, what, n-1) == n-1 }
+func oneIn(t Dice, what string, n int) bool { return upTo(t, what, n-1) == n-1 }
 
 // labelled draws some labels out of a universe.
-func labelled(t *rapid.T, universe map[string][]string) map[string]string {
+func labelled(t Dice, universe map[string][]string) map[string]string {
 	all := map[string]string{}
 	for _, key := range sortedKeys(universe) {
 		if value := of(t, key, append([]string{""}, universe[key]...)...); value != "" {
@@ -58,7 +64,7 @@ func labelled(t *rapid.T, universe map[string][]string) map[string]string {
 	return all
 }
 
-func selector(t *rapid.T, universe map[string][]string) meta.LabelSelector {
+func selector(t Dice, universe map[string][]string) meta.LabelSelector {
 	var s meta.LabelSelector
 	keys := sortedKeys(universe)
 	if oneIn(t, "everything", 3) {
@@ -83,7 +89,7 @@ func selector(t *rapid.T, universe map[string][]string) meta.LabelSelector {
 	return s
 }
 
-func peer(t *rapid.T) networking.NetworkPolicyPeer {
+func peer(t Dice) networking.NetworkPolicyPeer {
 	var p networking.NetworkPolicyPeer
 	kind := of(t, "peer", "pod", "namespace", "both", "block")
 	if kind == "pod" || kind == "both" {
@@ -104,7 +110,7 @@ func peer(t *rapid.T) networking.NetworkPolicyPeer {
 	return p
 }
 
-func port(t *rapid.T) networking.NetworkPolicyPort {
+func port(t Dice) networking.NetworkPolicyPort {
 	var p networking.NetworkPolicyPort
 	if protocol := of(t, "protocol", "", core.ProtocolTCP, core.ProtocolUDP, core.ProtocolSCTP); protocol != "" {
 		p.Protocol = &protocol
@@ -127,7 +133,7 @@ func port(t *rapid.T) networking.NetworkPolicyPort {
 	return p
 }
 
-func some[T any](t *rapid.T, what string, most int, draw func(*rapid.T) T) (all []T) {
+func some[T any](t Dice, what string, most int, draw func(Dice) T) (all []T) {
 	for range upTo(t, what, most) {
 		all = append(all, draw(t))
 	}
@@ -135,7 +141,7 @@ func some[T any](t *rapid.T, what string, most int, draw func(*rapid.T) T) (all 
 }
 
 // spec draws what a policy says.
-func spec(t *rapid.T) networking.NetworkPolicySpec {
+func spec(t Dice) networking.NetworkPolicySpec {
 	s := networking.NetworkPolicySpec{PodSelector: selector(t, labels)}
 	for range upTo(t, "ingress rules", 2) {
 		s.Ingress = append(s.Ingress, networking.NetworkPolicyIngressRule{From: some(t, "from", 2, peer), Ports: some(t, "ports", 2, port)})
@@ -149,7 +155,7 @@ func spec(t *rapid.T) networking.NetworkPolicySpec {
 }
 
 // policy draws a policy of that name as an object.
-func policy(t *rapid.T, key string) string {
+func policy(t Dice, key string) string {
 	namespace, name, _ := strings.Cut(key, "/")
 	m := map[string]any{"name": name, "namespace": namespace}
 	if audit := of(t, "audit", "", "", "", "", "", "true", "false"); audit != "" {

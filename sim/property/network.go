@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"pgregory.net/rapid"
-
 	"github.com/mizar-net/mizar/sim/scenario"
 )
 
@@ -53,7 +51,7 @@ var holders = []string{"h3", "h2", "h1", "h2, h3"}
 // Network draws hosts, subnets, endpoints, namespaces and policies. Every address
 // is dual stack; where roles are does not matter to what arrives, but to the way.
 // Steps are still to come.
-func Network(t *rapid.T) *Drawn {
+func Network(t Dice) *Drawn {
 	d := &Drawn{}
 	d.line("title: drawn\nwires: [testrun]\ntopology:\n  hosts:")
 	for i := range 3 {
@@ -83,12 +81,12 @@ func Network(t *rapid.T) *Drawn {
 	return d
 }
 
-func policyName(t *rapid.T) string {
+func policyName(t Dice) string {
 	return of(t, "namespace", namespaces...) + "/" + of(t, "name", names...)
 }
 
 // namespace draws one as an object.
-func (d *Drawn) namespace(t *rapid.T, name string) string {
+func (d *Drawn) namespace(t Dice, name string) string {
 	if !slices.Contains(d.declared, name) {
 		d.declared = append(d.declared, name)
 	}
@@ -101,7 +99,7 @@ func (d *Drawn) namespace(t *rapid.T, name string) string {
 
 // endpoint draws a new one as an object. Endpoints of different VPCs may have one
 // address.
-func (d *Drawn) endpoint(t *rapid.T) string {
+func (d *Drawn) endpoint(t Dice) string {
 	name := of(t, "namespace", namespaces...) + "/e" + fmt.Sprint(d.made)
 	n, host := networks[of(t, "subnet", 0, 1, 0, 1, 2)], fmt.Sprint("h", of(t, "host", 1, 2, 1, 2, 3))
 	last := 10 + d.made
@@ -115,7 +113,7 @@ func (d *Drawn) endpoint(t *rapid.T) string {
 	})
 }
 
-func (d *Drawn) endpointOf(t *rapid.T, key string, spec map[string]any) string {
+func (d *Drawn) endpointOf(t Dice, key string, spec map[string]any) string {
 	namespace, name, _ := strings.Cut(key, "/")
 	return flow(map[string]any{
 		"apiVersion": "mizar.dev/v1alpha1", "kind": "Endpoint", "spec": spec,
@@ -124,7 +122,7 @@ func (d *Drawn) endpointOf(t *rapid.T, key string, spec map[string]any) string {
 }
 
 // named draws the ports of an endpoint that have names.
-func named(t *rapid.T) []map[string]any {
+func named(t Dice) []map[string]any {
 	all := []map[string]any{{"name": "serve-80", "port": 80}}
 	switch upTo(t, "named ports", 2) {
 	case 1:

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"pgregory.net/rapid"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -17,7 +15,7 @@ func (d *Drawn) Silence() { d.line("steps: [{forget: true}]") }
 
 // Converse draws who talks with whom, by what, and what happens in between.
 // What hosts have learned may be wrong for a tenth of a second after a change.
-func (d *Drawn) Converse(t *rapid.T) {
+func (d *Drawn) Converse(t Dice) {
 	d.line("steps:\n- {name: at the start, wait: 100ms}")
 	for range 1 + upTo(t, "more steps", 11) {
 		switch of(t, "step", "talk", "talk", "again", "again", "again", "everybody", "change", "change", "change", "forget", "wait") {
@@ -39,7 +37,7 @@ func (d *Drawn) Converse(t *rapid.T) {
 }
 
 // change draws what happens to objects.
-func (d *Drawn) change(t *rapid.T) {
+func (d *Drawn) change(t Dice) {
 	kinds := []string{"relabel", "relabel namespace", "namespace", "policy", "policy", "new endpoint"}
 	if len(d.policies) > 0 {
 		kinds = append(kinds, "another policy", "no policy")
@@ -83,7 +81,7 @@ func (d *Drawn) change(t *rapid.T) {
 }
 
 // gone draws which one of some goes.
-func gone(t *rapid.T, from *[]string) string {
+func gone(t Dice, from *[]string) string {
 	at := upTo(t, "which", len(*from)-1)
 	name := (*from)[at]
 	*from = slices.Delete(*from, at, at+1)
@@ -91,7 +89,7 @@ func gone(t *rapid.T, from *[]string) string {
 }
 
 // anybody is an endpoint, or now and then a host.
-func (d *Drawn) anybody(t *rapid.T, what string) string {
+func (d *Drawn) anybody(t Dice, what string) string {
 	if oneIn(t, "a host", 8) {
 		return of(t, what, "host/h1", "host/h2")
 	}
@@ -99,21 +97,21 @@ func (d *Drawn) anybody(t *rapid.T, what string) string {
 }
 
 // somewhere is that, or now and then an address that nobody has.
-func (d *Drawn) somewhere(t *rapid.T) string {
+func (d *Drawn) somewhere(t Dice) string {
 	if oneIn(t, "nobody", 12) {
 		return of(t, "address", "10.0.0.99", "10.0.7.1")
 	}
 	return d.anybody(t, "to")
 }
 
-func (d *Drawn) ask(t *rapid.T, from, to string) {
+func (d *Drawn) ask(t Dice, from, to string) {
 	if by := what(t); from != to {
 		d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", by, from, to)
 	}
 }
 
 // what draws what is spoken, as tables have it.
-func what(t *rapid.T) string {
+func what(t Dice) string {
 	if proto := of(t, "proto", "tcp", "udp", "icmp"); proto != "icmp" {
 		return proto + "/" + flow(of(t, "to port", slices.Concat(ports, []int{78, 83, 8081, 65535})...))
 	}
@@ -121,7 +119,7 @@ func what(t *rapid.T) string {
 }
 
 // everybody talks with everybody, by one port.
-func (d *Drawn) everybody(t *rapid.T) {
+func (d *Drawn) everybody(t Dice) {
 	all := strings.Join(d.endpoints, ", ")
 	d.line("- table: {ports: [%s], from: [%s], to: [%s], truth: oracle}", what(t), all, all)
 }
@@ -134,7 +132,7 @@ type talk struct {
 
 // again is a conversation, or one that was there before, or the other way round: a
 // flow that goes on, as far as it may.
-func (d *Drawn) again(t *rapid.T) {
+func (d *Drawn) again(t Dice) {
 	now := talk{of(t, "proto", "tcp", "udp"), of(t, "from", d.endpoints...), of(t, "to", d.endpoints...), 33333, of(t, "port", ports[:3]...)}
 	d.talks = slices.DeleteFunc(d.talks, func(was talk) bool {
 		return !slices.Contains(d.endpoints, was.from) || !slices.Contains(d.endpoints, was.to)

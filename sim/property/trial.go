@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"pgregory.net/rapid"
-
 	"github.com/mizar-net/mizar/controlplane/compile"
 	"github.com/mizar-net/mizar/sim/oracle"
 	"github.com/mizar-net/mizar/sim/run"
@@ -42,17 +40,19 @@ type Trial struct {
 // NewTrial returns one on wires that open opens.
 func NewTrial(open Open) *Trial { return &Trial{config: config(open), Met: map[string]int{}} }
 
-// Case draws one, and fails t where the programs disagree with the oracle.
-func (r *Trial) Case(ctx context.Context, t *rapid.T) {
-	d := Network(t)
-	d.Converse(t)
+// Case draws one and says where the programs disagree with the oracle, and in what; or
+// nothing.
+func (r *Trial) Case(ctx context.Context, t Dice) string {
+	text := drawing(t).String()
 	r.Cases++
-	if wrong := r.Run(ctx, d.String()); wrong != "" {
-		if r.Keep != nil {
-			r.Keep(d.String())
-		}
-		t.Fatalf("%s\n%s", wrong, d)
+	wrong := r.Run(ctx, text)
+	if wrong == "" {
+		return ""
 	}
+	if r.Keep != nil {
+		r.Keep(text)
+	}
+	return wrong + "\n" + text
 }
 
 // Run runs the text of a case and says what is wrong, or nothing.

@@ -5,41 +5,21 @@ package run
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
-	"github.com/mizar-net/mizar/sim/oracle/judge"
 	"github.com/mizar-net/mizar/sim/scenario"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // serve tells a probe to a frontend what stands behind it. Its port is chosen here, where
 // none is given: it is one of the things that a backend is chosen by, on every wire.
-func (r *runner) serve(p *wire.Probe, vni uint32) {
-	number := map[wire.Proto]uint8{wire.TCP: judge.TCP, wire.UDP: judge.UDP}[p.Proto]
-	for _, at := range r.backends(vni, netip.AddrPortFrom(p.To, p.Port), number) {
-		if e := r.world.at(vni, at.Addr()); e != nil {
-			p.Backends = append(p.Backends, wire.Backend{Endpoint: e.Key(), At: at})
-		}
-	}
+func (r *runner) serve(p *wire.Probe) {
+	p.Backends = wire.Backends(r.states, *p)
 	if len(p.Backends) > 0 && p.SourcePort == 0 {
 		r.servicePort = max(r.servicePort, firstServicePort-1) + 1
 		p.SourcePort = r.servicePort
 	}
-}
-
-// backends are what stands behind a frontend of a VPC, at any host.
-func (r *runner) backends(vni uint32, frontend netip.AddrPort, protocol uint8) (all []netip.AddrPort) {
-	for _, h := range r.states {
-		for _, s := range h.Services {
-			if s.VNI == vni && s.Protocol == protocol && slices.Contains(s.Frontends, frontend) {
-				all = append(all, s.Backends...)
-			}
-		}
-	}
-	slices.SortFunc(all, netip.AddrPort.Compare)
-	return slices.Compact(all)
 }
 
 // firstServicePort is the first that a probe to a frontend comes from: no wire's stack

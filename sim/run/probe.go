@@ -102,7 +102,7 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 			if p.Source != 0 {
 				probe.SourcePort += uint16(flow)
 			}
-			r.serve(&probe, talk.vni)
+			r.serve(&probe)
 			talk.flows = append(talk.flows, probe)
 		}
 		if talk.backends = talk.flows[0].Backends; len(talk.backends) > 0 {

@@ -25,12 +25,27 @@ type Frontend struct {
 	ports []corev1.ServicePort
 }
 
-// serviceMark begins the names of services among those of endpoints, as in a
+// FrontendOf is a service as it is now.
+func FrontendOf(s object.Service) *Frontend {
+	f := &Frontend{Service: s.Key(), ports: s.Spec.Ports}
+	texts := s.Spec.ClusterIPs
+	if len(texts) == 0 {
+		texts = []string{s.Spec.ClusterIP}
+	}
+	for _, text := range texts {
+		if a, err := netip.ParseAddr(text); err == nil {
+			f.Addresses = append(f.Addresses, a)
+		}
+	}
+	return f
+}
+
+// ServiceMark begins the names of services among those of endpoints, as in a
 // change: "Service/blue/web".
-const serviceMark = string(object.KindService) + "/"
+const ServiceMark = string(object.KindService) + "/"
 
 // String is the name that people call the service by: "Service/web".
-func (f *Frontend) String() string { return serviceMark + Short(f.Service) }
+func (f *Frontend) String() string { return ServiceMark + Short(f.Service) }
 
 // Addr is the cluster address of a family, 4 or 6.
 func (f *Frontend) Addr(family int) (netip.Addr, bool) {
@@ -44,7 +59,7 @@ func (f *Frontend) Addr(family int) (netip.Addr, bool) {
 
 // target reads the name of an endpoint or a service, or an address.
 func (d *decoder) target(v strict.Value) Target {
-	if v.Present() && strings.HasPrefix(v.Node().Value, serviceMark) {
+	if v.Present() && strings.HasPrefix(v.Node().Value, ServiceMark) {
 		return Target{Service: d.frontend(v)}
 	}
 	endpoint, addr := d.peer(v)
@@ -54,25 +69,16 @@ func (d *decoder) target(v strict.Value) Target {
 // frontend reads the name of a service that has cluster addresses.
 func (d *decoder) frontend(v strict.Value) *Frontend {
 	text := v.Text()
-	s, ok := d.set.Service(strings.TrimPrefix(text, serviceMark))
+	s, ok := d.set.Service(strings.TrimPrefix(text, ServiceMark))
 	if !ok {
 		var known []string
 		for _, s := range d.set.Services {
-			known = append(known, serviceMark+Short(s.Key()))
+			known = append(known, ServiceMark+Short(s.Key()))
 		}
 		unknown(v, "service", text, known)
 		return nil
 	}
-	f := &Frontend{Service: s.Key(), ports: s.Spec.Ports}
-	texts := s.Spec.ClusterIPs
-	if len(texts) == 0 {
-		texts = []string{s.Spec.ClusterIP}
-	}
-	for _, text := range texts {
-		if a, err := netip.ParseAddr(text); err == nil {
-			f.Addresses = append(f.Addresses, a)
-		}
-	}
+	f := FrontendOf(s)
 	if len(f.Addresses) == 0 {
 		v.FailGot(text+", which has no cluster address", "a service that has one, or an address")
 	}

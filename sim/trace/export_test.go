@@ -35,7 +35,7 @@ func FieldNames(name string) []string {
 	case "paths":
 		names = append(names, "endpoint")
 	case "flows", "openings":
-		names = append(names, "from", "to", "egress", "ingress")
+		names = append(names, "from", "to", "backend", "frontend", "egress", "ingress")
 	case "policy_peers", "policy_prefixes", "policy_ports":
 		names = append(names, "verdict", "rule", "class")
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ func (d decoding) field(name string, v reflect.Value) {
 	case reflect.Array:
 		if name == "set" {
 			d.sets(v.Index(0).Uint(), v.Index(1).Uint())
+			return
+		}
+		if v.Type().Elem().Kind() != reflect.Uint8 {
+			d.set(name, numbers(v))
 			return
 		}
 		d.set(name, bytesText(v))
@@ -64,6 +69,19 @@ func (d decoding) fields(v reflect.Value) {
 			d.field(strings.ToLower(field.Name[:1])+field.Name[1:], v.Field(i))
 		}
 	}
+}
+
+// numbers are those of an array with spaces between them, up to the last that is not
+// zero.
+func numbers(v reflect.Value) string {
+	var parts []string
+	for i := range v.Len() {
+		parts = append(parts, strconv.FormatUint(v.Index(i).Uint(), 10))
+	}
+	for len(parts) > 0 && parts[len(parts)-1] == "0" {
+		parts = parts[:len(parts)-1]
+	}
+	return strings.Join(parts, " ")
 }
 
 // bytesText is an address, whatever its family; "" for none.

@@ -79,6 +79,13 @@ func TestEveryMapIsDecoded(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("no such map")))
 }
 
+func TestPlacesAreNumbers(t *testing.T) {
+	g := NewWithT(t)
+	row, err := trace.Decode("choices", append([]byte{3, 0, 0, 0, 1, 2}, make([]byte, 58)...), nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(row).To(Equal(trace.Row{"backend": "3 0 513"}))
+}
+
 // Fields that one line shows are fields that rows have.
 func TestBriefFieldsExist(t *testing.T) {
 	g := NewWithT(t)

@@ -209,15 +209,19 @@ type Packet struct {
 	// Where time is real, it may take either way (the oracle alone).
 	Aged bool
 	// Outdated says that its destination was learned to be somebody who does not have
-	// the address any more. What his identity says of labels that no policy looked at
-	// in his time, the oracle does not know: the packet may ask at once who the
-	// destination is, or only after it was not there (the oracle alone).
+	// the address any more, or has said so himself. What his identity says of labels
+	// that no policy looked at in his time, the oracle does not know: the packet may ask
+	// at once who the destination is, or only after it was not there (the oracle alone).
 	Outdated bool
 	// Vain says that policy means nobody who lives for who he is, but somebody who is
 	// no more. Whether hosts remember what policy looks at now of him, the oracle does
 	// not know: they may refuse the packet at once, or ask for its destination first
 	// (the oracle alone).
 	Vain bool
+	// Doubtful says that it is let through for who its destination has said he was, and
+	// would be refused for who he is by now. Whether the former identity says what policy
+	// looks at now, the oracle does not know: it may be either (the oracle alone).
+	Doubtful bool
 	// Answered says that the sender's own port answered it, as the gateway
 	// answers an echo. There is no reply of an endpoint then.
 	Answered bool

@@ -137,6 +137,9 @@ func (c *conversation) reply(to *endpoint, s frame.Spec) frame.Spec {
 	s = opposite(s)
 	if b, ok := c.probe.Behind(to.Name); ok {
 		s.Src, s.SrcPort = b.At.Addr(), b.At.Port()
+		if s.Src == s.Dst {
+			s.Dst = c.probe.To // who asks himself through a frontend takes himself for it
+		}
 	}
 	return s
 }
@@ -159,6 +162,9 @@ func (c *conversation) expected(at string, sent frame.Packet) frame.Packet {
 		return sent
 	}
 	y, ports := &sent.Inner, sent.Inner.Offset == 0 // later fragments have none
+	if at == c.from.Name && y.Dst == c.probe.To {
+		return c.self(sent)
+	}
 	if b, ok := c.probe.Behind(at); ok && y.Dst == c.probe.To {
 		if y.Dst = b.At.Addr(); ports {
 			y.DstPort = b.At.Port()
@@ -168,6 +174,19 @@ func (c *conversation) expected(at string, sent frame.Packet) frame.Packet {
 		if y.Src = c.probe.To; ports {
 			y.SrcPort = c.probe.Port
 		}
+	}
+	return sent
+}
+
+// self is a packet as it has to come out at its sender, who is the backend.
+func (c *conversation) self(sent frame.Packet) frame.Packet {
+	b, _ := c.probe.Behind(c.from.Name)
+	y := &sent.Inner
+	asks := y.DstPort == c.probe.Port && y.SrcPort == c.probe.SourcePort
+	if y.Src, y.Dst = c.probe.To, b.At.Addr(); asks {
+		y.DstPort = b.At.Port()
+	} else {
+		y.SrcPort = c.probe.Port
 	}
 	return sent
 }

@@ -83,7 +83,7 @@ func (t *segments) connect() error {
 	syn := t.request()
 	syn.Kind, syn.TCPFlags, syn.Seq = frame.TCP, frame.SYN, clientISN
 	return t.send(t.probe.From, syn, func(to string) error {
-		both := opposite(syn)
+		both := t.reply(t.wire.endpoints[to], syn)
 		both.TCPFlags, both.Seq, both.Ack = frame.SYN|frame.ACK, serverISN, clientISN+1
 		return t.send(to, both, func(string) error {
 			if t.over || t.server != "" {
@@ -128,7 +128,7 @@ func (t *segments) segment() error {
 			t.tally.Series.Wrong = "the stream reached " + to + ", which has no such connection"
 			return nil
 		}
-		echo := opposite(data)
+		echo := t.reply(t.wire.endpoints[to], data)
 		echo.Seq, echo.Ack, echo.DF = data.Ack, data.Seq+uint32(len(data.Payload)), true
 		return t.send(to, echo, func(string) error { return t.returned(high) })
 	})

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/sim/frame"
@@ -100,7 +99,7 @@ func (s *stream) echo(number uint16, now time.Duration) error {
 		request.Kind, request.ID, request.ICMPSeq = frame.Echo, s.probe.SourcePort, number
 	}
 	return s.send(s.probe.From, request, func(to string) error {
-		reply := opposite(request)
+		reply := s.reply(s.wire.endpoints[to], request)
 		if s.probe.Proto == wire.ICMP {
 			reply.Kind, reply.TOS = frame.EchoReply, request.TOS
 		}
@@ -131,10 +130,10 @@ func (s *stream) send(from string, spec frame.Spec, arrived func(to string) erro
 			return errors.Join(f.err, s.told(e, f.trip, sent))
 		}
 		to := s.wire.endpoints[f.To]
-		if to == nil || !slices.Contains(to.Addresses, spec.Dst) {
+		if to == nil || !s.meant(to, spec.Dst) {
 			return nil
 		}
-		if _, err := s.wire.receive(f.trip, sent, nil); err != nil {
+		if _, err := s.wire.receive(f.trip, sent, s.conversation); err != nil {
 			s.tally.Series.Wrong = fmt.Sprintf("endpoint %s discards it: %v", f.To, err)
 			return nil
 		}

@@ -74,7 +74,9 @@ func (c call) asAsked(seen []sighting) []sighting {
 	seen = slices.Clone(seen)
 	for i := range seen {
 		y := &seen[i].packet.Inner
-		if y.Src == c.source() {
+		if own, ok := c.Behind(c.From); ok && y.Src == c.To && y.Dst == c.source() && y.SrcPort == c.SourcePort && y.DstPort == own.At.Port() {
+			y.Src, y.Dst, y.DstPort = c.source(), c.To, c.Port // who asks himself
+		} else if y.Src == c.source() {
 			c.turn(&y.Dst, &y.DstPort)
 		} else if y.Dst == c.source() {
 			c.turn(&y.Src, &y.SrcPort)
@@ -203,7 +205,7 @@ func (r *crew) close() error {
 func refused(err error) bool {
 	for _, e := range []error{
 		unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ETIMEDOUT, unix.ECONNRESET, unix.EPIPE,
-		unix.EHOSTDOWN, unix.ENETDOWN, unix.EACCES, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled, net.ErrClosed,
+		unix.EHOSTDOWN, unix.ENETDOWN, unix.ENOBUFS, unix.EACCES, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled, net.ErrClosed,
 	} {
 		if errors.Is(err, e) {
 			return true

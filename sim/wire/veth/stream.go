@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mizar-net/mizar/sim/wire"
 )
 
 // stream is a TCP connection that stays: what the sender writes is echoed by the
@@ -45,8 +47,10 @@ const (
 // nothing is wrong: who starts traffic has more to do meanwhile.
 func (w *Wire) newStream(ctx context.Context, c call, broke func(error)) (*stream, error) {
 	s := &stream{call: c, crew: newCrew(c), broke: broke}
-	if err := s.serve(ctx, w); err != nil {
-		return nil, errors.Join(err, s.close())
+	for _, b := range c.listeners() {
+		if err := s.serve(ctx, w, b); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, connecting)
 	done := make(chan struct{})
@@ -120,18 +124,15 @@ func abandon(conn net.Conn) error {
 	return conn.Close()
 }
 
-// serve echoes what one connection brings, at the receiver, if there is one.
-func (s *stream) serve(ctx context.Context, w *Wire) error {
-	if s.to == nil {
-		return nil
-	}
+// serve echoes what one connection brings, at a receiver.
+func (s *stream) serve(ctx context.Context, w *Wire, at wire.Backend) error {
 	var l net.Listener
-	err := w.room.InEndpoint(s.to.Name, func() (err error) {
-		l, err = (&net.ListenConfig{}).Listen(ctx, s.family("tcp"), s.target().String())
+	err := w.room.InEndpoint(at.Endpoint, func() (err error) {
+		l, err = (&net.ListenConfig{}).Listen(ctx, s.family("tcp"), at.At.String())
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("listen at %s: %w", s.to.Name, err)
+		return fmt.Errorf("listen at %s: %w", at.Endpoint, err)
 	}
 	conns := make(chan net.Conn, 1)
 	s.closers = append(s.closers, l.Close, func() error {

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package encode_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
+	"github.com/mizar-net/mizar/dataplane/state"
+)
+
+func port(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// web is a service of two backends and forty places, more than a row has.
+func web() state.Service {
+	s := state.Service{
+		Name: "ns/web:80/4", VNI: 100, Protocol: 6,
+		Frontends: []netip.AddrPort{port("172.20.0.1:80"), port("172.20.0.2:80")},
+		Backends:  []netip.AddrPort{port("10.0.0.2:8080"), port("10.0.0.3:8080")},
+	}
+	for i := range 40 {
+		s.Table = append(s.Table, uint16(i%2))
+	}
+	return s
+}
+
+func served(services ...state.Service) (state.Host, state.Local, encode.Index) {
+	s, l := sample()
+	for i := range services {
+		services[i].VNI = s.Endpoints[0].VNI
+	}
+	s.Services = services
+	return s, l, encode.Index{}
+}
+
+func TestServicesBecomeRows(t *testing.T) {
+	g := NewWithT(t)
+	s, l, none := served(web())
+	rows, index, err := encode.Encode(s, l, none)
+	g.Expect(err).NotTo(HaveOccurred())
+	vni := s.Endpoints[0].VNI
+	row := bpf.RowService{First: 0, Places: 40, Backends: 0}
+	g.Expect(rows.Services).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
+		encode.Service(vni, port("172.20.0.1:80"), 6): row, encode.Service(vni, port("172.20.0.2:80"), 6): row,
+		encode.Service(vni, port("172.20.0.1:0"), 0): {}, encode.Service(vni, port("172.20.0.2:0"), 0): {},
+	}))
+	g.Expect(rows.Choices).To(HaveLen(2))
+	second := rows.Choices[1].Backend
+	g.Expect(second[:9]).To(Equal([]uint16{0, 1, 0, 1, 0, 1, 0, 1, 0}))
+	g.Expect(rows.Backends).To(HaveLen(2))
+	g.Expect(rows.Backends[1].Addr).To(Equal(netip.MustParseAddr("10.0.0.3").As16()))
+	for _, e := range rows.Endpoints {
+		g.Expect(e.Served).To(BeEquivalentTo(1))
+	}
+
+	// What changes is another block, and endpoints of a VPC that had services once still
+	// look for flows to them.
+	one := web()
+	one.Backends, one.Table = one.Backends[:1], []uint16{0}
+	s, l, _ = served(one)
+	rows, index, err = encode.Encode(s, l, index)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(rows.Services[encode.Service(vni, port("172.20.0.1:80"), 6)]).To(Equal(bpf.RowService{First: 2, Places: 1, Backends: 2}))
+	s, l, _ = served()
+	rows, _, err = encode.Encode(s, l, index)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(rows.Services).To(BeEmpty())
+	for _, e := range rows.Endpoints {
+		g.Expect(e.Served).To(BeEquivalentTo(1))
+	}
+}
+
+func TestServicesThatContradictThemselvesAreRefused(t *testing.T) {
+	for want, change := range map[string]func(*state.Service){
+		"40 places for 0 backends":                 func(s *state.Service) { s.Backends = nil },
+		"0 places for 2 backends":                  func(s *state.Service) { s.Table = nil },
+		"backend 10.0.0.3:0 has no port":           func(s *state.Service) { s.Backends[1] = port("10.0.0.3:0") },
+		"place 3 is of backend 2, and there are 2": func(s *state.Service) { s.Table[3] = 2 },
+		"it needs a port and a protocol":           func(s *state.Service) { s.Protocol = 0 },
+		"frontend 172.20.0.1:80 is another service's already": func(s *state.Service) {
+			s.Frontends = append(s.Frontends, s.Frontends[0])
+		},
+	} {
+		g := NewWithT(t)
+		one := web()
+		change(&one)
+		s, l, none := served(one)
+		_, _, err := encode.Encode(s, l, none)
+		g.Expect(err).To(MatchError(ContainSubstring("service ns/web:80/4: ")))
+		g.Expect(err).To(MatchError(ContainSubstring(want)))
+	}
+}
+
+// Whatever services become, every place of each leads to a backend of its own, and what
+// the state before has in rows stays where it is until the one after.
+func TestServicesDoNotShareRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var index encode.Index
+		var before encode.Rows
+		for range 4 {
+			var services []state.Service
+			for n := range rapid.IntRange(0, 5).Draw(t, "services") {
+				s := state.Service{Name: fmt.Sprint(n), Protocol: 17, Frontends: []netip.AddrPort{port(fmt.Sprintf("172.20.0.%d:53", n+1))}}
+				for b := range rapid.IntRange(0, 5).Draw(t, "backends") {
+					s.Backends = append(s.Backends, port(fmt.Sprintf("10.0.%d.%d:53", n, b+1)))
+				}
+				for range rapid.IntRange(1, 80).Draw(t, "places") {
+					if len(s.Backends) > 0 {
+						s.Table = append(s.Table, uint16(rapid.IntRange(0, len(s.Backends)-1).Draw(t, "place")))
+					}
+				}
+				services = append(services, s)
+			}
+			s, l, _ := served(services...)
+			rows, next, err := encode.Encode(s, l, index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range s.Services {
+				row := rows.Services[encode.Service(one.VNI, one.Frontends[0], 17)]
+				for place, want := range one.Table {
+					c := rows.Choices[row.First+uint32(place/len(bpf.RowChoices{}.Backend))]
+					got := rows.Backends[row.Backends+uint32(c.Backend[place%len(c.Backend)])]
+					if got.Addr != one.Backends[want].Addr().As16() {
+						t.Fatalf("place %d of service %s leads to %v, want %s", place, one.Name, got.Addr, one.Backends[want])
+					}
+				}
+			}
+			for number, was := range before.Backends {
+				if is, ok := rows.Backends[number]; ok && is != was {
+					t.Fatalf("row %d of backends is another one at once", number)
+				}
+			}
+			index, before = next, rows
+		}
+	})
+}

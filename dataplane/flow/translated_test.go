@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/flow"
+)
+
+func end(s string) flow.End {
+	a := netip.MustParseAddrPort(s)
+	return flow.End{Addr: a.Addr(), Port: a.Port()}
+}
+
+// both are the rows of a flow to a frontend: the view of who opened it, and the flow with
+// the backend.
+func both(protocol uint8) (view, with bpf.RowFlowKey, to, from bpf.RowFlow) {
+	client, front, back := end("10.0.0.2:4000"), end("172.20.0.1:80"), end("10.0.0.9:80")
+	view, side := flow.Key(7, protocol, client, front)
+	to = bpf.RowFlow{Opener: uint8(side), Translation: uint8(bpf.RowTranslationTRANSLATION_TO), Addr: back.Addr.As16(), State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED)}
+	with, side = flow.Key(7, protocol, client, back)
+	from = bpf.RowFlow{Opener: uint8(side), Translation: uint8(bpf.RowTranslationTRANSLATION_FROM), Addr: front.Addr.As16(), State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED)}
+	to.Port, from.Port = with.Port[side^1], view.Port[to.Opener^1]
+	return view, with, to, from
+}
+
+func TestTheRowsOfATranslatedFlowNameEachOther(t *testing.T) {
+	g := NewWithT(t)
+	view, with, to, from := both(udp)
+	g.Expect(flow.Other(view, to)).To(Equal(with))
+	g.Expect(flow.Other(with, from)).To(Equal(view))
+	g.Expect(flow.PutIn(to)).To(Equal(end("10.0.0.9:80")))
+}
+
+// Neither row goes while the other has packets, and a view goes with its flow.
+func TestTheRowsOfATranslatedFlowGoTogether(t *testing.T) {
+	const seen, lately = 1000, 1290
+	for name, c := range map[string]struct {
+		view, flow uint32 // when they had their last packets
+		change     func(to, from *bpf.RowFlow)
+		protocol   uint8
+		left       int
+	}{
+		"both are silent":                {view: seen, flow: seen},
+		"the opener still speaks":        {view: lately, flow: seen, left: 2},
+		"the backend still speaks":       {view: seen, flow: lately, left: 2},
+		"the connection has ended":       {view: lately, flow: seen, protocol: 6, change: func(_, from *bpf.RowFlow) { from.State = uint8(bpf.RowFlowStateFLOW_CLOSED) }},
+		"the flow is another frontend's": {view: seen, flow: lately, change: func(_, from *bpf.RowFlow) { from.Addr[15]++ }, left: 1},
+		"nothing has come of the choice": {view: lately - 250, flow: seen, change: func(to, _ *bpf.RowFlow) { to.State = uint8(bpf.RowFlowStateFLOW_CHOSEN) }},
+		"the choice was just made":       {view: lately, flow: seen, change: func(to, _ *bpf.RowFlow) { to.State = uint8(bpf.RowFlowStateFLOW_CHOSEN) }, left: 1},
+	} {
+		g := NewWithT(t)
+		m := &memory{}
+		protocol := max(c.protocol, 6)
+		if c.protocol == 0 {
+			protocol = udp
+		}
+		view, with, to, from := both(protocol)
+		to.Seen, from.Seen = c.view, c.flow
+		if c.change != nil {
+			c.change(&to, &from)
+		}
+		g.Expect(m.flows.Put(view, to)).To(Succeed())
+		g.Expect(m.flows.Put(with, from)).To(Succeed())
+		collected, err := flow.Collect(t.Context(), m.tables(), 1301*time.Second+time.Nanosecond)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(collected.Flows.Left).To(Equal(c.left), name)
+	}
+}

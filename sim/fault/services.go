@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fault
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/sim/frame"
+	"github.com/mizar-net/mizar/sim/wire"
+)
+
+// eachService changes a copy of every service, whose backends and table are its own.
+func eachService(change func(*state.Service)) func([]state.Host) {
+	return func(hosts []state.Host) {
+		for i := range hosts {
+			hosts[i].Services = slices.Clone(hosts[i].Services)
+			for j := range hosts[i].Services {
+				s := &hosts[i].Services[j]
+				s.Backends, s.Table = slices.Clone(s.Backends), slices.Clone(s.Table)
+				change(s)
+			}
+		}
+	}
+}
+
+// samePort leads to the backends' port of the frontend's number.
+func samePort(s *state.Service) {
+	for i, b := range s.Backends {
+		s.Backends[i] = netip.AddrPortFrom(b.Addr(), s.Frontends[0].Port())
+	}
+}
+
+// onePort leads to the port that the first backend has, at all of them.
+func onePort(s *state.Service) {
+	for i, b := range s.Backends {
+		s.Backends[i] = netip.AddrPortFrom(b.Addr(), s.Backends[0].Port())
+	}
+}
+
+// choosing lets flows choose from the first few backends.
+func choosing(few uint16) func(*state.Service) {
+	return func(s *state.Service) {
+		for i := range s.Table {
+			s.Table[i] %= few
+		}
+	}
+}
+
+// sharedServices leads flows to a frontend to the backends that somebody of the lowest VNI
+// has behind the same.
+func sharedServices(hosts []state.Host) {
+	for i := range hosts {
+		all := hosts[i].Services
+		eachService(func(s *state.Service) {
+			for _, other := range all {
+				if other.VNI < s.VNI && other.Protocol == s.Protocol && slices.Equal(other.Frontends, s.Frontends) {
+					s.Backends, s.Table = other.Backends, other.Table
+				}
+			}
+		})(hosts[i : i+1])
+	}
+}
+
+// firstServices leaves hosts with the services that they were given at first.
+func firstServices() func([]state.Host) {
+	had := map[string][]state.Service{}
+	return func(hosts []state.Host) {
+		for i, h := range hosts {
+			if _, found := had[h.Name]; !found {
+				had[h.Name] = h.Services
+			}
+			hosts[i].Services = had[h.Name]
+		}
+	}
+}
+
+// frailServices takes all services from hosts that are given others than at first.
+func frailServices() func([]state.Host) {
+	first := map[string]int{}
+	return func(hosts []state.Host) {
+		for i, h := range hosts {
+			if _, found := first[h.Name]; !found {
+				first[h.Name] = len(h.Services)
+			}
+			if len(h.Services) != first[h.Name] {
+				hosts[i].Services = nil
+			}
+		}
+	}
+}
+
+// bareReplies lets the answers of backends come from their own addresses, where who asked
+// a frontend knows nothing of them.
+func bareReplies(*planted) func(wire.Probe, *wire.Outcome) {
+	return func(probe wire.Probe, o *wire.Outcome) {
+		for i := range o.Replies {
+			if p := &o.Replies[i]; len(probe.Backends) > 0 && p.Delivered {
+				lose(p)
+				p.Reason = fmt.Sprintf("endpoint %s discards it", probe.From)
+			}
+		}
+	}
+}
+
+// restless lets each packet of a flow to a frontend come out at another backend.
+func restless(*planted) func(wire.Probe, *wire.Outcome) {
+	return func(probe wire.Probe, o *wire.Outcome) {
+		for i := range o.Requests {
+			if p := &o.Requests[i]; p.Delivered && len(probe.Backends) > 1 {
+				p.To = probe.Backends[i%len(probe.Backends)].Endpoint
+			}
+		}
+	}
+}
+
+// loseToSelf loses what comes back to its own sender.
+func loseToSelf(*planted) func(wire.Probe, *wire.Outcome) {
+	return func(probe wire.Probe, o *wire.Outcome) {
+		for i := range o.Requests {
+			if p := &o.Requests[i]; p.To == probe.From && len(probe.Backends) > 0 {
+				lose(p)
+				o.Replies = nil
+			}
+		}
+	}
+}
+
+// addUp gives UDP datagrams that have no checksum one.
+func addUp(_ wire.Port, _ [][]byte, out []wire.Emission) []wire.Emission {
+	const firstOfUDP = 14 + 20
+	for i := range out {
+		p, err := frame.Decode(out[i].Frame)
+		if err != nil || p.Inner.Proto != frame.ProtoUDP || !p.Inner.Src.Is4() || out[i].At.Endpoint == "" {
+			continue
+		}
+		out[i].Frame = slices.Clone(out[i].Frame)
+		sum := out[i].Frame[firstOfUDP+6 : firstOfUDP+8]
+		sum[1] = cmp.Or(sum[1], 1)
+	}
+	return out
+}
