@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	EndpointMapAffinities     = "affinities"
 	EndpointMapBackends       = "backends"
 	EndpointMapBudgets        = "budgets"
 	EndpointMapChoices        = "choices"
@@ -112,6 +113,7 @@ type EndpointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointMapSpecs struct {
+	Affinities     *ebpf.MapSpec `ebpf:"affinities"`
 	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
 	Choices        *ebpf.MapSpec `ebpf:"choices"`
@@ -178,6 +180,7 @@ func (o *EndpointObjects) Close() error {
 //
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointMaps struct {
+	Affinities     *ebpf.Map `ebpf:"affinities"`
 	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
 	Choices        *ebpf.Map `ebpf:"choices"`
@@ -214,6 +217,7 @@ type EndpointMaps struct {
 
 func (m *EndpointMaps) Close() error {
 	return _EndpointClose(
+		m.Affinities,
 		m.Backends,
 		m.Budgets,
 		m.Choices,

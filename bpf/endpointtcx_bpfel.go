@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	EndpointTCXMapAffinities     = "affinities"
 	EndpointTCXMapBackends       = "backends"
 	EndpointTCXMapBudgets        = "budgets"
 	EndpointTCXMapChoices        = "choices"
@@ -112,6 +113,7 @@ type EndpointTCXProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXMapSpecs struct {
+	Affinities     *ebpf.MapSpec `ebpf:"affinities"`
 	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
 	Choices        *ebpf.MapSpec `ebpf:"choices"`
@@ -178,6 +180,7 @@ func (o *EndpointTCXObjects) Close() error {
 //
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXMaps struct {
+	Affinities     *ebpf.Map `ebpf:"affinities"`
 	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
 	Choices        *ebpf.Map `ebpf:"choices"`
@@ -214,6 +217,7 @@ type EndpointTCXMaps struct {
 
 func (m *EndpointTCXMaps) Close() error {
 	return _EndpointTCXClose(
+		m.Affinities,
 		m.Backends,
 		m.Budgets,
 		m.Choices,

@@ -29,6 +29,20 @@ type RowAddrKey struct {
 	Addr [16]uint8
 }
 
+type RowAffinity struct {
+	_     structs.HostLayout
+	Since uint32
+	Port  uint16
+	Pad   [2]uint8
+	Addr  [16]uint8
+}
+
+type RowAffinityKey struct {
+	_       structs.HostLayout
+	Service uint32
+	Addr    [16]uint8
+}
+
 type RowBackend struct {
 	_    structs.HostLayout
 	Addr [16]uint8
@@ -457,6 +471,8 @@ type RowService struct {
 	First    uint32
 	Places   uint32
 	Backends uint32
+	Number   uint32
+	Affinity uint32
 }
 
 type RowServiceKey struct {
@@ -543,7 +559,8 @@ const (
 	RowTableTABLE_SERVICES        RowTable = 22
 	RowTableTABLE_CHOICES         RowTable = 23
 	RowTableTABLE_BACKENDS        RowTable = 24
-	RowTableTABLE_MAX             RowTable = 25
+	RowTableTABLE_AFFINITIES      RowTable = 25
+	RowTableTABLE_MAX             RowTable = 26
 )
 
 type RowTracked struct {
@@ -596,11 +613,14 @@ type RowTracked struct {
 	}
 	View     RowFlowKey
 	Service  RowServiceKey
+	Client   RowAffinityKey
+	Affinity RowAffinity
 	Prefix   RowPolicyPrefixKey
 	Port     RowPolicyPortKey
 	Peer     RowPolicyPeerKey
 	Single   RowPolicyPeerKey
 	Fragment RowFragmentKey
+	_        [4]byte
 }
 
 type RowTranslation uint32
@@ -661,6 +681,7 @@ type RowVpc struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	RowMapAffinities        = "affinities"
 	RowMapBackends          = "backends"
 	RowMapBudgets           = "budgets"
 	RowMapChoices           = "choices"
@@ -757,6 +778,7 @@ type RowProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type RowMapSpecs struct {
+	Affinities     *ebpf.MapSpec `ebpf:"affinities"`
 	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
 	Choices        *ebpf.MapSpec `ebpf:"choices"`
@@ -831,6 +853,7 @@ func (o *RowObjects) Close() error {
 //
 // It can be passed to LoadRowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RowMaps struct {
+	Affinities     *ebpf.Map `ebpf:"affinities"`
 	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
 	Choices        *ebpf.Map `ebpf:"choices"`
@@ -867,6 +890,7 @@ type RowMaps struct {
 
 func (m *RowMaps) Close() error {
 	return _RowClose(
+		m.Affinities,
 		m.Backends,
 		m.Budgets,
 		m.Choices,

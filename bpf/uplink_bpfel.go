@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	UplinkMapAffinities     = "affinities"
 	UplinkMapBackends       = "backends"
 	UplinkMapBudgets        = "budgets"
 	UplinkMapChoices        = "choices"
@@ -114,6 +115,7 @@ type UplinkProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkMapSpecs struct {
+	Affinities     *ebpf.MapSpec `ebpf:"affinities"`
 	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
 	Choices        *ebpf.MapSpec `ebpf:"choices"`
@@ -180,6 +182,7 @@ func (o *UplinkObjects) Close() error {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkMaps struct {
+	Affinities     *ebpf.Map `ebpf:"affinities"`
 	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
 	Choices        *ebpf.Map `ebpf:"choices"`
@@ -216,6 +219,7 @@ type UplinkMaps struct {
 
 func (m *UplinkMaps) Close() error {
 	return _UplinkClose(
+		m.Affinities,
 		m.Backends,
 		m.Budgets,
 		m.Choices,

@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	UplinkTCXMapAffinities     = "affinities"
 	UplinkTCXMapBackends       = "backends"
 	UplinkTCXMapBudgets        = "budgets"
 	UplinkTCXMapChoices        = "choices"
@@ -114,6 +115,7 @@ type UplinkTCXProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkTCXMapSpecs struct {
+	Affinities     *ebpf.MapSpec `ebpf:"affinities"`
 	Backends       *ebpf.MapSpec `ebpf:"backends"`
 	Budgets        *ebpf.MapSpec `ebpf:"budgets"`
 	Choices        *ebpf.MapSpec `ebpf:"choices"`
@@ -180,6 +182,7 @@ func (o *UplinkTCXObjects) Close() error {
 //
 // It can be passed to LoadUplinkTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkTCXMaps struct {
+	Affinities     *ebpf.Map `ebpf:"affinities"`
 	Backends       *ebpf.Map `ebpf:"backends"`
 	Budgets        *ebpf.Map `ebpf:"budgets"`
 	Choices        *ebpf.Map `ebpf:"choices"`
@@ -216,6 +219,7 @@ type UplinkTCXMaps struct {
 
 func (m *UplinkTCXMaps) Close() error {
 	return _UplinkTCXClose(
+		m.Affinities,
 		m.Backends,
 		m.Budgets,
 		m.Choices,

@@ -82,6 +82,7 @@ func SimulatedLimits() map[string]uint32 {
 		bpf.RowMapServices:       4096,
 		bpf.RowMapChoices:        4096,
 		bpf.RowMapBackends:       4096,
+		bpf.RowMapAffinities:     512,
 	}
 }
 

@@ -190,6 +190,13 @@ struct {
 	__uint(max_entries, 16384);
 } backends SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity);
+	__uint(max_entries, 2048);
+} affinities SEC(".maps");
+
 /* Packets and bytes by number of the rule that judged them; 0: none did. A row weighs
  * 8 bytes, and 16 for each CPU. */
 struct {

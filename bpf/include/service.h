@@ -6,7 +6,8 @@
  *
  * Contract: a flow goes to one backend for as long as it lives, whatever becomes of
  * the service meanwhile; a flow that begins goes to one that the service has now.
- * Flows choose by the hash of their five fields, the same on every host.
+ * Flows choose by the hash of their five fields, the same on every host; those of a client
+ * that keeps its backend by that of four.
  *
  *   row of the view ──────────────────────────────┐
  *   else service ─► place (hash) ─► backend ──────┴─► the packet's flow is that with
@@ -18,13 +19,13 @@
 #include "hash.h"
 #include "note.h"
 
-static __always_inline __u32 choice_hash(const struct flow_key *key, __u32 from)
+/* `port` is the source's, or 0 if all of its flows choose alike. */
+static __always_inline __u32 choice_hash(const struct flow_key *key, __u32 from, __be16 port)
 {
 	__u32 h = addr_hash(protocol_of(key), key->addr[from]);
 
 	h = addr_hash(h, key->addr[other_end(from)]);
-	return fmix32(h ^ ((__u32)bpf_ntohs(key->port[from]) << 16 |
-			   bpf_ntohs(key->port[other_end(from)])));
+	return fmix32(h ^ ((__u32)bpf_ntohs(port) << 16 | bpf_ntohs(key->port[other_end(from)])));
 }
 
 /* Whether the view's flow goes on: no SYN begins it anew. */
@@ -54,17 +55,53 @@ static __always_inline void key_with_backend(struct tracked *k)
 	k->side = write_ends(&k->key, &w) & 1;
 }
 
+/* The client's backend of a service with affinity, if that is still one. */
+static __always_inline bool kept_backend(struct record *record, struct tracked *k,
+					 const struct service *s)
+{
+	struct affinity *a;
+
+	k->client.service = s->number;
+	addr_copy(k->client.addr, k->view.addr[k->view_side & 1]);
+	a = affinities_row_of(record, STAGE_SERVICE, &k->client);
+	if (!a || (__u32)(now() / SECOND) - a->since > s->affinity)
+		return false;
+	k->service.vni = BACKEND_OF | s->number;
+	addr_copy(k->service.addr, a->addr);
+	k->service.port = a->port;
+	k->service.protocol = 0;
+	if (!services_row_of(record, STAGE_SERVICE, &k->service))
+		return false;
+	turn_to(&k->backend, a->addr, a->port, TRANSLATION_TO);
+	return true;
+}
+
+/* Until its time is up the client's next flows go there as well. */
+static __always_inline void keep_affinity(struct record *record, struct tracked *k)
+{
+	k->affinity.since = now() / SECOND;
+	k->affinity.port = k->backend.port;
+	addr_copy(k->affinity.addr, k->backend.addr);
+	affinities_put(record, STAGE_SERVICE, &k->client, &k->affinity);
+}
+
 /* The backend that the service has for the flow. */
 static __always_inline enum drop_reason choose_backend(struct record *record, struct tracked *k,
 						       const struct service *s)
 {
 	struct choices *c;
 	struct backend *b;
+	__be16 port;
 	__u32 place;
 
 	if (!s->places)
 		return DROP_NO_BACKEND;
-	place = (__u64)choice_hash(&k->view, k->view_side & 1) * s->places >> 32;
+	if (s->affinity && kept_backend(record, k, s)) {
+		keep_affinity(record, k);
+		return DROP_NONE;
+	}
+	port = s->affinity ? 0 : k->view.port[k->view_side & 1];
+	place = (__u64)choice_hash(&k->view, k->view_side & 1, port) * s->places >> 32;
 	c = choices_row_of(record, STAGE_SERVICE, s->first + place / PLACES);
 	if (!c)
 		return DROP_NO_BACKEND;
@@ -73,6 +110,8 @@ static __always_inline enum drop_reason choose_backend(struct record *record, st
 	if (!b)
 		return DROP_NO_BACKEND;
 	turn_to(&k->backend, b->addr, b->port, TRANSLATION_TO);
+	if (s->affinity)
+		keep_affinity(record, k);
 	return DROP_NONE;
 }
 

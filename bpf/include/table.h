@@ -227,6 +227,12 @@ static __always_inline struct service *services_row_of(struct record *r, __u8 st
 	return lookup(r, stage, TABLE_SERVICES, &services, key, sizeof(*key));
 }
 
+static __always_inline struct affinity *affinities_row_of(struct record *r, __u8 stage,
+							  const struct affinity_key *key)
+{
+	return lookup(r, stage, TABLE_AFFINITIES, &affinities, key, sizeof(*key));
+}
+
 static __always_inline struct choices *choices_row_of(struct record *r, __u8 stage, __u32 index)
 {
 	return lookup(r, stage, TABLE_CHOICES, &choices, &index, sizeof(index));
@@ -296,6 +302,16 @@ static __always_inline void openings_delete(struct record *r, __u8 stage,
 {
 	bpf_map_delete_elem(&openings, key);
 	record_change(r, stage, TABLE_OPENINGS, ACCESS_DELETE, key, sizeof(*key));
+}
+
+/* What drives an older row out costs that client its backend, if that is another one than
+ * its next flow would choose. */
+static __always_inline void affinities_put(struct record *r, __u8 stage,
+					   const struct affinity_key *key,
+					   const struct affinity *row)
+{
+	bpf_map_update_elem(&affinities, key, row, BPF_ANY);
+	record_change(r, stage, TABLE_AFFINITIES, ACCESS_UPDATE, key, sizeof(*key));
 }
 
 /* This CPU's room for a packet's flow. */

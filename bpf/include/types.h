@@ -380,6 +380,25 @@ struct service {
 	__u32 first; /* index in choices of where its places begin */
 	__u32 places; /* that flows choose from; 0: it has no backend */
 	__u32 backends; /* index in backends of the first of its own */
+	__u32 number; /* of services with affinity; others have 0 */
+	__u32 affinity; /* seconds that a client keeps a backend after its last new flow; 0: none */
+};
+
+/* In the place of the VNI in a key of services: the rest is a backend of the service of
+ * that number, which has affinity. */
+#define BACKEND_OF (1U << 31)
+
+/* affinities[key]: which backend a client has of a service (LRU). */
+struct affinity_key {
+	__u32 service; /* its number */
+	__u8 addr[16]; /* the client's */
+};
+
+struct affinity {
+	__u32 since; /* coarse seconds of its last new flow */
+	__be16 port; /* the backend's */
+	__u8 pad[2];
+	__u8 addr[16];
 };
 
 #define PLACES 32 /* in a row, a power of two */
@@ -454,6 +473,8 @@ struct tracked {
 	struct turn backend; /* TO: where it goes */
 	struct flow_key view; /* TO: as its endpoint sends it */
 	struct service_key service; /* for a lookup */
+	struct affinity_key client; /* for a lookup */
+	struct affinity affinity;
 	struct policy_prefix_key prefix; /* for a lookup */
 	struct policy_port_key port;
 	struct policy_peer_key peer;

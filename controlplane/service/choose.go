@@ -29,6 +29,13 @@ func (t Tuple) Hash() uint32 {
 	return hash.Mix(h ^ (uint32(t.Source.Port())<<16 | uint32(t.Destination.Port())))
 }
 
+// OfClient is the tuple that all flows of a client to a frontend have in common: what
+// chooses for a client that keeps its backend.
+func (t Tuple) OfClient() Tuple {
+	t.Source = netip.AddrPortFrom(t.Source.Addr(), 0)
+	return t
+}
+
 // Place is where a flow finds its backend in a table of a size, which is at least 1:
 // hash*size >> 32.
 func (t Tuple) Place(size int) int {

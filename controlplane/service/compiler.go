@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -32,6 +33,8 @@ type choice struct {
 	backends  []backend
 	// reach says which of the backends a host chooses from.
 	reach reach
+	// affinity is how long a client keeps a backend; 0: it does not.
+	affinity time.Duration
 	// made is for all hosts, of a choice that is the same for all.
 	made *state.Service
 }
@@ -86,7 +89,7 @@ func (c *Compiler) state(one *choice, host string) state.Service {
 	if one.made != nil {
 		return *one.made
 	}
-	out := state.Service{Name: one.name, VNI: one.vni, Protocol: one.protocol, Frontends: one.frontends}
+	out := state.Service{Name: one.name, VNI: one.vni, Protocol: one.protocol, Frontends: one.frontends, Affinity: one.affinity}
 	out.Backends, out.Table = c.tables.of(usable(one.reach.within(one.backends, host, c.zones[host])))
 	if one.reach == everywhere {
 		one.made = &out

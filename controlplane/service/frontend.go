@@ -5,6 +5,7 @@ package service
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -90,12 +91,21 @@ func (r *reader) inside(addr netip.Addr) string {
 	return ""
 }
 
+// affinity is how long a client keeps a backend; 0: it does not.
+func (r *reader) affinity() time.Duration {
+	if r.service.Spec.SessionAffinity != corev1.ServiceAffinityClientIP {
+		return 0
+	}
+	seconds := corev1.DefaultClientIPServiceAffinitySeconds
+	if c := r.service.Spec.SessionAffinityConfig; c != nil && c.ClientIP != nil {
+		seconds = value(c.ClientIP.TimeoutSeconds, seconds)
+	}
+	return time.Duration(seconds) * time.Second
+}
+
 // undone tells what the service asks for that is not done yet.
 func (r *reader) undone() {
 	spec := &r.service.Spec
-	if spec.SessionAffinity == corev1.ServiceAffinityClientIP {
-		r.fail("spec.sessionAffinity", "ClientIP is not done yet; each flow of a client chooses its backend by itself")
-	}
 	if len(spec.LoadBalancerSourceRanges) > 0 {
 		r.fail("spec.loadBalancerSourceRanges", "are not enforced yet; the addresses of the load balancer are not served, lest others get in")
 	}

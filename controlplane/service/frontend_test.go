@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -59,7 +60,6 @@ func TestWhatCannotBeDoneIsTold(t *testing.T) {
 			"spec.clusterIP: is not written, and nobody here gives out addresses; the service has no cluster address",
 		}, "shop/web:80/4 [198.51.100.1:80] → []"},
 		{`{type: NodePort, clusterIP: 10.96.0.1, healthCheckNodePort: 30081, sessionAffinity: ClientIP, ports: [{port: 80, nodePort: 30080}]}`, []string{
-			"spec.sessionAffinity: ClientIP is not done yet; each flow of a client chooses its backend by itself",
 			"spec.ports[0].nodePort: node ports are not served yet",
 			"spec.healthCheckNodePort: is not answered yet",
 		}, "shop/web:80/4 [10.96.0.1:80] → []"},
@@ -97,4 +97,19 @@ func TestConditionsSayWhere(t *testing.T) {
 	c := service.Compile(of(t, web("{clusterIP: 127.0.0.1, ports: [{port: 80}]}")))
 	g.Expect(c.Conditions()).To(HaveLen(1))
 	g.Expect(c.Conditions()[0].String()).To(HavePrefix("network.yaml:%d: Service/shop/web: spec.clusterIP: ", strings.Count(network, "\n")+3))
+}
+
+// Three hours is what Kubernetes takes where nothing is written.
+func TestAClientKeepsItsBackend(t *testing.T) {
+	for spec, want := range map[string]time.Duration{
+		"{clusterIP: 10.96.0.1, ports: [{port: 80}]}":                                                                                     0,
+		"{clusterIP: 10.96.0.1, sessionAffinity: None, ports: [{port: 80}]}":                                                              0,
+		"{clusterIP: 10.96.0.1, sessionAffinity: ClientIP, ports: [{port: 80}]}":                                                          3 * time.Hour,
+		"{clusterIP: 10.96.0.1, sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}, ports: [{port: 80}]}": time.Minute,
+	} {
+		g := NewWithT(t)
+		all := service.Compile(of(t, web(spec))).Host("h1", 7)
+		g.Expect(all).To(HaveLen(1))
+		g.Expect(all[0].Affinity).To(Equal(want), spec)
+	}
 }

@@ -130,7 +130,7 @@ func portName(port *corev1.ServicePort) string { return cmp.Or(port.Name, fmt.Sp
 
 // choice is one with the frontends that no service before has; nil: there are none.
 func (r *reader) choice(port *corev1.ServicePort, addrs []netip.Addr) *choice {
-	one := &choice{vni: r.in.VNI, protocol: protocols[protocol(port)].number}
+	one := &choice{vni: r.in.VNI, protocol: protocols[protocol(port)].number, affinity: r.affinity()}
 	for _, addr := range addrs {
 		at := netip.AddrPortFrom(addr, uint16(port.Port))
 		key := frontend{r.in.VNI, protocol(port), at}

@@ -68,6 +68,7 @@ func (e *encoder) number(before Index) {
 		Classes:   renumber(before.Classes, classes),
 		Rules:     renumber(before.Rules, ruleNames(e.host.Policy)),
 		Served:    maps.Clone(before.Served),
+		Affine:    renumber(before.Affine, affine(e.host.Services)),
 	}
 	e.index.Sets, e.index.Series = renumberSets(before, sets)
 }

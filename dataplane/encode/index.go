@@ -25,6 +25,8 @@ type Index struct {
 	Series uint32
 	// Blocks are what services choose from, by name.
 	Blocks map[string]Block
+	// Affine are services with affinity, numbered from 1.
+	Affine map[string]uint32
 	// Served are the VPCs, by VNI, that have services, or had some: flows to them go on.
 	Served map[uint32]bool
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -36,6 +37,25 @@ func (b Block) backends() span { return span{b.FirstBackend, uint32(len(b.Backen
 // which has some.
 func Service(vni uint32, at netip.AddrPort, protocol uint8) bpf.RowServiceKey {
 	return bpf.RowServiceKey{Vni: vni, Addr: at.Addr().As16(), Port: network16(at.Port()), Protocol: protocol}
+}
+
+// backendOf stands in the place of the VNI in keys of backends of services with affinity.
+const backendOf = 1 << 31
+
+// BackendOf is the key that says that a backend is one of a service with affinity, by the
+// number of that.
+func BackendOf(number uint32, at netip.AddrPort) bpf.RowServiceKey {
+	return Service(backendOf|number, at, 0)
+}
+
+// affine are the names of services with affinity.
+func affine(services []state.Service) (names []string) {
+	for _, s := range services {
+		if s.Affinity > 0 {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // services makes the rows of frontends, of their places and of backends. What a service
@@ -98,6 +118,12 @@ func (e *encoder) block(b Block) {
 
 func (e *encoder) frontends(s state.Service, b Block) error {
 	row := bpf.RowService{First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend}
+	if s.Affinity > 0 {
+		row.Number, row.Affinity = e.index.Affine[s.Name], uint32(s.Affinity/time.Second)
+		for _, b := range s.Backends {
+			e.rows.Services[BackendOf(row.Number, b)] = bpf.RowService{}
+		}
+	}
 	for _, f := range s.Frontends {
 		key := Service(s.VNI, f, s.Protocol)
 		if _, ok := e.rows.Services[key]; ok {

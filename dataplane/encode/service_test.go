@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
@@ -140,4 +141,28 @@ func TestServicesDoNotShareRows(t *testing.T) {
 			index, before = next, rows
 		}
 	})
+}
+
+// A service with affinity has a number, and rows that say which backends are its own.
+func TestServicesWithAffinity(t *testing.T) {
+	g := NewWithT(t)
+	one := web()
+	one.Affinity = time.Minute
+	s, l, none := served(one)
+	rows, index, err := encode.Encode(s, l, none)
+	g.Expect(err).NotTo(HaveOccurred())
+	number := index.Affine["ns/web:80/4"]
+	g.Expect(number).NotTo(BeZero())
+	row := rows.Services[encode.Service(s.Endpoints[0].VNI, port("172.20.0.1:80"), 6)]
+	g.Expect(row.Number).To(Equal(number))
+	g.Expect(row.Affinity).To(BeEquivalentTo(60))
+	for _, b := range one.Backends {
+		g.Expect(rows.Services).To(HaveKey(encode.BackendOf(number, b)))
+	}
+	one.Backends, one.Table = one.Backends[:1], []uint16{0}
+	s, l, _ = served(one)
+	rows, index, err = encode.Encode(s, l, index)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(index.Affine["ns/web:80/4"]).To(Equal(number))
+	g.Expect(rows.Services).NotTo(HaveKey(encode.BackendOf(number, port("10.0.0.3:8080"))))
 }

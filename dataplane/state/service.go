@@ -2,7 +2,10 @@
 
 package state
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Service is a set of backends that one or more frontends choose from: one port, one
 // protocol and one family of a Kubernetes Service, as one host sees it.
@@ -22,4 +25,7 @@ type Service struct {
 	// Table has the places that hashes of flows choose from: indexes in Backends, all
 	// of which occur. It is empty if Backends is.
 	Table []uint16
+	// Affinity is how long after its last new flow a client's next one goes to the same
+	// backend, in whole seconds; 0: each flow chooses for itself.
+	Affinity time.Duration
 }

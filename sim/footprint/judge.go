@@ -57,7 +57,7 @@ var (
 		bpf.RowMapRecords, bpf.RowMapRoutes,
 		bpf.RowMapFlows, bpf.RowMapOpenings, bpf.RowMapFragments, bpf.RowMapTracked, bpf.RowMapRules,
 		bpf.RowMapPolicySets, bpf.RowMapPolicyPeers, bpf.RowMapPolicyPrefixes, bpf.RowMapPolicyPorts,
-		bpf.RowMapServices, bpf.RowMapChoices, bpf.RowMapBackends,
+		bpf.RowMapServices, bpf.RowMapChoices, bpf.RowMapBackends, bpf.RowMapAffinities,
 		bpf.RowMapSubnets, bpf.RowMapUplinks, bpf.RowMapVerdicts, bpf.RowMapVirtuals, bpf.RowMapVpcs,
 	}
 )

@@ -71,6 +71,7 @@ type node struct {
 	lowered map[string]lowered // by peer
 	flows   map[flowKey]*flow
 	views   map[flowKey]*face
+	clients map[client]kept
 	// collected is when flows were last looked at for their time.
 	collected time.Duration
 	// former are who endpoints were: their numbers keep their rows for a while.
@@ -103,7 +104,7 @@ func (n *node) leave(next world, now time.Duration) {
 func newNode(name string) *node {
 	return &node{
 		name: name, view: view{world: newWorld(object.Set{}, nil)},
-		paths: map[place]path{}, lowered: map[string]lowered{}, flows: map[flowKey]*flow{}, views: map[flowKey]*face{},
+		paths: map[place]path{}, lowered: map[string]lowered{}, flows: map[flowKey]*flow{}, views: map[flowKey]*face{}, clients: map[client]kept{},
 		errors: map[string]time.Duration{}, questions: map[string]time.Duration{}, openings: map[string]time.Duration{},
 	}
 }

@@ -47,7 +47,7 @@ func (o *Oracle) serve(w *walk, n *node) (reason string) {
 		begins = w.flow.protocol == judge.TCP && w.flow.tcp.syn && !w.flow.tcp.ack && (f == nil || f.phase >= closed)
 	}
 	if begins {
-		if backend, reason = n.backendFor(w, frontend); reason != "" || !backend.IsValid() {
+		if backend, reason = n.backendFor(w, frontend, o.now(n.name)); reason != "" || !backend.IsValid() {
 			if known != nil && reason == "" {
 				reason = noService
 			}
@@ -64,11 +64,14 @@ func (o *Oracle) serve(w *walk, n *node) (reason string) {
 
 // backendFor is the backend that a new flow to a frontend gets; none and no reason: it is
 // no frontend.
-func (n *node) backendFor(w *walk, frontend netip.AddrPort) (backend netip.AddrPort, reason string) {
+func (n *node) backendFor(w *walk, frontend netip.AddrPort, now time.Duration) (backend netip.AddrPort, reason string) {
 	for _, s := range n.services.Host(n.name, w.vpc.VNI) {
 		switch {
 		case s.Protocol == w.flow.protocol && slices.Contains(s.Frontends, frontend):
 			flow := service.Tuple{Source: netip.AddrPortFrom(w.src, w.flow.from), Destination: frontend, Protocol: s.Protocol}
+			if s.Affinity > 0 {
+				return n.clientsBackend(s, flow, now)
+			}
 			if i := service.Choose(s.Table, flow); i >= 0 {
 				return s.Backends[i], ""
 			}
@@ -78,6 +81,34 @@ func (n *node) backendFor(w *walk, frontend netip.AddrPort) (backend netip.AddrP
 		}
 	}
 	return netip.AddrPort{}, reason
+}
+
+// client is who keeps a backend of a service.
+type client struct {
+	service string
+	addr    netip.Addr
+}
+
+// kept is the backend that a client keeps, and when it last began a flow.
+type kept struct {
+	backend netip.AddrPort
+	since   time.Duration
+}
+
+// clientsBackend is the backend of a client that keeps one: what it has, as long as that
+// is one and its time is not up, or what all of its flows would choose.
+func (n *node) clientsBackend(s state.Service, flow service.Tuple, now time.Duration) (netip.AddrPort, string) {
+	who := client{s.Name, flow.Source.Addr()}
+	has, ok := n.clients[who]
+	if seconds := func(d time.Duration) time.Duration { return d / time.Second }; !ok || seconds(now)-seconds(has.since) > seconds(s.Affinity) || !slices.Contains(s.Backends, has.backend) {
+		i := service.Choose(s.Table, flow.OfClient())
+		if i < 0 {
+			return netip.AddrPort{}, noBackend
+		}
+		has.backend = s.Backends[i]
+	}
+	n.clients[who] = kept{has.backend, now}
+	return has.backend, ""
 }
 
 // keep notes which backend the flow of a packet has that goes on from here.

@@ -56,6 +56,7 @@ var tables = map[string]table{
 	bpf.RowMapServices:       {rowOf[bpf.RowService], []string{"first", "places"}},
 	bpf.RowMapChoices:        {rowOf[bpf.RowChoices], []string{"backend"}},
 	bpf.RowMapBackends:       {rowOf[bpf.RowBackend], []string{"addr", "port"}},
+	bpf.RowMapAffinities:     {rowOf[bpf.RowAffinity], []string{"addr", "port"}},
 }
 
 var (
