@@ -187,7 +187,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
 	__type(value, struct backend);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 8192);
 } backends SEC(".maps");
 
 struct {
