@@ -80,7 +80,7 @@ func SimulatedLimits() map[string]uint32 {
 		bpf.RowMapPolicyPorts:    16384,
 		bpf.RowMapRules:          4096,
 		bpf.RowMapServices:       4096,
-		bpf.RowMapChoices:        4096,
+		bpf.RowMapChoices:        16384,
 		bpf.RowMapBackends:       4096,
 		bpf.RowMapAffinities:     512,
 	}

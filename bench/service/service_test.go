@@ -15,8 +15,8 @@ func TestTablesAreSmall(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred(), "root is needed")
 	g.Expect(w.Rows).To(HaveKeyWithValue("services", 200))
 	g.Expect(w.Rows).To(HaveKeyWithValue("backends", 1000))
-	g.Expect(w.Rows["choices"]).To(BeNumerically("~", 6400, 10), "rows of zeros are not written")
-	g.Expect(w.Bytes["choices"]).To(BeNumerically(">=", 6400*64))
+	g.Expect(w.Rows["choices"]).To(BeNumerically("~", 3200, 10), "rows of zeros are not written")
+	g.Expect(w.Bytes["choices"]).To(BeNumerically(">=", 3200*64))
 	g.Expect(w.Total()).To(BeNumerically("<=", WeightLimit/100))
 }
 

@@ -15,9 +15,9 @@ const (
 	// MaxBackends is how many backends a service can have: places are 16 bits wide.
 	MaxBackends = 1 << 16
 	// Few is up to how many backends share the smallest table of several.
-	Few = 8
+	Few = 16
 	// Share is how many places a backend has at least, on average.
-	Share = 32
+	Share = 64
 	// growth is how many times larger each table is than the one before, and how
 	// many times more backends share it.
 	growth = 8

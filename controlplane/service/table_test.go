@@ -79,14 +79,13 @@ func TestEveryBackendHasItsShareOfPlaces(t *testing.T) {
 		least, most float64
 	}{
 		{1, 1, 1, 1},
-		{2, 256, 0.75, 1.25},
-		{8, 256, 0.4, 1.7},
-		{9, 2048, 0.7, 1.4},
-		{64, 2048, 0.4, 1.7},
-		{65, 16384, 0.3, 2},
-		{512, 16384, 0.25, 2.2},
-		{1024, 131072, 0.3, 2.2},
-		{10000, 1048576, 0.25, 2.5},
+		{2, 1024, 0.85, 1.15},
+		{16, 1024, 0.6, 1.5},
+		{17, 8192, 0.6, 1.5},
+		{128, 8192, 0.5, 1.6},
+		{129, 65536, 0.4, 1.7},
+		{1024, 65536, 0.4, 1.8},
+		{10000, 4194304, 0.25, 2.5},
 	} {
 		t.Run(fmt.Sprint(c.backends), func(t *testing.T) {
 			g := NewWithT(t)
@@ -111,7 +110,7 @@ func TestTablesAreOfTheBackendsAlone(t *testing.T) {
 	}
 	g.Expect(service.Table(some(10, 3))).NotTo(Equal(service.Table(other)), "ports tell backends apart")
 	six := []netip.AddrPort{netip.MustParseAddrPort("[fd00::1]:80"), netip.MustParseAddrPort("[fd00::2]:80")}
-	g.Expect(counts(service.Table(six), 2)).To(HaveEach(BeNumerically("~", 128, 40)))
+	g.Expect(counts(service.Table(six), 2)).To(HaveEach(BeNumerically("~", 512, 90)))
 }
 
 // A backend that drew nothing gets a place of one that has several.
