@@ -46,6 +46,11 @@ func (e *encoder) number(before Index) {
 	for _, p := range e.host.Peers {
 		hosts = append(hosts, p.Name)
 	}
+	for family, name := range outsideNames {
+		if _, ok := e.local.Outside[unspecified[family]]; ok {
+			hosts = append(hosts, name)
+		}
+	}
 	e.subnet = map[string]state.Subnet{}
 	for _, n := range e.host.Subnets {
 		subnets = append(subnets, n.Name)

@@ -21,7 +21,7 @@ const places = len(bpf.RowChoices{}.Backend)
 type Block struct {
 	First, FirstBackend uint32
 	Places              []uint16
-	Backends            []netip.AddrPort
+	Backends            []bpf.RowBackend
 }
 
 // same says whether two blocks have the same in them.
@@ -65,47 +65,79 @@ func (e *encoder) services(before Index) error {
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
-	choices, backends := spansOf(before, Block.choices), spansOf(before, Block.backends)
+	room := e.room(before)
 	for _, s := range e.host.Services {
 		if err := checkService(s); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
-		b := Block{Places: s.Table, Backends: s.Backends}
-		if was, ok := before.Blocks[s.Name]; ok && was.same(b) {
-			b = was
-		} else {
-			b.First, b.FirstBackend = choices.take(b.choices().rows), backends.take(b.backends().rows)
-		}
-		e.index.Blocks[s.Name], e.index.Served[s.VNI] = b, true
-		e.block(b)
+		b := room.put(s.Name, Block{Places: s.Table, Backends: plainBackends(s.Backends)})
+		e.index.Served[s.VNI] = true
 		if err := e.frontends(s, b); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
-	return nil
+	return e.outside(room)
 }
 
 func checkService(s state.Service) error {
-	if (len(s.Table) == 0) != (len(s.Backends) == 0) {
-		return fmt.Errorf("%d places for %d backends: either has some, or neither", len(s.Table), len(s.Backends))
-	}
 	for _, b := range s.Backends {
 		if b.Port() == 0 {
 			return fmt.Errorf("backend %s has no port", b)
 		}
 	}
-	for i, place := range s.Table {
-		if int(place) >= len(s.Backends) {
-			return fmt.Errorf("place %d is of backend %d, and there are %d", i, place, len(s.Backends))
+	return checkTable(s.Table, len(s.Backends))
+}
+
+// checkTable says what is wrong with the places of so many backends.
+func checkTable(table []uint16, backends int) error {
+	if (len(table) == 0) != (backends == 0) {
+		return fmt.Errorf("%d places for %d backends: either has some, or neither", len(table), backends)
+	}
+	for i, place := range table {
+		if int(place) >= backends {
+			return fmt.Errorf("place %d is of backend %d, and there are %d", i, place, backends)
 		}
 	}
 	return nil
 }
 
+// plainBackends are the rows of backends that are not said to be anywhere.
+func plainBackends(all []netip.AddrPort) []bpf.RowBackend {
+	rows := make([]bpf.RowBackend, len(all))
+	for i, at := range all {
+		rows[i] = bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+	}
+	return rows
+}
+
+// room gives blocks their places.
+type room struct {
+	encoder           *encoder
+	before            Index
+	choices, backends spans
+}
+
+func (e *encoder) room(before Index) *room {
+	return &room{e, before, spansOf(before, Block.choices), spansOf(before, Block.backends)}
+}
+
+// put is a block with its place, of which it makes the rows: where it was, or elsewhere if
+// it is another one.
+func (r *room) put(name string, b Block) Block {
+	if was, ok := r.before.Blocks[name]; ok && was.same(b) {
+		b = was
+	} else {
+		b.First, b.FirstBackend = r.choices.take(b.choices().rows), r.backends.take(b.backends().rows)
+	}
+	r.encoder.index.Blocks[name] = b
+	r.encoder.block(b)
+	return b
+}
+
 // block makes the rows of what a service chooses from.
 func (e *encoder) block(b Block) {
-	for i, at := range b.Backends {
-		e.rows.Backends[b.FirstBackend+uint32(i)] = bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+	for i, row := range b.Backends {
+		e.rows.Backends[b.FirstBackend+uint32(i)] = row
 	}
 	for i := range b.choices().rows {
 		var row bpf.RowChoices

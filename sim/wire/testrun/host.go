@@ -52,6 +52,25 @@ type endpoint struct {
 // nobody is the MAC that frames to an address without a host go to.
 var nobody = state.MAC{0x02, 0x4d, 0x48, 0xff, 0xff, 0xff}
 
+// outsideMAC is who takes what hosts send to the outside, on whatever segment they are.
+var outsideMAC = state.MAC{0x02, 0x4d, 0x48, 0xff, 0xff, 0xfe}
+
+// outside are the next hops to the outside of a host that serves it: of the families that
+// it has addresses of.
+func outside(s state.Host) map[netip.Addr]state.MAC {
+	all := map[netip.Addr]state.MAC{}
+	for _, a := range s.Addresses {
+		switch {
+		case len(s.Outside) == 0:
+		case a.Is4():
+			all[netip.IPv4Unspecified()] = outsideMAC
+		default:
+			all[netip.IPv6Unspecified()] = outsideMAC
+		}
+	}
+	return all
+}
+
 // uplinkMAC is the address of the n-th host's uplink, from 1.
 func uplinkMAC(n int) state.MAC {
 	return state.MAC{0x02, 0x4d, 0x48, byte(n >> 16), byte(n >> 8), byte(n)}
