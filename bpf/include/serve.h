@@ -101,6 +101,7 @@ static __always_inline enum drop_reason send_to_backend(struct pkt *p, struct ha
 	__u32 ifindex = to->ifindex;
 	enum drop_reason reason;
 
+	p->l4 = NULL;
 	if (!take_up(p, h, untagged))
 		return DROP_TRUNCATED;
 	reason = fits(p, to);

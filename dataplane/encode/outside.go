@@ -68,6 +68,7 @@ func (e *encoder) outsideService(s state.OutsideService, room *room) error {
 			Addr: b.At.Addr().As16(), Port: network16(b.At.Port()), Host: uint16(host), Generation: b.Generation,
 		}
 	}
+	e.index.Served[s.VNI] = true
 	b := room.put(s.Name, Block{Places: s.Table, Backends: backends})
 	row := bpf.RowService{
 		First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend, Affinity: uint32(flag(s.Alike)), Vni: s.VNI,

@@ -32,10 +32,14 @@ type visit struct {
 
 // outsideStates are those of the plan with a node port of each backend at each host:
 // nodePort and its number.
-func outsideStates(g Gomega, change func(*state.Host)) []state.Host {
+func outsideStates(form state.Form, change func(*state.Host)) []state.Host {
 	states := servedPlan.states()
 	for i := range states {
 		h := &states[i]
+		h.Form = form
+		for e := range h.Endpoints {
+			h.Endpoints[e].Form = form
+		}
 		for n, name := range backends {
 			b := servedPlan.endpoint(name)
 			for f, front := range h.Addresses {
@@ -59,12 +63,21 @@ func outsideStates(g Gomega, change func(*state.Host)) []state.Host {
 	return states
 }
 
-// visits lets a client come to each host for each backend, by each family and protocol.
+// visits are those of all ways to come, in each form of the programs.
 func visits(t *testing.T, change func(*state.Host), test func(v visit)) {
-	w := network(t, servedPlan)
-	if err := w.Apply(t.Context(), outsideStates(NewWithT(t), change)); err != nil {
-		t.Fatal(err)
+	for _, form := range state.Forms() {
+		t.Run(string(form), func(t *testing.T) {
+			w := network(t, servedPlan)
+			if err := w.Apply(t.Context(), outsideStates(form, change)); err != nil {
+				t.Fatal(err)
+			}
+			comeToAll(t, w, test)
+		})
 	}
+}
+
+// comeToAll lets a client come to each host for each backend, by each family and protocol.
+func comeToAll(t *testing.T, w *testrun.Wire, test func(v visit)) {
 	clients := []netip.Addr{address("198.51.100.7"), address("2001:db8:ffff::7")}
 	for n, h := range servedPlan.states() {
 		for _, backend := range backends {
