@@ -3,35 +3,13 @@
 package encode
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
-
-// places are how many of them one row of the map choices has.
-const places = len(bpf.RowChoices{}.Backend)
-
-// Block is where a service's places and backends stand, and what they are: rows of the
-// map choices from First on, and rows of backends.
-type Block struct {
-	First, FirstBackend uint32
-	Places              []uint16
-	Backends            []netip.AddrPort
-}
-
-// same says whether two blocks have the same in them.
-func (b Block) same(other Block) bool {
-	return slices.Equal(b.Places, other.Places) && slices.Equal(b.Backends, other.Backends)
-}
-
-// choices and backends are the rows that the block takes.
-func (b Block) choices() span  { return span{b.First, uint32((len(b.Places) + places - 1) / places)} }
-func (b Block) backends() span { return span{b.FirstBackend, uint32(len(b.Backends))} }
 
 // Service is the key of a frontend; without a port and a protocol that of an address
 // which has some.
@@ -61,59 +39,26 @@ func affine(services []state.Service) (names []string) {
 // services makes the rows of frontends, of their places and of backends. What a service
 // that changes chooses from is another block: no packet meets half of either.
 func (e *encoder) services(before Index) error {
-	e.index.Blocks = make(map[string]Block, len(e.host.Services))
+	e.index.Blocks = e.rows.Blocks
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
 	choices, backends := spansOf(before, Block.choices), spansOf(before, Block.backends)
 	for _, s := range e.host.Services {
-		if err := checkService(s); err != nil {
-			return fmt.Errorf("service %s: %w", s.Name, err)
-		}
 		b := Block{Places: s.Table, Backends: s.Backends}
 		if was, ok := before.Blocks[s.Name]; ok && was.same(b) {
-			b = was
+			b = was // which has been checked
+		} else if err := checkBlock(b); err != nil {
+			return fmt.Errorf("service %s: %w", s.Name, err)
 		} else {
 			b.First, b.FirstBackend = choices.take(b.choices().rows), backends.take(b.backends().rows)
 		}
-		e.index.Blocks[s.Name], e.index.Served[s.VNI] = b, true
-		e.block(b)
+		e.rows.Blocks[s.Name], e.index.Served[s.VNI] = b, true
 		if err := e.frontends(s, b); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
 	return nil
-}
-
-func checkService(s state.Service) error {
-	if (len(s.Table) == 0) != (len(s.Backends) == 0) {
-		return fmt.Errorf("%d places for %d backends: either has some, or neither", len(s.Table), len(s.Backends))
-	}
-	for _, b := range s.Backends {
-		if b.Port() == 0 {
-			return fmt.Errorf("backend %s has no port", b)
-		}
-	}
-	for i, place := range s.Table {
-		if int(place) >= len(s.Backends) {
-			return fmt.Errorf("place %d is of backend %d, and there are %d", i, place, len(s.Backends))
-		}
-	}
-	return nil
-}
-
-// block makes the rows of what a service chooses from.
-func (e *encoder) block(b Block) {
-	for i, at := range b.Backends {
-		e.rows.Backends[b.FirstBackend+uint32(i)] = bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
-	}
-	for i := range b.choices().rows {
-		var row bpf.RowChoices
-		copy(row.Backend[:], b.Places[int(i)*places:])
-		if row != (bpf.RowChoices{}) { // which every row is until it is written
-			e.rows.Choices[b.First+i] = row
-		}
-	}
 }
 
 func (e *encoder) frontends(s state.Service, b Block) error {
@@ -136,35 +81,4 @@ func (e *encoder) frontends(s state.Service, b Block) error {
 		e.rows.Services[Service(s.VNI, netip.AddrPortFrom(f.Addr(), 0), 0)] = bpf.RowService{}
 	}
 	return nil
-}
-
-// span is rows of an array.
-type span struct{ first, rows uint32 }
-
-// spans are those that are in use, in order of where they begin.
-type spans []span
-
-// spansOf are those of an index: what the next one gives back rests until the one after.
-func spansOf(before Index, of func(Block) span) spans {
-	used := make(spans, 0, len(before.Blocks))
-	for _, b := range before.Blocks {
-		if s := of(b); s.rows > 0 {
-			used = append(used, s)
-		}
-	}
-	slices.SortFunc(used, func(a, b span) int { return cmp.Compare(a.first, b.first) })
-	return used
-}
-
-// take finds the first room for so many rows.
-func (u *spans) take(rows uint32) uint32 {
-	if rows == 0 {
-		return 0
-	}
-	first, at := uint32(0), 0
-	for ; at < len(*u) && first+rows > (*u)[at].first; at++ {
-		first = (*u)[at].first + (*u)[at].rows
-	}
-	*u = slices.Insert(*u, at, span{first, rows})
-	return first
 }
