@@ -325,17 +325,8 @@ struct policy_set {
 	__u32 number; /* 0: no such set */
 	__u8 peers; /* 1: it has rows in policy_peers */
 	__u8 prefixes; /* 1: it has rows in policy_prefixes */
-	__u8 shortest[2]; /* by enum policy_family: bits of the shortest prefix but /0, at
-			   * most 64; 0: there is none */
+	__u8 pad[2];
 	struct judgement fallback; /* of what no row judges */
-	struct judgement all[2]; /* by enum policy_family: what the row of /0 says */
-	__u64 starts; /* bit n: a prefix whose first bits, as many as `shortest`, have
-		       * the hash n */
-};
-
-enum policy_family {
-	POLICY_IPV4 = 0,
-	POLICY_IPV6 = 1,
 };
 
 #define SINGLE_PORT (1U << 31) /* is in no identity: they have 24 bits */
