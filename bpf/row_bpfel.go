@@ -366,13 +366,6 @@ type RowPeerSlot struct {
 	Host uint32
 }
 
-type RowPolicyFamily uint32
-
-const (
-	RowPolicyFamilyPOLICY_IPV4 RowPolicyFamily = 0
-	RowPolicyFamilyPOLICY_IPV6 RowPolicyFamily = 1
-)
-
 type RowPolicyPeerKey struct {
 	_        structs.HostLayout
 	Set      uint32
@@ -400,10 +393,8 @@ type RowPolicySet struct {
 	Number   uint32
 	Peers    uint8
 	Prefixes uint8
-	Shortest [2]uint8
+	Pad      [2]uint8
 	Fallback RowJudgement
-	All      [2]RowJudgement
-	Starts   uint64
 }
 
 type RowPolicyVerdict uint32
@@ -730,7 +721,6 @@ const (
 	RowVarDropReasonType    = "drop_reason_type"
 	RowVarFlowStateType     = "flow_state_type"
 	RowVarPathStateType     = "path_state_type"
-	RowVarPolicyFamilyType  = "policy_family_type"
 	RowVarPolicyVerdictType = "policy_verdict_type"
 	RowVarProgramType       = "program_type"
 	RowVarStageType         = "stage_type"
@@ -833,7 +823,6 @@ type RowVariableSpecs struct {
 	DropReasonType    *ebpf.VariableSpec `ebpf:"drop_reason_type"`
 	FlowStateType     *ebpf.VariableSpec `ebpf:"flow_state_type"`
 	PathStateType     *ebpf.VariableSpec `ebpf:"path_state_type"`
-	PolicyFamilyType  *ebpf.VariableSpec `ebpf:"policy_family_type"`
 	PolicyVerdictType *ebpf.VariableSpec `ebpf:"policy_verdict_type"`
 	ProgramType       *ebpf.VariableSpec `ebpf:"program_type"`
 	StageType         *ebpf.VariableSpec `ebpf:"stage_type"`
@@ -946,7 +935,6 @@ type RowVariables struct {
 	DropReasonType    *ebpf.Variable `ebpf:"drop_reason_type"`
 	FlowStateType     *ebpf.Variable `ebpf:"flow_state_type"`
 	PathStateType     *ebpf.Variable `ebpf:"path_state_type"`
-	PolicyFamilyType  *ebpf.Variable `ebpf:"policy_family_type"`
 	PolicyVerdictType *ebpf.Variable `ebpf:"policy_verdict_type"`
 	ProgramType       *ebpf.Variable `ebpf:"program_type"`
 	StageType         *ebpf.Variable `ebpf:"stage_type"`

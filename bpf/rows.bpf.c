@@ -21,7 +21,6 @@ const enum direction direction_type SEC(".rodata.types");
 const enum flow_state flow_state_type SEC(".rodata.types");
 const enum translation translation_type SEC(".rodata.types");
 const enum policy_verdict policy_verdict_type SEC(".rodata.types");
-const enum policy_family policy_family_type SEC(".rodata.types");
 const enum class_rows class_rows_type SEC(".rodata.types");
 const enum bouncer bouncer_type SEC(".rodata.types");
 

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/dataplane/table"
 )
@@ -38,12 +39,13 @@ func Load(o Options) (*Datapath, error) {
 		return nil, errors.Join(err, l.close())
 	}
 	t := tablesOf(l.maps)
+	h := NewHolder(t)
 	if o.Mode == Simulated {
-		t = mirrored(t)
+		h.rows = encode.None() // nobody else writes to these
 	}
 	return &Datapath{
 		loaded:    l,
-		holder:    NewHolder(t),
+		holder:    h,
 		paths:     t.Paths,
 		records:   table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
 		fragments: table.NewMap[bpf.RowFragmentKey, bpf.RowFragmented](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
@@ -80,24 +82,18 @@ func tablesOf(m map[string]*ebpf.Map) Tables {
 	}
 }
 
-// mirrored are the tables of a simulation, where nobody else writes those that states
-// are written to: they need not be read. Of hosts, programs write a part.
-func mirrored(t Tables) Tables {
-	t.VPCs, t.Subnets, t.Endpoints = table.NewMirror(t.VPCs), table.NewMirror(t.Subnets), table.NewMirror(t.Endpoints)
-	t.Uplinks, t.Peers, t.PeerSlots = table.NewMirror(t.Uplinks), table.NewMirror(t.Peers), table.NewMirror(t.PeerSlots)
-	t.Locals, t.Ports = table.NewMirror(t.Locals), table.NewMirror(t.Ports)
-	t.Directory, t.Routes = table.NewMirror(t.Directory), table.NewMirror(t.Routes)
-	t.PolicySets, t.PolicyPeers = table.NewMirror(t.PolicySets), table.NewMirror(t.PolicyPeers)
-	t.PolicyPrefixes, t.PolicyPorts = table.NewMirror(t.PolicyPrefixes), table.NewMirror(t.PolicyPorts)
-	t.Services, t.Choices, t.Backends = table.NewMirror(t.Services), table.NewMirror(t.Choices), table.NewMirror(t.Backends)
-	return t
-}
-
 // Apply makes the maps hold s on the machine l; see [Holder.Apply].
 func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.holder.Apply(s, l)
+}
+
+// Reread makes the next Apply read all maps; see [Holder.Reread].
+func (d *Datapath) Reread() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.holder.Reread()
 }
 
 // Reach follows a change of how other hosts are reached; see [Holder.Reach].
@@ -179,10 +175,16 @@ func (d *Datapath) Reset() error {
 	if err := d.Refund(); err != nil {
 		return err
 	}
-	if _, err := table.Sync(emptied(d.holder.tables)...); err != nil {
+	held := d.holder.rows
+	if d.loaded.options.Mode != Simulated {
+		held = encode.Rows{} // others may have written
+	}
+	if _, err := table.Sync(emptied(d.holder.tables, held)...); err != nil {
+		d.holder.Reread()
 		return fmt.Errorf("empty the maps: %w", err)
 	}
 	d.holder = NewHolder(d.holder.tables)
+	d.holder.rows = encode.None()
 	if _, err := table.Sync(table.Keep(d.fragments, noFragment, compareFragments)); err != nil {
 		return fmt.Errorf("empty map %s: %w", bpf.RowMapFragments, err)
 	}

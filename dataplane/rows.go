@@ -3,10 +3,11 @@
 package dataplane
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/encode"
@@ -52,9 +53,14 @@ type Tables struct {
 type Holder struct {
 	tables Tables
 	index  encode.Index
-	// state is what the tables hold, hosts its rows of that map.
+	// state is what the tables hold, rows what was wanted of them for it: where there
+	// are none, the tables have to be read.
 	state state.Host
-	hosts map[uint32]bpf.RowHost
+	rows  encode.Rows
+	// complete are the prefixes, by VNI, of which the state has all endpoints.
+	complete map[uint32][]netip.Prefix
+	// learned says that a path was learned from outside since the last Apply.
+	learned bool
 	// applied is how many states the tables have held.
 	applied uint32
 	// leaving are endpoints that live elsewhere in the next state.
@@ -64,7 +70,7 @@ type Holder struct {
 	counted, budgeted uint32
 }
 
-// NewHolder returns a holder of tables that hold no state yet.
+// NewHolder returns a holder of tables that hold no state yet, but maybe rows.
 func NewHolder(t Tables) *Holder { return &Holder{tables: t} }
 
 // Apply makes the tables hold s on the machine l, and removes learned paths that
@@ -72,6 +78,10 @@ func NewHolder(t Tables) *Holder { return &Holder{tables: t} }
 // twice, it writes nothing the second time. When it fails, the tables hold what
 // they held before, or the error says which do not; a state that some table has
 // no room for is refused as a whole, with a [*table.TooSmall].
+//
+// Tables that nobody else writes to are read at the first Apply, after one that has
+// failed, and when [Holder.Reread] asks for it; else only the rows that the last state
+// wanted otherwise are looked at.
 func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	rows, index, err := encode.Encode(s, l, h.index)
 	if err != nil {
@@ -80,24 +90,41 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	if err := h.fitRules(index); err != nil {
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
-	for number, row := range rows.Hosts {
-		row.Epoch = h.applied // of hosts that are new, so that no flow takes one for another
-		rows.Hosts[number] = row
+	h.setEpochs(rows.Hosts)
+	stale, keep := staleHosts{}, everyPath
+	whole := complete(s)
+	if h.learned || !judgesPathsAlike(h.rows, rows) || !maps.Equal(h.index.Hosts, index.Hosts) || !maps.EqualFunc(h.complete, whole, slices.Equal) {
+		keep = stale.note(uncontradicted(whole, rows, index))
 	}
-	stale := staleHosts{}
-	keep := stale.note(uncontradicted(s, rows, index))
 	gone := h.gone(s)
-	report, err := table.Sync(append(jobs(h.tables, rows, keep), h.forgetting(gone)...)...)
+	report, err := table.Sync(append(jobs(h.tables, h.rows, rows, keep), h.forgetting(gone)...)...)
 	if err != nil {
+		h.Reread()
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
 	before := h.state.Services
-	h.index, h.state, h.hosts, h.leaving = index, s, rows.Hosts, nil
+	h.index, h.state, h.rows, h.complete, h.learned, h.leaving = index, s, rows, whole, false, nil
 	h.applied++
 	for _, number := range index.Endpoints {
 		h.budgeted = max(h.budgeted, number+1)
 	}
 	return report, errors.Join(stale.age(h.tables.Hosts), h.part(gone), h.forsake(before, s.Services))
+}
+
+// Reread makes the next Apply read all tables: what somebody else has written to one of
+// them, it mends. Whoever holds a datapath calls it every few minutes.
+func (h *Holder) Reread() { h.rows = encode.Rows{} }
+
+// setEpochs gives hosts that are new an epoch, so that no flow takes one for another.
+// The others have theirs.
+func (h *Holder) setEpochs(hosts map[uint32]bpf.RowHost) {
+	for number, row := range hosts {
+		row.Epoch = h.applied
+		if was, ok := h.rows.Hosts[number]; ok && was.Addr == row.Addr {
+			row.Epoch = was.Epoch
+		}
+		hosts[number] = row
+	}
 }
 
 // Leave says which endpoints, by name, the next state lacks because they live on other
@@ -133,39 +160,14 @@ func (h *Holder) Reach(l state.Local) (Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, count := h.tables.Hosts.Name(), table.Count{}
-	changes := table.Plan(h.hosts, rows.Hosts, cmp.Compare[uint32])
-	for _, r := range changes.Puts {
-		row, err := h.foundMTU(r.Key, r.Value)
-		if err != nil {
-			return nil, err
-		}
-		if err := h.tables.Hosts.Put(r.Key, row); err != nil {
-			return nil, fmt.Errorf("write row %d of map %s: %w", r.Key, name, err)
-		}
-		h.hosts[r.Key] = r.Value
-		count.Puts++
-	}
-	for _, r := range changes.Deletes {
-		if err := h.tables.Hosts.Delete(r.Key); err != nil {
-			return nil, fmt.Errorf("delete row %d of map %s: %w", r.Key, name, err)
-		}
-		delete(h.hosts, r.Key)
-		count.Deletes++
-	}
-	if count == (table.Count{}) {
-		return Report{}, nil
-	}
-	return Report{name: count}, nil
-}
-
-// foundMTU is a wanted row of a host with what the held one knows of its MTU.
-func (h *Holder) foundMTU(number uint32, wanted bpf.RowHost) (bpf.RowHost, error) {
-	held, _, err := h.tables.Hosts.Lookup(number)
+	h.setEpochs(rows.Hosts)
+	report, err := table.Sync(hostsJob(h.tables, h.rows, rows))
 	if err != nil {
-		return bpf.RowHost{}, fmt.Errorf("read row %d of map %s: %w", number, h.tables.Hosts.Name(), err)
+		h.Reread()
+		return nil, fmt.Errorf("reach other hosts: %w", advised(err))
 	}
-	return withFound(held, wanted), nil
+	h.rows.Hosts = rows.Hosts
+	return report, nil
 }
 
 // Learn makes the programs know that an address is behind another host, as if
@@ -177,73 +179,34 @@ func (h *Holder) Learn(vni uint32, addr netip.Addr, host string) error {
 		return fmt.Errorf("learn that %s of VNI %d is behind host %s: the host is not among the peers", addr, vni, host)
 	}
 	row := bpf.RowPath{Host: number, State: uint8(bpf.RowPathStatePATH_LEARNED)}
+	h.learned = true
 	if err := h.tables.Paths.Put(bpf.RowAddrKey{Vni: vni, Addr: addr.As16()}, row); err != nil {
 		return fmt.Errorf("learn that %s of VNI %d is behind host %s: %w", addr, vni, host, err)
 	}
 	return nil
 }
 
-// emptied are the jobs of emptying the tables.
-func emptied(t Tables) []table.Job {
-	none := func(bpf.RowFlowKey, bpf.RowFlow) bool { return false }
-	return append(jobs(t, encode.Rows{}, func(bpf.RowAddrKey, bpf.RowPath) bool { return false }),
-		table.Keep(t.Flows, none, encode.CompareFlow), table.Keep(t.Openings, none, encode.CompareFlow),
-		table.Want(t.Shares, nil, cmp.Compare[uint32]))
+// judgesPathsAlike says whether the rows that learned paths are judged by are the same.
+func judgesPathsAlike(a, b encode.Rows) bool {
+	return a.VPCs != nil && maps.Equal(a.VPCs, b.VPCs) && maps.Equal(a.Locals, b.Locals) && maps.Equal(a.Directory, b.Directory)
 }
 
-// jobs stand in the order referents, referrers. Learned paths are looked at once
-// nothing can be learned from a removed row any more, and before the hosts that
-// they refer to go.
-func jobs(t Tables, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) bool) []table.Job {
-	return []table.Job{
-		table.WantMerged(t.Hosts, r.Hosts, withFound, cmp.Compare[uint32]),
-		table.Keep(t.Paths, keep, encode.CompareAddr),
-		table.Want(t.VPCs, r.VPCs, cmp.Compare[uint32]),
-		table.Want(t.Subnets, r.Subnets, cmp.Compare[uint32]),
-		// A set that says something else has another number: all of its rows are
-		// there before an endpoint names it, and go after the last one did.
-		table.Want(t.PolicyPorts, r.PolicyPorts, encode.ComparePort),
-		table.Want(t.PolicyPrefixes, r.PolicyPrefixes, encode.ComparePolicyPrefix),
-		table.Want(t.PolicyPeers, r.PolicyPeers, encode.ComparePeer),
-		table.Want(t.PolicySets, r.PolicySets, cmp.Compare[uint32]),
-		// So has a service other places.
-		table.Want(t.Backends, r.Backends, cmp.Compare[uint32]),
-		table.Want(t.Choices, r.Choices, cmp.Compare[uint32]),
-		table.Want(t.Services, r.Services, encode.CompareService),
-		table.Want(t.Endpoints, r.Endpoints, cmp.Compare[uint32]),
-		table.Want(t.Uplinks, r.Uplinks, cmp.Compare[uint32]),
-		table.Want(t.Peers, r.Peers, encode.CompareUnderlay),
-		table.Want(t.PeerSlots, r.PeerSlots, cmp.Compare[uint32]),
-		table.Want(t.Locals, r.Locals, encode.CompareAddr),
-		table.Want(t.Ports, r.Ports, cmp.Compare[uint32]),
-		table.Want(t.Directory, r.Directory, encode.CompareAddr),
-		table.Want(t.Routes, r.Routes, encode.ComparePrefix),
+// complete are the prefixes, by VNI, of which the host knows all endpoints.
+func complete(s state.Host) map[uint32][]netip.Prefix {
+	all := map[uint32][]netip.Prefix{}
+	for _, n := range s.Subnets {
+		if n.Bouncer == state.Complete {
+			all[n.VNI] = append(all[n.VNI], n.CIDRs...)
+		}
 	}
-}
-
-// withFound is a wanted row of a host with the MTU that a program has found to be
-// lower on the way there, as long as it is the same way, and with its epoch.
-func withFound(held, wanted bpf.RowHost) bpf.RowHost {
-	if held.Addr == wanted.Addr {
-		wanted.Epoch = held.Epoch
-	}
-	if held.Addr == wanted.Addr && held.LinkMtu == wanted.LinkMtu && held.Mtu < wanted.Mtu {
-		wanted.Mtu, wanted.Lowered = held.Mtu, held.Lowered
-	}
-	return wanted
+	return all
 }
 
 // uncontradicted returns what says whether a learned path may stay.
-func uncontradicted(s state.Host, r encode.Rows, index encode.Index) func(bpf.RowAddrKey, bpf.RowPath) bool {
+func uncontradicted(whole map[uint32][]netip.Prefix, r encode.Rows, index encode.Index) func(bpf.RowAddrKey, bpf.RowPath) bool {
 	known := map[uint32]bool{}
 	for _, number := range index.Hosts {
 		known[number] = true
-	}
-	complete := map[uint32][]netip.Prefix{}
-	for _, n := range s.Subnets {
-		if n.Bouncer == state.Complete {
-			complete[n.VNI] = append(complete[n.VNI], n.CIDRs...)
-		}
 	}
 	return func(key bpf.RowAddrKey, path bpf.RowPath) bool {
 		_, served := r.VPCs[key.Vni]
@@ -260,7 +223,7 @@ func uncontradicted(s state.Host, r encode.Rows, index encode.Index) func(bpf.Ro
 		if location, ok := r.Directory[key]; ok {
 			return location.Host == path.Host && location.Generation == path.Generation
 		}
-		return known[path.Host] && !within(complete[key.Vni], key.Addr)
+		return known[path.Host] && !within(whole[key.Vni], key.Addr)
 	}
 }
 

@@ -17,9 +17,10 @@
 static __always_inline __u32 outside_number(struct pkt *p, struct host **way)
 {
 	struct uplink *own = uplinks_row(p);
-	enum policy_family family = p->ethertype == ETH_P_IP ? POLICY_IPV4 : POLICY_IPV6;
-	__u32 number = own ? own->outside[family] : 0;
+	__u32 number = 0;
 
+	if (own)
+		number = p->ethertype == ETH_P_IP ? own->outside[0] : own->outside[1];
 	*way = number ? hosts_row(p, number) : NULL;
 	return *way ? number : 0;
 }

@@ -13,7 +13,6 @@
  *       ├► prefixes (address) ├─► class ────┤   (protocol, port)
  *       └► fallback           └─► verdict   └─► none */
 
-#include "hash.h"
 #include "table.h"
 
 enum judged {
@@ -79,32 +78,6 @@ static __always_inline bool judge_ports(struct record *record, struct tracked *k
 	return true;
 }
 
-/* Where in policy_set.starts an address's first bits stand. PrefixStart of dataplane/encode
- * gives the same number (a test holds them against each other). */
-static __always_inline __u32 start_of(const __u8 *addr, enum policy_family family, __u32 bits)
-{
-	__u64 first = family == POLICY_IPV4 ? (__u64)bpf_ntohl(load32(addr + 12)) << 32
-					    : bpf_be64_to_cpu(load64(addr));
-
-	first >>= 64 - bits;
-	return fmix32((__u32)first ^ (__u32)(first >> 32) ^ (__u32)family << 31) >> 26;
-}
-
-/* The row of the longest prefix that the address is in. Most addresses are in none but
- * /0, which is known without the trie where no prefix begins as they do. */
-static __always_inline struct judgement *judge_prefixes(struct record *record, struct tracked *k,
-							struct policy_set *set)
-{
-	enum policy_family family = addr_mapped(k->prefix.addr) ? POLICY_IPV4 : POLICY_IPV6;
-	__u32 bits = set->shortest[family];
-
-	if (!bits || !(set->starts >> start_of(k->prefix.addr, family, bounded(bits, 0x7f)) & 1))
-		return &set->all[family];
-	k->prefix.prefixlen = 32 + 128;
-	k->prefix.set = bpf_htonl(set->number);
-	return policy_prefixes_row_of(record, STAGE_JUDGE, &k->prefix);
-}
-
 /* Asks a set about the peer that stands in k->peer and k->prefix and the port in
  * k->port and k->single. The judgement goes to `best`. */
 static __always_inline enum judged judge_set(struct record *record, struct tracked *k, __u32 number,
@@ -127,7 +100,9 @@ static __always_inline enum judged judge_set(struct record *record, struct track
 			return JUDGED_PORTS;
 	}
 	if (set->prefixes) {
-		row = judge_prefixes(record, k, set);
+		k->prefix.prefixlen = 32 + 128;
+		k->prefix.set = bpf_htonl(number);
+		row = policy_prefixes_row_of(record, STAGE_JUDGE, &k->prefix);
 		/* The same class says the same. */
 		if (row && class && !verdict_of(row->word) && row->of == class)
 			row = NULL;

@@ -142,8 +142,8 @@ struct uplink {
 	__u8 v4[16]; /* as IPv4-mapped; all zero: none */
 	__u8 v6[16];
 	__u16 vlan;
-	__u16 outside[2]; /* by enum policy_family: index in hosts of the way to the outside;
-			   * 0: there is none */
+	__u16 outside[2]; /* of IPv4, of IPv6: index in hosts of the way to the outside; 0:
+			   * there is none */
 	__u8 serves; /* 1: services has frontends that the outside comes to */
 	__u8 pad;
 };
@@ -329,17 +329,8 @@ struct policy_set {
 	__u32 number; /* 0: no such set */
 	__u8 peers; /* 1: it has rows in policy_peers */
 	__u8 prefixes; /* 1: it has rows in policy_prefixes */
-	__u8 shortest[2]; /* by enum policy_family: bits of the shortest prefix but /0, at
-			   * most 64; 0: there is none */
+	__u8 pad[2];
 	struct judgement fallback; /* of what no row judges */
-	struct judgement all[2]; /* by enum policy_family: what the row of /0 says */
-	__u64 starts; /* bit n: a prefix whose first bits, as many as `shortest`, have
-		       * the hash n */
-};
-
-enum policy_family {
-	POLICY_IPV4 = 0,
-	POLICY_IPV6 = 1,
 };
 
 #define SINGLE_PORT (1U << 31) /* is in no identity: they have 24 bits */

@@ -24,7 +24,7 @@ type Index struct {
 	// Series is how many numbers sets have had.
 	Series uint32
 	// Blocks are what services choose from, by name.
-	Blocks map[string]Block
+	Blocks Blocks
 	// Affine are services with affinity, numbered from 1.
 	Affine map[string]uint32
 	// Served are the VPCs, by VNI, that have services, or had some: flows to them go on.

@@ -10,8 +10,8 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
-// outsideNames are the ways to the outside among hosts, by enum policy_family: names that
-// no host has.
+// outsideNames are the ways to the outside among hosts, of IPv4 and of IPv6: names that no
+// host has.
 var outsideNames = [2]string{"outside/4", "outside/6"}
 
 // unspecified are the addresses that stand for the outside of each family.
@@ -52,24 +52,20 @@ func (e *encoder) outsideService(s state.OutsideService, room *room) error {
 	if s.VNI == 0 || s.Protocol == 0 {
 		return fmt.Errorf("VNI %d and protocol %d: it needs both", s.VNI, s.Protocol)
 	}
-	if err := checkTable(s.Table, len(s.Backends)); err != nil {
-		return err
-	}
-	backends := make([]bpf.RowBackend, len(s.Backends))
-	for i, b := range s.Backends {
+	block := Block{Places: s.Table}
+	for _, b := range s.Backends {
 		host, err := e.hostNumber(b.Host)
 		if err != nil {
 			return fmt.Errorf("backend %s: %w", b.At, err)
 		}
-		if b.At.Port() == 0 {
-			return fmt.Errorf("backend %s has no port", b.At)
-		}
-		backends[i] = bpf.RowBackend{
-			Addr: b.At.Addr().As16(), Port: network16(b.At.Port()), Host: uint16(host), Generation: b.Generation,
-		}
+		block.Backends = append(block.Backends, b.At)
+		block.Homes = append(block.Homes, Home{uint16(host), b.Generation})
+	}
+	b, err := room.put(s.Name, block)
+	if err != nil {
+		return err
 	}
 	e.index.Served[s.VNI] = true
-	b := room.put(s.Name, Block{Places: s.Table, Backends: backends})
 	row := bpf.RowService{
 		First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend, Affinity: uint32(flag(s.Alike)), Vni: s.VNI,
 	}

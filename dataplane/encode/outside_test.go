@@ -39,8 +39,9 @@ func TestGatesBecomeRows(t *testing.T) {
 	g.Expect(rows.Services).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
 		encode.Service(0, port("192.0.2.2:30080"), 6): {Places: 3, Affinity: 1, Vni: 0x0a0b0c},
 	}))
-	g.Expect(rows.Backends[0]).To(Equal(bpf.RowBackend{Addr: at("10.0.0.2").As16(), Port: 0x901f, Generation: 3}))
-	g.Expect(rows.Backends[1]).To(Equal(bpf.RowBackend{
+	backends := rows.Blocks.Backends()
+	g.Expect(backends[0]).To(Equal(bpf.RowBackend{Addr: at("10.0.0.2").As16(), Port: 0x901f, Generation: 3}))
+	g.Expect(backends[1]).To(Equal(bpf.RowBackend{
 		Addr: at("10.0.0.3").As16(), Port: 0x901f, Host: uint16(index.Hosts["gamma"]), Generation: 4,
 	}))
 	for _, e := range rows.Endpoints {

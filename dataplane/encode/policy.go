@@ -52,6 +52,7 @@ func (e *encoder) set(s state.PolicySet, classes map[string]state.PortClass) err
 	if row.Fallback, err = e.judgement(s.Default); err != nil {
 		return fmt.Errorf("default: %w", err)
 	}
+	e.rows.PolicySets[number%bpf.Sets()] = row
 	for _, p := range s.Peers {
 		if p.Identity > maxIdentity {
 			return fmt.Errorf("identity %d is more than %d", p.Identity, maxIdentity)
@@ -78,55 +79,7 @@ func (e *encoder) set(s state.PolicySet, classes map[string]state.PortClass) err
 		e.rows.PolicyPrefixes[key] = row
 	}
 	e.separate(number, s.Prefixes)
-	e.outline(&row, s.Prefixes)
-	e.rows.PolicySets[number%bpf.Sets()] = row
 	return nil
-}
-
-// mostFirst are the most bits that prefixes are told apart by in a set's row.
-const mostFirst = 64
-
-// outline notes in the row of a set which addresses can be in its prefixes at all, and what
-// is said of the others.
-func (e *encoder) outline(row *bpf.RowPolicySet, prefixes []state.PolicyPrefix) {
-	for _, p := range prefixes {
-		f := familyOf(p.Prefix.Addr())
-		if bits := uint8(min(p.Prefix.Bits(), mostFirst)); bits > 0 && (row.Shortest[f] == 0 || bits < row.Shortest[f]) {
-			row.Shortest[f] = bits
-		}
-	}
-	for _, p := range prefixes {
-		if f := familyOf(p.Prefix.Addr()); p.Prefix.Bits() > 0 {
-			row.Starts |= 1 << PrefixStart(p.Prefix.Addr(), row.Shortest[f])
-		}
-	}
-	for f, all := range map[bpf.RowPolicyFamily]netip.Addr{bpf.RowPolicyFamilyPOLICY_IPV4: netip.IPv4Unspecified(), bpf.RowPolicyFamilyPOLICY_IPV6: netip.IPv6Unspecified()} {
-		row.All[f] = e.rows.PolicyPrefixes[PolicyPrefix(row.Number, netip.PrefixFrom(all, 0))]
-	}
-}
-
-func familyOf(a netip.Addr) bpf.RowPolicyFamily {
-	if a.Is4() {
-		return bpf.RowPolicyFamilyPOLICY_IPV4
-	}
-	return bpf.RowPolicyFamilyPOLICY_IPV6
-}
-
-// PrefixStart is where an address's first bits stand among the starts of a policy set: 0 to 63.
-func PrefixStart(a netip.Addr, bits uint8) uint32 {
-	b := a.As16()
-	first := binary.BigEndian.Uint64(b[:])
-	if a.Is4() {
-		first = uint64(binary.BigEndian.Uint32(b[12:])) << 32
-	}
-	first >>= mostFirst - bits
-	h := uint32(first) ^ uint32(first>>32) ^ uint32(familyOf(a))<<31
-	h ^= h >> 16
-	h *= 0x85ebca6b
-	h ^= h >> 13
-	h *= 0xc2b2ae35
-	h ^= h >> 16
-	return h >> 26
 }
 
 // separate keeps prefixes of IPv6 that are as wide as to have the place of IPv4 in

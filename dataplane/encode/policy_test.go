@@ -53,8 +53,7 @@ func TestPolicyBecomesRows(t *testing.T) {
 	all := bpf.RowJudgement{Word: 5<<2 | uint32(bpf.RowPolicyVerdictPOLICY_ACCEPT), Of: index.Rules["all"]}
 	class := bpf.RowJudgement{Word: uint32(bpf.RowClassRowsCLASS_SINGLES | bpf.RowClassRowsCLASS_RANGES), Of: web}
 	g.Expect(rows.PolicySets).To(Equal(map[uint32]bpf.RowPolicySet{set % bpf.Sets(): {
-		Number: set, Peers: 1, Prefixes: 1, Shortest: [2]uint8{8, 8},
-		Starts:   1<<encode.PrefixStart(netip.MustParseAddr("10.0.0.0"), 8) | 1<<encode.PrefixStart(netip.MustParseAddr("fd00::"), 8),
+		Number: set, Peers: 1, Prefixes: 1,
 		Fallback: bpf.RowJudgement{Word: 9<<2 | uint32(bpf.RowPolicyVerdictPOLICY_DENY), Of: index.Rules["deny"]},
 	}}))
 	g.Expect(rows.PolicyPeers).To(Equal(map[bpf.RowPolicyPeerKey]bpf.RowJudgement{
@@ -218,55 +217,4 @@ func TestPolicyThatContradictsItselfIsRefused(t *testing.T) {
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(c.want)))
 		})
 	}
-}
-
-// An address that a set's outline leaves out is in none of its prefixes but /0.
-func TestTheOutlineLeavesNothingOut(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		addr := func(name string) netip.Addr {
-			if rapid.Bool().Draw(t, name+" v4") {
-				return netip.AddrFrom4([4]byte{byte(rapid.IntRange(8, 11).Draw(t, name)), byte(rapid.IntRange(0, 3).Draw(t, name)), 0, byte(rapid.IntRange(0, 3).Draw(t, name))})
-			}
-			return netip.AddrFrom16([16]byte{0xfd, byte(rapid.IntRange(0, 3).Draw(t, name)), 7: byte(rapid.IntRange(0, 3).Draw(t, name)), 15: byte(rapid.IntRange(0, 3).Draw(t, name))})
-		}
-		prefixes := map[netip.Prefix]bool{}
-		for range rapid.IntRange(0, 6).Draw(t, "prefixes") {
-			a := addr("prefix")
-			p, err := a.Prefix(rapid.IntRange(0, a.BitLen()).Draw(t, "bits"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			prefixes[p] = true
-		}
-		s, l, _ := policedPair(func(s *state.Host) {
-			s.Policy.Sets[0].Prefixes = nil
-			for p := range prefixes {
-				s.Policy.Sets[0].Prefixes = append(s.Policy.Sets[0].Prefixes, state.PolicyPrefix{Prefix: p, Class: "all"})
-			}
-		})
-		rows, index, err := encode.Encode(s, l, encode.Index{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		set := rows.PolicySets[index.Sets["in\x001"]%bpf.Sets()]
-		for range 8 {
-			a, longest, all := addr("address"), 0, false
-			for p := range prefixes {
-				if p.Contains(a) {
-					longest, all = max(longest, p.Bits()), true
-				}
-			}
-			f := 1
-			if a.Is4() {
-				f = 0
-			}
-			out := set.Shortest[f] == 0 || set.Starts>>encode.PrefixStart(a, set.Shortest[f])&1 == 0
-			if out && longest > 0 {
-				t.Fatalf("%s is in a prefix of %d bits, and left out", a, longest)
-			}
-			if out && all != (set.All[f].Word != 0) {
-				t.Fatalf("%s: /0 is %v, and the row says %v", a, all, set.All[f])
-			}
-		}
-	})
 }

@@ -36,9 +36,13 @@ type Rows struct {
 	PolicyPorts    map[bpf.RowPolicyPortKey]bpf.RowJudgement
 
 	Services map[bpf.RowServiceKey]bpf.RowService
-	Choices  map[uint32]bpf.RowChoices
-	Backends map[uint32]bpf.RowBackend
+	// Blocks have the rows of choices and backends, which are too many to be made as
+	// long as nobody asks for them.
+	Blocks Blocks
 }
+
+// None are the rows of a host whose maps are known to be empty.
+func None() Rows { return newRows(state.Host{}) }
 
 // newRows has no rows yet, and room for those that there are many of.
 func newRows(s state.Host) Rows {
@@ -60,9 +64,8 @@ func newRows(s state.Host) Rows {
 		PolicyPrefixes: map[bpf.RowPolicyPrefixKey]bpf.RowJudgement{},
 		PolicyPorts:    map[bpf.RowPolicyPortKey]bpf.RowJudgement{},
 
-		Services: map[bpf.RowServiceKey]bpf.RowService{},
-		Choices:  map[uint32]bpf.RowChoices{},
-		Backends: map[uint32]bpf.RowBackend{},
+		Services: make(map[bpf.RowServiceKey]bpf.RowService, 2*len(s.Services)),
+		Blocks:   make(Blocks, len(s.Services)),
 	}
 }
 

@@ -51,11 +51,12 @@ func TestServicesBecomeRows(t *testing.T) {
 		encode.Service(vni, port("172.20.0.1:80"), 6): row, encode.Service(vni, port("172.20.0.2:80"), 6): row,
 		encode.Service(vni, port("172.20.0.1:0"), 0): {}, encode.Service(vni, port("172.20.0.2:0"), 0): {},
 	}))
-	g.Expect(rows.Choices).To(HaveLen(2))
-	second := rows.Choices[1].Backend
+	choices, backends := rows.Blocks.Choices(), rows.Blocks.Backends()
+	g.Expect(choices).To(HaveLen(2))
+	second := choices[1].Backend
 	g.Expect(second[:9]).To(Equal([]uint16{0, 1, 0, 1, 0, 1, 0, 1, 0}))
-	g.Expect(rows.Backends).To(HaveLen(2))
-	g.Expect(rows.Backends[1].Addr).To(Equal(netip.MustParseAddr("10.0.0.3").As16()))
+	g.Expect(backends).To(HaveLen(2))
+	g.Expect(backends[1].Addr).To(Equal(netip.MustParseAddr("10.0.0.3").As16()))
 	for _, e := range rows.Endpoints {
 		g.Expect(e.Served).To(BeEquivalentTo(1))
 	}
@@ -103,7 +104,7 @@ func TestServicesThatContradictThemselvesAreRefused(t *testing.T) {
 func TestServicesDoNotShareRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var index encode.Index
-		var before encode.Rows
+		var before map[uint32]bpf.RowBackend
 		for range 4 {
 			var services []state.Service
 			for n := range rapid.IntRange(0, 5).Draw(t, "services") {
@@ -123,22 +124,23 @@ func TestServicesDoNotShareRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			choices, backends := rows.Blocks.Choices(), rows.Blocks.Backends()
 			for _, one := range s.Services {
 				row := rows.Services[encode.Service(one.VNI, one.Frontends[0], 17)]
 				for place, want := range one.Table {
-					c := rows.Choices[row.First+uint32(place/len(bpf.RowChoices{}.Backend))]
-					got := rows.Backends[row.Backends+uint32(c.Backend[place%len(c.Backend)])]
+					c := choices[row.First+uint32(place/len(bpf.RowChoices{}.Backend))]
+					got := backends[row.Backends+uint32(c.Backend[place%len(c.Backend)])]
 					if got.Addr != one.Backends[want].Addr().As16() {
 						t.Fatalf("place %d of service %s leads to %v, want %s", place, one.Name, got.Addr, one.Backends[want])
 					}
 				}
 			}
-			for number, was := range before.Backends {
-				if is, ok := rows.Backends[number]; ok && is != was {
+			for number, was := range before {
+				if is, ok := backends[number]; ok && is != was {
 					t.Fatalf("row %d of backends is another one at once", number)
 				}
 			}
-			index, before = next, rows
+			index, before = next, backends
 		}
 	})
 }

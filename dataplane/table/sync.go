@@ -5,6 +5,7 @@ package table
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -45,14 +46,22 @@ func Want[K, V comparable](t Table[K, V], rows map[K]V, compare func(a, b K) int
 	return &job[K, V]{table: t, want: rows, compare: compare}
 }
 
-// WantMerged is [Want] for rows of which others write a part: what is wanted of a
-// row that the table holds already is what merge says.
-func WantMerged[K, V comparable](t Table[K, V], rows map[K]V, merge func(held, wanted V) V, compare func(a, b K) int) Job {
-	return &job[K, V]{table: t, want: rows, merge: merge, compare: compare}
+// WantFrom is [Want] for a table that is known to hold some rows, or to have been
+// wanted to: it is not read, and only the rows that differ are written. Where held
+// is nil, nothing is known, and the table is read. Neither of the maps is changed.
+func WantFrom[K, V comparable](t Table[K, V], held, rows map[K]V, compare func(a, b K) int) Job {
+	return &job[K, V]{table: t, known: held, want: rows, compare: compare}
 }
 
-// Sync makes every job's table hold its rows. All tables are read and compared
-// first; when one of them has no room, nothing is written, and the error joins a
+// WantMerged is [WantFrom] for rows of which others write a part: what is wanted of a
+// row that the table holds already is what merge says. Rows that are wanted as before
+// are left to the others; those that are not are looked up.
+func WantMerged[K, V comparable](t Table[K, V], held, rows map[K]V, merge func(held, wanted V) V, compare func(a, b K) int) Job {
+	return &job[K, V]{table: t, known: held, want: rows, merge: merge, compare: compare}
+}
+
+// Sync makes every job's table hold its rows. All tables whose rows are not known are
+// read, and all are compared first; when one of them has no room, nothing is written, and the error joins a
 // [*TooSmall] for each such table. Then rows are put from the first job to the
 // last, then deleted from the last to the first, so that jobs stand in the order
 // referents, referrers.
@@ -113,6 +122,7 @@ func undo(jobs []Job) error {
 // job is a Job of one table.
 type job[K, V comparable] struct {
 	table   Table[K, V]
+	known   map[K]V // nil: the table has to be read
 	want    map[K]V
 	merge   func(held, wanted V) V // nil: what is wanted
 	compare func(a, b K) int
@@ -127,6 +137,9 @@ func (j *job[K, V]) name() string { return j.table.Name() }
 func (j *job[K, V]) count() Count { return j.counted }
 
 func (j *job[K, V]) plan() error {
+	if j.known != nil {
+		return j.planKnown()
+	}
 	have, err := j.table.All()
 	if err != nil {
 		return fmt.Errorf("read map %s: %w", j.name(), err)
@@ -134,6 +147,45 @@ func (j *job[K, V]) plan() error {
 	j.have = have
 	j.changes = Plan(have, j.merged(), j.compare)
 	return nil
+}
+
+// planKnown compares with what the table is known to hold. Rows of which others write
+// a part are not known as they are, but whether they have to change is.
+func (j *job[K, V]) planKnown() error {
+	j.have, j.changes = j.known, Plan(j.known, j.want, j.compare)
+	if j.merge == nil || len(j.changes.Puts)+len(j.changes.Deletes) == 0 {
+		return nil
+	}
+	j.have = maps.Clone(j.known)
+	for i, r := range j.changes.Puts {
+		held, there, err := j.look(r.Key)
+		if err != nil {
+			return err
+		}
+		if there {
+			j.changes.Puts[i].Value = j.merge(held, r.Value)
+		}
+	}
+	for _, r := range j.changes.Deletes {
+		if _, _, err := j.look(r.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look notes how a row really is.
+func (j *job[K, V]) look(key K) (V, bool, error) {
+	held, there, err := j.table.Lookup(key)
+	if err != nil {
+		return held, false, fmt.Errorf("read row %v of map %s: %w", key, j.name(), err)
+	}
+	if there {
+		j.have[key] = held
+	} else {
+		delete(j.have, key)
+	}
+	return held, there, nil
 }
 
 func (j *job[K, V]) merged() map[K]V {

@@ -281,7 +281,7 @@ func TestMergedRowsKeepWhatOthersWrote(t *testing.T) {
 	g := NewWithT(t)
 	m := filled("hosts", rows{1: 100, 2: 5})
 	least := func(held, wanted uint64) uint64 { return min(held, wanted) }
-	report, err := table.Sync(table.WantMerged(m, rows{1: 200, 2: 3, 3: 300}, least, cmp.Compare[uint32]))
+	report, err := table.Sync(table.WantMerged(m, nil, rows{1: 200, 2: 3, 3: 300}, least, cmp.Compare[uint32]))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(report).To(Equal(table.Report{"hosts": {Puts: 2}}))
 	g.Expect(m.All()).To(Equal(rows{1: 100, 2: 3, 3: 300}))

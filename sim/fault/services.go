@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/frame"
@@ -46,6 +47,17 @@ func choosing(few uint16) func(*state.Service) {
 	return func(s *state.Service) {
 		for i := range s.Table {
 			s.Table[i] %= few
+		}
+	}
+}
+
+const day = 24 * time.Hour
+
+// keeping lets clients keep their backend for that long, where they keep one.
+func keeping(d time.Duration) func(*state.Service) {
+	return func(s *state.Service) {
+		if s.Affinity > 0 {
+			s.Affinity = d
 		}
 	}
 }

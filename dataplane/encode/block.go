@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package encode
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/mizar-net/mizar/bpf"
+)
+
+// places are how many of them one row of the map choices has.
+const places = len(bpf.RowChoices{}.Backend)
+
+// Block is where a service's places and backends stand, and what they are: rows of the
+// map choices from First on, and rows of backends. It is replaced, never changed.
+type Block struct {
+	First, FirstBackend uint32
+	Places              []uint16
+	Backends            []netip.AddrPort
+	// Homes say where each of the backends is, to the outside; nil: nobody asks.
+	Homes []Home
+}
+
+// Home is where a backend is.
+type Home struct {
+	// Host is its number in hosts, Generation that of its address's user.
+	Host       uint16
+	Generation uint8
+}
+
+// Blocks are those of services, by name. They do not overlap.
+type Blocks map[string]Block
+
+// Without are the blocks that are not also among others, at the same place: what is to be
+// written where the others are there, and what is to be removed of it the other way around.
+func (b Blocks) Without(others Blocks) Blocks {
+	rest := Blocks{}
+	for name, one := range b {
+		other, ok := others[name]
+		if !ok || one.First != other.First || one.FirstBackend != other.FirstBackend || !one.same(other) {
+			rest[name] = one
+		}
+	}
+	return rest
+}
+
+// Choices are the rows of that map. Rows of zeros, which every row is until it is
+// written, are not among them.
+func (b Blocks) Choices() map[uint32]bpf.RowChoices {
+	rows := map[uint32]bpf.RowChoices{}
+	for _, one := range b {
+		for i := range one.choices().rows {
+			var row bpf.RowChoices
+			copy(row.Backend[:], one.Places[int(i)*places:])
+			if row != (bpf.RowChoices{}) {
+				rows[one.First+i] = row
+			}
+		}
+	}
+	return rows
+}
+
+// Backends are the rows of that map.
+func (b Blocks) Backends() map[uint32]bpf.RowBackend {
+	rows := map[uint32]bpf.RowBackend{}
+	for _, one := range b {
+		for i, at := range one.Backends {
+			row := bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+			if one.Homes != nil {
+				row.Host, row.Generation = one.Homes[i].Host, one.Homes[i].Generation
+			}
+			rows[one.FirstBackend+uint32(i)] = row
+		}
+	}
+	return rows
+}
+
+// same says whether two blocks have the same in them.
+func (b Block) same(other Block) bool {
+	return alike(b.Places, other.Places) && alike(b.Backends, other.Backends) && alike(b.Homes, other.Homes)
+}
+
+// alike says whether two slices are equal; most are one and the same.
+func alike[T comparable](a, b []T) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	return len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b)
+}
+
+// choices and backends are the rows that the block takes.
+func (b Block) choices() span  { return span{b.First, uint32((len(b.Places) + places - 1) / places)} }
+func (b Block) backends() span { return span{b.FirstBackend, uint32(len(b.Backends))} }
+
+// checkBlock says what of a block contradicts itself.
+func checkBlock(b Block) error {
+	if (len(b.Places) == 0) != (len(b.Backends) == 0) {
+		return fmt.Errorf("%d places for %d backends: either has some, or neither", len(b.Places), len(b.Backends))
+	}
+	for _, at := range b.Backends {
+		if at.Port() == 0 {
+			return fmt.Errorf("backend %s has no port", at)
+		}
+	}
+	for i, place := range b.Places {
+		if int(place) >= len(b.Backends) {
+			return fmt.Errorf("place %d is of backend %d, and there are %d", i, place, len(b.Backends))
+		}
+	}
+	return nil
+}
+
+// span is rows of an array.
+type span struct{ first, rows uint32 }
+
+// spans are those that are in use, in order of where they begin.
+type spans []span
+
+// spansOf are those of an index: what the next one gives back rests until the one after.
+func spansOf(before Index, of func(Block) span) spans {
+	used := make(spans, 0, len(before.Blocks))
+	for _, b := range before.Blocks {
+		if s := of(b); s.rows > 0 {
+			used = append(used, s)
+		}
+	}
+	slices.SortFunc(used, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	return used
+}
+
+// take finds the first room for so many rows.
+func (u *spans) take(rows uint32) uint32 {
+	if rows == 0 {
+		return 0
+	}
+	first, at := uint32(0), 0
+	for ; at < len(*u) && first+rows > (*u)[at].first; at++ {
+		first = (*u)[at].first + (*u)[at].rows
+	}
+	*u = slices.Insert(*u, at, span{first, rows})
+	return first
+}
