@@ -138,6 +138,16 @@ static __always_inline enum drop_reason pass(struct pkt *p)
 	return decide(p, VERDICT_PASS, HOOK_PASS, 0);
 }
 
+/* What has one of the other options. */
+static __always_inline enum drop_reason take_back(struct pkt *p, const struct tunnel *t)
+{
+	if (t->option.type == GENEVE_REFUSAL)
+		return hand_over(p, t, PROGRAM_TELL);
+	if (t->option.type == GENEVE_SERVICE)
+		return hand_over(p, t, PROGRAM_ADMIT);
+	return hand_over(p, t, PROGRAM_RETRY);
+}
+
 static __always_inline enum drop_reason process(struct pkt *p)
 {
 	bool other = false;
@@ -153,12 +163,8 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	case 0:
 	case GENEVE_RETURN:
 		return take_in(p, &t);
-	case GENEVE_SERVICE:
-		return hand_over(p, &t, PROGRAM_ADMIT);
-	case GENEVE_REFUSAL:
-		return hand_over(p, &t, PROGRAM_TELL);
 	default:
-		return hand_over(p, &t, PROGRAM_RETRY);
+		return take_back(p, &t);
 	}
 }
 
