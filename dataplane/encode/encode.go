@@ -46,10 +46,8 @@ func (e *encoder) number(before Index) {
 	for _, p := range e.host.Peers {
 		hosts = append(hosts, p.Name)
 	}
-	for family, name := range outsideNames {
-		if _, ok := e.local.Outside[unspecified[family]]; ok {
-			hosts = append(hosts, name)
-		}
+	if len(e.host.Outside) > 0 {
+		hosts = append(hosts, outsideNames[:]...)
 	}
 	e.subnet = map[string]state.Subnet{}
 	for _, n := range e.host.Subnets {

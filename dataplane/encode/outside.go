@@ -18,13 +18,18 @@ var outsideNames = [2]string{"outside/4", "outside/6"}
 var unspecified = [2]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 
 // outside makes the rows of what clients outside come to, and of the ways back to them.
+// A way has its number whether its next hop is known by now or not.
 func (e *encoder) outside(room *room) error {
+	if len(e.host.Outside) == 0 {
+		return nil
+	}
 	uplink := e.rows.Uplinks[0]
-	uplink.Serves = flag(len(e.host.Outside) > 0)
+	uplink.Serves = 1
 	for family, name := range outsideNames {
 		number := e.index.Hosts[name]
+		uplink.Outside[family] = uint16(number)
 		if row, ok := e.wayOut(unspecified[family]); ok {
-			e.rows.Hosts[number], uplink.Outside[family] = row, uint16(number)
+			e.rows.Hosts[number] = row
 		}
 	}
 	e.rows.Uplinks[0] = uplink

@@ -50,7 +50,9 @@ func TestGatesBecomeRows(t *testing.T) {
 
 	uplink := rows.Uplinks[0]
 	g.Expect(uplink.Serves).To(BeEquivalentTo(1))
-	g.Expect(uplink.Outside[1]).To(BeZero(), "there is no way for IPv6")
+	g.Expect(uplink.Outside[1]).NotTo(BeZero())
+	g.Expect(rows.Hosts).NotTo(HaveKey(uint32(uplink.Outside[1])), "the next hop for IPv6 is not known")
+	g.Expect(encode.Targets(s)).To(ContainElements(netip.IPv4Unspecified(), netip.IPv6Unspecified()))
 	way := rows.Hosts[uint32(uplink.Outside[0])]
 	g.Expect(way.NextHop.Octet).To(Equal([6]uint8{2, 9}))
 	g.Expect(way.Ifindex).To(Equal(l.UplinkIndex))

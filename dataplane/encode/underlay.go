@@ -114,13 +114,17 @@ func (e *encoder) along(row *bpf.RowHost, target netip.Addr) {
 }
 
 // Targets are the underlay addresses that a host sends to: of each peer one, in
-// the order of peers. These need next hops.
+// the order of peers, and where it serves the outside the unspecified ones, which
+// stand for that. These need next hops.
 func Targets(s state.Host) []netip.Addr {
 	var all []netip.Addr
 	for _, p := range s.Peers {
 		if _, target, ok := pair(s.Addresses, p.Addresses); ok {
 			all = append(all, target)
 		}
+	}
+	if len(s.Outside) > 0 {
+		all = append(all, unspecified[:]...)
 	}
 	return all
 }
