@@ -477,7 +477,7 @@ type RowServiceKey struct {
 
 type RowShare struct {
 	_     structs.HostLayout
-	Flows uint32
+	Flows int32
 }
 
 type RowStage uint32
