@@ -146,7 +146,8 @@ const (
 	RowDropReasonDROP_NO_SERVICE       RowDropReason = 48
 	RowDropReasonDROP_NO_BACKEND       RowDropReason = 49
 	RowDropReasonDROP_FLOW_TAKEN       RowDropReason = 50
-	RowDropReasonDROP_MAX              RowDropReason = 51
+	RowDropReasonDROP_SNAT_PORTS       RowDropReason = 51
+	RowDropReasonDROP_MAX              RowDropReason = 52
 )
 
 type RowEndpoint struct {
@@ -353,6 +354,7 @@ const (
 	RowPathStatePATH_ASKED   RowPathState = 1
 	RowPathStatePATH_LEARNED RowPathState = 2
 	RowPathStatePATH_LOCAL   RowPathState = 3
+	RowPathStatePATH_OUTSIDE RowPathState = 4
 )
 
 type RowPeer struct {
@@ -625,6 +627,8 @@ const (
 	RowTranslationTRANSLATION_TO      RowTranslation = 1
 	RowTranslationTRANSLATION_FROM    RowTranslation = 2
 	RowTranslationTRANSLATION_OUTSIDE RowTranslation = 3
+	RowTranslationTRANSLATION_SOURCE  RowTranslation = 4
+	RowTranslationTRANSLATION_FACE    RowTranslation = 5
 )
 
 type RowUnderlayKey struct {
@@ -669,7 +673,8 @@ type RowVirtualClock struct {
 type RowVpc struct {
 	_        structs.HostLayout
 	Divider  uint8
-	Pad      [3]uint8
+	Leaves   uint8
+	Pad      [2]uint8
 	Dividers struct {
 		_     structs.HostLayout
 		Count uint32

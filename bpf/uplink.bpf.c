@@ -99,7 +99,7 @@ static __always_inline bool receive_quickly(struct pkt *p, const struct tunnel *
 	    end_of(f, other_end(side))->generation != t->generation)
 		return false;
 	to = end_here(p, f, other_end(side));
-	if (!to || (f->translation && (f->translation == TRANSLATION_TO || side == f->opener)))
+	if (!to || (f->translation && (!is_fronted(f) || side == f->opener)))
 		return false;
 	touch(p, f, &key);
 	*reason = carry_congestion(p, t->tos);

@@ -23,6 +23,7 @@
 #include "icmp.h"
 #include "parts.h"
 #include "service.h"
+#include "snat.h"
 #include "send.h"
 #include "translate.h"
 
@@ -115,6 +116,7 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 {
 	enum drop_reason reason;
 	struct tracked *k = NULL;
+	bool outside = false;
 	struct path *path;
 	__u32 index = 0;
 
@@ -134,12 +136,13 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 		k->turn.translation = TRANSLATION_NONE;
 		c->to = NULL;
 	} else {
-		c->to = path && path->state == PATH_LEARNED ? NULL
-							    : local_endpoint(p, path, &index);
+		outside = is_outside(path);
+		if (!outside && !(path && path->state == PATH_LEARNED))
+			c->to = local_endpoint(p, path, &index);
 	}
 	if (c->to)
 		note_here(k, ROLE_DESTINATION, index, c->to);
-	else if (p->translation == TRANSLATION_OUTSIDE)
+	else if (outside || p->translation == TRANSLATION_OUTSIDE)
 		reason = begin_leaving(p, &c->out, k);
 	else
 		reason = begin_sending(p, from, path, &c->out, k);
@@ -150,6 +153,8 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 		return reason;
 	if (!c->to)
 		reason = prepare_sending(p, from, path, &c->out, k, reason);
+	if (!reason && c->out.verdict == VERDICT_LEAVE && p->translation != TRANSLATION_OUTSIDE)
+		reason = take_face(p, k);
 	if (reason)
 		return reason;
 	keep_fragments(p);
@@ -165,6 +170,8 @@ static __always_inline bool turn_quickly(struct pkt *p, const struct flow *f, __
 	p->translation = f->translation;
 	if (f->translation == TRANSLATION_TO)
 		return side == f->opener && translate(p, TRANSLATION_TO, f->addr, f->port);
+	if (f->translation == TRANSLATION_SOURCE)
+		return side == f->opener && translate(p, TRANSLATION_FROM, f->addr, f->port);
 	return side != f->opener && translate(p, TRANSLATION_FROM, f->addr, f->port);
 }
 
@@ -198,7 +205,7 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 	}
 	if (f->translation && !turn_quickly(p, f, side))
 		return false;
-	if (f->translation == TRANSLATION_OUTSIDE)
+	if (f->translation >= TRANSLATION_OUTSIDE)
 		c->out.verdict = VERDICT_LEAVE;
 	touch(p, f, &key);
 	return true;

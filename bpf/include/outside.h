@@ -8,6 +8,7 @@
  * in step with the host's route there. Flows of clients outside have its number where
  * those of others have their host's. */
 
+#include "encapsulate.h"
 #include "flow.h"
 #include "note.h"
 #include "tunnel.h"
@@ -39,6 +40,42 @@ static __always_inline bool note_outside(struct pkt *p, struct tracked *k, const
 	k->translation = TRANSLATION_OUTSIDE;
 	turn_to(&k->turn, t->option.host, bpf_htons(t->option.found >> 16), TRANSLATION_OUTSIDE);
 	return true;
+}
+
+/* How long a destination is taken to be outside, in ns: subnets are made. */
+#define OUTSIDE_KEPT (60 * SECOND)
+
+static __always_inline bool is_outside(const struct path *path)
+{
+	return path && path->state == PATH_OUTSIDE && now() - path->since < OUTSIDE_KEPT;
+}
+
+/* Whether what is in no subnet of the packet's VPC is reached by its endpoints: but for this
+ * host, whose address they would come from. */
+static __always_inline bool may_leave(struct pkt *p)
+{
+	struct vpc *v = vpcs_row(p, &p->destination.vni);
+	struct uplink *own = uplinks_row(p);
+
+	if (!v || !v->leaves || !own)
+		return false;
+	return !addr_equal(p->destination.addr, p->ethertype == ETH_P_IP ? own->v4 : own->v6);
+}
+
+/* The destination is outside: the packet takes the way there. */
+static __always_inline enum drop_reason begin_leaving(struct pkt *p, struct outgoing *out,
+						      struct tracked *k)
+{
+	struct host *h = NULL;
+	__u32 number = outside_number(p, &h);
+
+	out->host = h;
+	if (!h)
+		return DROP_NO_HOST;
+	out->verdict = VERDICT_LEAVE;
+	note_away(k, 0, 0, number, h);
+	k->learned = now();
+	return DROP_NONE;
 }
 
 #endif

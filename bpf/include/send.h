@@ -49,22 +49,6 @@ static __always_inline enum drop_reason begin_sending(struct pkt *p, const struc
 	return DROP_NONE;
 }
 
-/* Whoever opened the flow is outside: the answer takes the way there. */
-static __always_inline enum drop_reason begin_leaving(struct pkt *p, struct outgoing *out,
-						      struct tracked *k)
-{
-	struct host *h = NULL;
-	__u32 number = outside_number(p, &h);
-
-	out->host = h;
-	if (!h)
-		return DROP_NO_HOST;
-	out->verdict = VERDICT_LEAVE;
-	note_away(k, 0, 0, number, h);
-	k->learned = now();
-	return DROP_NONE;
-}
-
 /* Who the destination is has to be found out once more. */
 static __always_inline void forget_destination(struct tracked *k)
 {

@@ -18,6 +18,7 @@
 #include "deliver.h"
 #include "encapsulate.h"
 #include "handover.h"
+#include "snat.h"
 #include "translate.h"
 
 /* Parses a frame of the underlay's VLAN; false: it is something else. Its Ethernet header
@@ -115,7 +116,9 @@ static __always_inline enum drop_reason serve_outside(struct pkt *p)
 	struct uplink *own = uplinks_row(p);
 	struct handed *h = handed_row();
 	struct service *s = NULL;
+	struct flow_key key;
 	enum drop_reason reason;
+	struct flow *face;
 	struct backend *b;
 	struct host *to;
 	__u32 before;
@@ -129,8 +132,12 @@ static __always_inline enum drop_reason serve_outside(struct pkt *p)
 		stage(p, STAGE_SERVICE);
 		s = outside_service(p);
 	}
-	if (!s)
-		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	if (!s) {
+		stage(p, STAGE_FLOW);
+		face = p->l4 && p->fragment == FRAGMENT_NONE ? find_face(p, &key) : NULL;
+		return face ? take_reply(p, h, face, &key, before)
+			    : decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	}
 	b = outside_backend(p, s);
 	if (!b)
 		return DROP_NO_BACKEND;

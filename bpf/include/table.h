@@ -297,6 +297,16 @@ static __always_inline bool openings_put(struct record *r, __u8 stage, const str
 	return true;
 }
 
+/* false: there is one, or no room. */
+static __always_inline bool openings_add(struct record *r, __u8 stage, const struct flow_key *key,
+					 const struct flow *row)
+{
+	if (bpf_map_update_elem(&openings, key, row, BPF_NOEXIST))
+		return false;
+	record_change(r, stage, TABLE_OPENINGS, ACCESS_UPDATE, key, sizeof(*key));
+	return true;
+}
+
 static __always_inline void openings_delete(struct record *r, __u8 stage,
 					    const struct flow_key *key)
 {

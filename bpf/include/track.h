@@ -437,6 +437,12 @@ static __always_inline void turn_to(struct turn *t, const void *addr, __be16 por
 	t->translation = translation;
 }
 
+/* Whether what the opener gets comes from a frontend. */
+static __always_inline bool is_fronted(const struct flow *f)
+{
+	return f->translation == TRANSLATION_FROM || f->translation == TRANSLATION_OUTSIDE;
+}
+
 /* What a packet is to the row of its key. */
 enum part {
 	PART_FIRST = 0, /* it begins a flow, in the place of the row's if there is one */
@@ -465,7 +471,7 @@ __noinline int take_part(struct flow *f, __u32 opening)
 	}
 	k->settled = !opening;
 	/* It comes from a backend. */
-	if (f->translation >= TRANSLATION_FROM && k->side != f->opener) {
+	if (is_fronted(f) && k->side != f->opener) {
 		turn_to(&k->turn, f->addr, f->port, TRANSLATION_FROM);
 		k->translation = TRANSLATION_FROM;
 	}

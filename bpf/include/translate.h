@@ -107,6 +107,22 @@ struct new_port {
 	__u32 length; /* bytes from the transport header on; 0: in fragments */
 };
 
+/* Into an echo, whose number is the port of who asks. */
+static __always_inline bool put_echo_id(hook_ctx *ctx, struct cursor c, const struct new_port *n)
+{
+	struct echo *head = take(&c, sizeof(*head));
+	__u32 changed;
+
+	if (!head)
+		return false;
+	changed = sum_narrow((__u64)(__u16)~head->id + n->port);
+	head->id = n->port;
+	/* Of IPv4's no address is in the sum. */
+	hook_resum(ctx, &head->check, n->protocol == IPPROTO_ICMPV6 ? n->addresses : 0, changed,
+		   false);
+	return true;
+}
+
 /* Into the transport header at the cursor; false: it is not there. Pointers into the
  * packet are dead then, where HOOK_RESUM_MOVES. */
 static __always_inline bool put_port(hook_ctx *ctx, struct cursor c, const struct new_port *n)
@@ -117,6 +133,8 @@ static __always_inline bool put_port(hook_ctx *ctx, struct cursor c, const struc
 
 	if (n->protocol == IPPROTO_SCTP)
 		return put_sctp_port(c, n->translation, n->port, n->length);
+	if (n->protocol == IPPROTO_ICMP || n->protocol == IPPROTO_ICMPV6)
+		return put_echo_id(ctx, c, n);
 	ports = take(&c, sizeof(*ports));
 	if (!ports)
 		return false;

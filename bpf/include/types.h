@@ -87,6 +87,7 @@ enum path_state {
 	PATH_ASKED = 1, /* sent to a bouncer, not yet answered */
 	PATH_LEARNED = 2, /* send directly to host */
 	PATH_LOCAL = 3, /* behind this host */
+	PATH_OUTSIDE = 4, /* in no subnet of the VPC, whose endpoints may leave it */
 };
 
 /* paths[(vni, addr)]: where an address was learned to be (LRU). It is the one
@@ -172,7 +173,8 @@ struct subnet {
 /* vpcs[vni]. */
 struct vpc {
 	__u8 divider; /* 1: this host holds all routes of it */
-	__u8 pad[3];
+	__u8 leaves; /* 1: what is in none of its subnets is outside, and is reached by SNAT */
+	__u8 pad[2];
 	struct roles dividers;
 };
 
@@ -252,6 +254,10 @@ enum translation {
 	TRANSLATION_TO, /* what the opener sends goes to addr and port, the backend's */
 	TRANSLATION_FROM, /* what the opener gets comes from addr and port, the frontend's */
 	TRANSLATION_OUTSIDE, /* the same, and he is outside: it leaves without a tunnel */
+	TRANSLATION_SOURCE, /* what the opener sends comes from addr and port, the host's, and
+			     * leaves without a tunnel */
+	TRANSLATION_FACE, /* the same flow as the outside sees it, in no VPC: what comes goes
+			   * to addr and port, the opener's, in the VPC set[0] */
 };
 
 /* Beside the translation of a packet that is handed over: its sender gets it himself,

@@ -46,7 +46,7 @@ func (e *encoder) number(before Index) {
 	for _, p := range e.host.Peers {
 		hosts = append(hosts, p.Name)
 	}
-	if len(e.host.Outside) > 0 {
+	if e.host.MeetsOutside() {
 		hosts = append(hosts, outsideNames[:]...)
 	}
 	e.subnet = map[string]state.Subnet{}
@@ -95,7 +95,7 @@ func (e *encoder) vpcs() error {
 		if _, ok := e.rows.VPCs[v.VNI]; ok {
 			return fmt.Errorf("VPC %s: VNI %d is another VPC's already", v.Name, v.VNI)
 		}
-		row := bpf.RowVpc{Divider: flag(v.Divider)}
+		row := bpf.RowVpc{Divider: flag(v.Divider), Leaves: flag(v.Leaves)}
 		count, err := e.roles(v.Dividers, &row.Dividers.Host)
 		if err != nil {
 			return fmt.Errorf("dividers of VPC %s: %w", v.Name, err)

@@ -17,10 +17,10 @@ var outsideNames = [2]string{"outside/4", "outside/6"}
 // unspecified are the addresses that stand for the outside of each family.
 var unspecified = [2]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 
-// outside makes the rows of what clients outside come to, and of the ways back to them.
+// outside makes the rows of what clients outside come to, and of the ways there.
 // A way has its number whether its next hop is known by now or not.
 func (e *encoder) outside(room *room) error {
-	if len(e.host.Outside) == 0 {
+	if !e.host.MeetsOutside() {
 		return nil
 	}
 	uplink := e.rows.Uplinks[0]

@@ -59,6 +59,11 @@ type Host struct {
 	Outside []OutsideService
 }
 
+// MeetsOutside says whether the host has anything to do with who is outside of all VPCs.
+func (h Host) MeetsOutside() bool {
+	return len(h.Outside) > 0 || slices.ContainsFunc(h.VPCs, func(v VPC) bool { return v.Leaves })
+}
+
 // Peer is another host of the underlay.
 type Peer struct {
 	Name      string
@@ -84,6 +89,9 @@ type VPC struct {
 	// Divider says that this host can be asked, whether it is among Dividers
 	// or not: the subnets of the VPC in Host.Subnets are complete.
 	Divider bool
+	// Leaves says that endpoints behind this host reach what is in no subnet of the VPC,
+	// outside of all VPCs: with an address of the host (SNAT).
+	Leaves bool
 }
 
 // Subnet is what a host knows of a subnet.

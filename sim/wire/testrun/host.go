@@ -55,13 +55,13 @@ var nobody = state.MAC{0x02, 0x4d, 0x48, 0xff, 0xff, 0xff}
 // outsideMAC is who takes what hosts send to the outside, on whatever segment they are.
 var outsideMAC = state.MAC{0x02, 0x4d, 0x48, 0xff, 0xff, 0xfe}
 
-// outside are the next hops to the outside of a host that serves it: of the families that
+// outside are the next hops to the outside of a host that meets it: of the families that
 // it has addresses of.
 func outside(s state.Host) map[netip.Addr]state.MAC {
 	all := map[netip.Addr]state.MAC{}
 	for _, a := range s.Addresses {
 		switch {
-		case len(s.Outside) == 0:
+		case !s.MeetsOutside():
 		case a.Is4():
 			all[netip.IPv4Unspecified()] = outsideMAC
 		default:
