@@ -14,6 +14,7 @@
 
 #include "ask.h"
 #include "icmp.h"
+#include "snat.h"
 #include "tunnel.h"
 
 /* The endpoint is not here: back to the host that sent the packet. */
@@ -226,6 +227,51 @@ static __always_inline enum drop_reason give_up(struct pkt *p, const struct tunn
 	return reason;
 }
 
+/* The packet's tunnel headers go, and it leaves, to the next hop outside. */
+static __always_inline enum drop_reason leave_from_tunnel(struct pkt *p, const struct tunnel *t,
+							  const struct host *h)
+{
+	__u32 ifindex = h->ifindex;
+	struct cursor c;
+
+	stage(p, STAGE_DELIVER);
+	if (hook_resize(p->ctx, (h->vlan ? (int)sizeof(struct vlan) : 0) - t->length))
+		return DROP_NO_ROOM;
+	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	if (!write_ethernet(&c, h))
+		return DROP_NO_ROOM;
+	return decide(p, VERDICT_LEAVE, hook_bounce(p->ctx), ifindex);
+}
+
+/* The divider knows no subnet with the destination: it is outside, and this host's
+ * endpoints leave by themselves. The hop was counted when the packet was sent to ask. */
+static __always_inline enum drop_reason leave_after_all(struct pkt *p, const struct tunnel *t,
+							struct path *asked, struct local *source)
+{
+	struct endpoint *e = endpoints_row(p, source->endpoint);
+	struct outgoing out = {};
+	struct tracked *k = NULL;
+	enum drop_reason reason;
+
+	if (!e)
+		return DROP_REFUSAL;
+	asked->state = PATH_OUTSIDE;
+	asked->since = now();
+	table_stored(p, TABLE_PATHS, &p->destination, sizeof(p->destination));
+	reason = note(p, &k);
+	if (reason || !k)
+		return reason;
+	note_here(k, ROLE_SOURCE, source->endpoint, e);
+	reason = begin_leaving(p, &out, k);
+	if (!reason)
+		reason = track(p, k);
+	if (!reason)
+		reason = take_face(p, k);
+	if (!reason)
+		reason = turn_tracked(p, k);
+	return reason ? reason : leave_from_tunnel(p, t, out.host);
+}
+
 /* A packet came back because it goes nowhere: its endpoint is told. */
 static __always_inline enum drop_reason report(struct pkt *p, const struct tunnel *t)
 {
@@ -243,6 +289,8 @@ static __always_inline enum drop_reason report(struct pkt *p, const struct tunne
 	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token ||
 	    !is_final(c.reason))
 		return DROP_REFUSAL;
+	if (c.reason == DROP_NO_SUBNET && may_leave(p))
+		return leave_after_all(p, t, asked, source);
 	c.endpoint = source->endpoint;
 	ifindex = source->door.ifindex;
 	reason = note(p, &k);

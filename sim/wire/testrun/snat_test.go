@@ -146,7 +146,7 @@ func (l leaver) got(all []wire.Emission, at uint16) {
 // What an endpoint sends to the outside leaves with its host's address, and the answer
 // comes back to it (row D1).
 func TestEndpointsLeaveWithTheirHostsAddress(t *testing.T) {
-	leave(t, []string{"blue/h3-a-30", "red/h3-a-30"}, func(l leaver) {
+	leave(t, leavingPlan.endpoints, func(l leaver) {
 		asked := l.ask(4000, frame.SYN)
 		l.got(l.answer(asked, frame.SYN|frame.ACK), 4000)
 		for range 2 {
