@@ -94,7 +94,8 @@ type Row struct {
 	Sets, Rules [2]string
 }
 
-// Export returns the flows of endpoints, by name, that are behind a host.
+// Export returns the flows of endpoints, by name, that are behind a host, but for those
+// that leave with an address of it.
 func Export(t Tables, index encode.Index, endpoints []string) ([]Row, error) {
 	of := map[uint32]bool{}
 	for _, name := range endpoints {
@@ -110,7 +111,8 @@ func Export(t Tables, index encode.Index, endpoints []string) ([]Row, error) {
 			return nil, readError(from, err)
 		}
 		for key, row := range all {
-			if of[uint32(row.End[0].Endpoint)] || of[uint32(row.End[1].Endpoint)] {
+			stays := bpf.RowTranslation(row.Translation) == bpf.RowTranslationTRANSLATION_SOURCE // its address is the host's
+			if !stays && (of[uint32(row.End[0].Endpoint)] || of[uint32(row.End[1].Endpoint)]) {
 				rows = append(rows, n.row(key, row, from == t.Flows))
 			}
 		}

@@ -81,7 +81,7 @@ func TestSharesAreCountedAgain(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Removed()).To(BeZero())
 	g.Expect(c.Full()).To(Equal(0.25))
-	for number, want := range map[uint32]uint32{1: 3, 2: 2, 3: 0} {
+	for number, want := range map[uint32]int32{1: 3, 2: 2, 3: 0} {
 		row, _, err := m.shares.Lookup(number)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(row.Flows).To(Equal(want), "endpoint %d", number)

@@ -10,27 +10,36 @@ import (
 )
 
 // Other is the key of the other row of a flow that is translated: of that with the
-// backend for the view of who opened it, and the other way round.
+// backend for the view of who opened it, and of its face outside for a flow that leaves;
+// and the other way round.
 func Other(key bpf.RowFlowKey, row bpf.RowFlow) bpf.RowFlowKey {
-	opener := Ends(key)[row.Opener&1]
-	other, _ := Key(key.VNI(), key.Protocol(), opener, PutIn(row))
+	vni, stays := key.VNI(), row.Opener&1
+	switch bpf.RowTranslation(row.Translation) {
+	case bpf.RowTranslationTRANSLATION_SOURCE:
+		vni, stays = 0, stays^1
+	case bpf.RowTranslationTRANSLATION_FACE:
+		vni, stays = row.Set[0], stays^1
+	}
+	other, _ := Key(vni, key.Protocol(), Ends(key)[stays], PutIn(row))
 	return other
 }
 
 // PutIn is what the translation of a row puts in: the backend in a view, the frontend
-// in a flow with a backend.
+// in a flow with a backend, the host's address and port in a flow that leaves, who opened
+// it in the face of one.
 func PutIn(row bpf.RowFlow) End {
 	return End{Addr: netip.AddrFrom16(row.Addr).Unmap(), Port: network(row.Port)}
 }
 
-// idleView is how long a view may be silent before its flow is looked for.
+// idleView is how long a view, or a face, may be silent before its flow is looked for.
 const idleView = ClosedTCP
 
 // over says whether a flow's time is up, in both views if it is translated: neither row
-// goes while the other has packets, and a view goes with its flow.
+// goes while the other has packets, and a view, or a face, goes with its flow.
 func (t Tables) over(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration) (bool, error) {
 	kind, state := bpf.RowTranslation(row.Translation), bpf.RowFlowState(row.State)
-	view := kind == bpf.RowTranslationTRANSLATION_TO && state != bpf.RowFlowStateFLOW_CHOSEN
+	follows := kind == bpf.RowTranslationTRANSLATION_TO || kind == bpf.RowTranslationTRANSLATION_FACE
+	view := follows && state != bpf.RowFlowStateFLOW_CHOSEN
 	silent := now - time.Duration(row.Seen)*time.Second
 	if kind == bpf.RowTranslationTRANSLATION_NONE || state == bpf.RowFlowStateFLOW_CHOSEN || view && silent <= idleView || !view && !Due(key, row, now) {
 		return Due(key, row, now), nil

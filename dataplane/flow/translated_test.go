@@ -73,3 +73,53 @@ func TestTheRowsOfATranslatedFlowGoTogether(t *testing.T) {
 		g.Expect(collected.Flows.Left).To(Equal(c.left), name)
 	}
 }
+
+// left are the rows of a flow to the outside: the endpoint's own, and its face.
+func left(protocol uint8) (own, face bpf.RowFlowKey, source, seen bpf.RowFlow) {
+	client, host, out := end("10.0.0.2:4000"), end("192.0.2.1:61000"), end("198.51.100.7:80")
+	own, side := flow.Key(7, protocol, client, out)
+	source = bpf.RowFlow{Opener: uint8(side), Translation: uint8(bpf.RowTranslationTRANSLATION_SOURCE), Addr: host.Addr.As16(), State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED)}
+	face, at := flow.Key(0, protocol, host, out)
+	seen = bpf.RowFlow{
+		Opener: uint8(at), Translation: uint8(bpf.RowTranslationTRANSLATION_FACE), Addr: client.Addr.As16(),
+		State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED), Set: [2]uint32{7},
+	}
+	source.Port, seen.Port = face.Port[at], own.Port[side]
+	return own, face, source, seen
+}
+
+// The face of a flow goes with it, and not before: its port would be another flow's.
+func TestTheFaceOfAFlowGoesWithIt(t *testing.T) {
+	const first = 1000
+	now := first*time.Second + flow.EstablishedTCP + time.Second + time.Nanosecond
+	lately := uint32(now/time.Second) - 20
+	for name, c := range map[string]struct {
+		own, face uint32 // when they had their last packets
+		state     bpf.RowFlowState
+		gone      bool
+		left      int
+	}{
+		"both are silent":          {own: first, face: first},
+		"the endpoint still sends": {own: lately, face: first, left: 2},
+		"the other still answers":  {own: first, face: lately, left: 2},
+		"it has ended":             {own: lately, face: lately, state: bpf.RowFlowStateFLOW_CLOSED},
+		"the endpoint is gone":     {face: lately, gone: true},
+	} {
+		g := NewWithT(t)
+		m := &memory{}
+		own, face, source, outer := left(6)
+		source.Seen, outer.Seen = c.own, c.face
+		if c.state != 0 {
+			source.State = uint8(c.state)
+		}
+		if !c.gone {
+			g.Expect(m.flows.Put(own, source)).To(Succeed())
+		}
+		g.Expect(m.flows.Put(face, outer)).To(Succeed())
+		g.Expect(flow.Other(own, source)).To(Equal(face))
+		g.Expect(flow.Other(face, outer)).To(Equal(own))
+		collected, err := flow.Collect(t.Context(), m.tables(), now)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(collected.Flows.Left).To(Equal(c.left), name)
+	}
+}
