@@ -481,7 +481,7 @@ type RowServiceKey struct {
 
 type RowShare struct {
 	_     structs.HostLayout
-	Flows uint32
+	Flows int32
 }
 
 type RowStage uint32

@@ -348,7 +348,7 @@ static __always_inline void settle_view(struct record *record, struct tracked *k
 	__u32 endpoint = k->endpoint[ROLE_SOURCE];
 	struct share *s = shares_row_of(record, STAGE_SERVICE, endpoint);
 
-	if (!s || s->flows >= flow_share)
+	if (!is_left(s))
 		return;
 	k->row.charged = endpoint;
 	if (!flows_put(record, STAGE_SERVICE, &k->view, &k->row))

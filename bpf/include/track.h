@@ -327,7 +327,7 @@ static __always_inline enum drop_reason settle(struct record *record, struct tra
 	if (!charged)
 		charged = end_of(f, other_end(f->opener))->endpoint;
 	s = shares_row_of(record, STAGE_FLOW, charged);
-	if (!s || s->flows >= flow_share)
+	if (!is_left(s))
 		return DROP_FLOW_QUOTA;
 	f->charged = charged;
 	f->quick = 3;

@@ -275,9 +275,10 @@ struct flow {
 	struct flow_end end[2];
 };
 
-/* shares[index in endpoints]: what an endpoint has of flows. */
+/* shares[index in endpoints]: what an endpoint has of flows. Less than nothing where flows
+ * that came from another host have gone before the agent has counted them. */
 struct share {
-	__u32 flows;
+	__s32 flows;
 };
 
 /* fragments[key]: what the fragments of a packet have in common (LRU). */

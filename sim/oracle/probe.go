@@ -134,11 +134,11 @@ func (o *Oracle) datagram(e object.Endpoint, d datagram) wire.Packet {
 		return o.visit(e, d, transport)
 	}
 	whole := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: d.ipHeader() + body, echo: d.Proto == wire.ICMP && !d.reversed, flow: d.tuple()}
-	switch {
-	case body <= room, o.unanswered(e) && !d.DontFragment:
-		return o.send(e, whole) // a stack that finds no neighbour cuts nothing
-	case d.DontFragment:
+	if d.DontFragment && body > room {
 		return wire.Packet{Hosts: []string{e.Host}, Reason: wire.StackMTU, Dropper: e.Host}
+	}
+	if found := o.finds(e, d.dst); !found || body <= room {
+		return o.send(e, whole) // a stack that finds no neighbour cuts nothing
 	}
 	return o.fragments(e, d, body, room)
 }
