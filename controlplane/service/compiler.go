@@ -18,6 +18,7 @@ import (
 // goroutine at a time.
 type Compiler struct {
 	byVNI      map[uint32][]*choice
+	gates      []*gate
 	conditions []object.Condition
 	// zones are those of hosts, by name.
 	zones  map[string]string
@@ -57,6 +58,7 @@ func (c *Compiler) Sync(set object.Set) {
 	for _, h := range set.Hosts {
 		c.zones[h.Name] = h.Labels[corev1.LabelTopologyZone]
 	}
+	c.gates = nil
 	c.tables.turn()
 	taken := map[frontend]string{}
 	for i := range set.Services {
@@ -64,6 +66,7 @@ func (c *Compiler) Sync(set object.Set) {
 		for _, one := range r.read() {
 			c.byVNI[one.vni] = append(c.byVNI[one.vni], one)
 		}
+		c.gates = append(c.gates, r.gates...)
 		c.conditions = append(c.conditions, r.conditions...)
 	}
 }

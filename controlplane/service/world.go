@@ -25,6 +25,7 @@ type world struct {
 	spaced   map[string][]*object.Endpoint
 	slices   map[string][]*object.EndpointSlice // by the key of their service
 	at       map[place]*object.Endpoint
+	hosts    map[netip.Addr]bool // by address of the underlay
 }
 
 // label is a label of a value in a namespace.
@@ -125,6 +126,19 @@ func (w *world) endpoint(vpc string, addr netip.Addr) *object.Endpoint {
 		}
 	}
 	return w.at[place{vpc, addr}]
+}
+
+// isHost says that an address of the underlay is a host's own.
+func (w *world) isHost(addr netip.Addr) bool {
+	if w.hosts == nil {
+		w.hosts = map[netip.Addr]bool{}
+		for _, h := range w.set.Hosts {
+			for _, a := range h.Addresses {
+				w.hosts[a] = true
+			}
+		}
+	}
+	return w.hosts[addr]
 }
 
 // zone is that of a host: "": none is known.

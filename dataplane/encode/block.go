@@ -20,6 +20,15 @@ type Block struct {
 	First, FirstBackend uint32
 	Places              []uint16
 	Backends            []netip.AddrPort
+	// Homes say where each of the backends is, to the outside; nil: nobody asks.
+	Homes []Home
+}
+
+// Home is where a backend is.
+type Home struct {
+	// Host is its number in hosts, Generation that of its address's user.
+	Host       uint16
+	Generation uint8
 }
 
 // Blocks are those of services, by name. They do not overlap.
@@ -59,7 +68,11 @@ func (b Blocks) Backends() map[uint32]bpf.RowBackend {
 	rows := map[uint32]bpf.RowBackend{}
 	for _, one := range b {
 		for i, at := range one.Backends {
-			rows[one.FirstBackend+uint32(i)] = bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+			row := bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+			if one.Homes != nil {
+				row.Host, row.Generation = one.Homes[i].Host, one.Homes[i].Generation
+			}
+			rows[one.FirstBackend+uint32(i)] = row
 		}
 	}
 	return rows
@@ -67,7 +80,7 @@ func (b Blocks) Backends() map[uint32]bpf.RowBackend {
 
 // same says whether two blocks have the same in them.
 func (b Block) same(other Block) bool {
-	return alike(b.Places, other.Places) && alike(b.Backends, other.Backends)
+	return alike(b.Places, other.Places) && alike(b.Backends, other.Backends) && alike(b.Homes, other.Homes)
 }
 
 // alike says whether two slices are equal; most are one and the same.

@@ -43,22 +43,41 @@ func (e *encoder) services(before Index) error {
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
-	choices, backends := spansOf(before, Block.choices), spansOf(before, Block.backends)
+	room := e.room(before)
 	for _, s := range e.host.Services {
-		b := Block{Places: s.Table, Backends: s.Backends}
-		if was, ok := before.Blocks[s.Name]; ok && was.same(b) {
-			b = was // which has been checked
-		} else if err := checkBlock(b); err != nil {
+		b, err := room.put(s.Name, Block{Places: s.Table, Backends: s.Backends})
+		if err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
-		} else {
-			b.First, b.FirstBackend = choices.take(b.choices().rows), backends.take(b.backends().rows)
 		}
-		e.rows.Blocks[s.Name], e.index.Served[s.VNI] = b, true
+		e.index.Served[s.VNI] = true
 		if err := e.frontends(s, b); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
-	return nil
+	return e.outside(room)
+}
+
+// room gives blocks their places.
+type room struct {
+	before, now       Blocks
+	choices, backends spans
+}
+
+func (e *encoder) room(before Index) *room {
+	return &room{before.Blocks, e.rows.Blocks, spansOf(before, Block.choices), spansOf(before, Block.backends)}
+}
+
+// put is a block with its place: where it was, or elsewhere if it is another one.
+func (r *room) put(name string, b Block) (Block, error) {
+	if was, ok := r.before[name]; ok && was.same(b) {
+		b = was // which has been checked
+	} else if err := checkBlock(b); err != nil {
+		return b, err
+	} else {
+		b.First, b.FirstBackend = r.choices.take(b.choices().rows), r.backends.take(b.backends().rows)
+	}
+	r.now[name] = b
+	return b, nil
 }
 
 func (e *encoder) frontends(s state.Service, b Block) error {
