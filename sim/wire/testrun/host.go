@@ -11,6 +11,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 const (
@@ -52,20 +53,17 @@ type endpoint struct {
 // nobody is the MAC that frames to an address without a host go to.
 var nobody = state.MAC{0x02, 0x4d, 0x48, 0xff, 0xff, 0xff}
 
-// outsideMAC is who takes what hosts send to the outside, on whatever segment they are.
-var outsideMAC = state.MAC{0x02, 0x4d, 0x48, 0xff, 0xff, 0xfe}
-
 // outside are the next hops to the outside of a host that meets it: of the families that
-// it has addresses of.
+// it has addresses of. Whoever is outside is on every segment.
 func outside(s state.Host) map[netip.Addr]state.MAC {
 	all := map[netip.Addr]state.MAC{}
 	for _, a := range s.Addresses {
 		switch {
 		case !s.MeetsOutside():
 		case a.Is4():
-			all[netip.IPv4Unspecified()] = outsideMAC
+			all[netip.IPv4Unspecified()] = topology.OutsideMAC
 		default:
-			all[netip.IPv6Unspecified()] = outsideMAC
+			all[netip.IPv6Unspecified()] = topology.OutsideMAC
 		}
 	}
 	return all
