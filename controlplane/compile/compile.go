@@ -71,6 +71,7 @@ type network struct {
 // vpc is what all hosts that serve a VPC know of it.
 type vpc struct {
 	vni      uint32
+	leaves   bool
 	dividers []string
 }
 
@@ -88,7 +89,7 @@ func newNetwork(set object.Set, view View) *network {
 	roles := view.roles(set)
 	for _, v := range set.VPCs {
 		holders := roles[overlay.Role{Kind: overlay.Divider, Of: v.Name}]
-		n.vpcs[v.Name] = vpc{vni: v.VNI, dividers: holders.Asked}
+		n.vpcs[v.Name] = vpc{vni: v.VNI, dividers: holders.Asked, leaves: v.Masquerade}
 		for _, host := range holders.All() {
 			n.dividedHere[host] = append(n.dividedHere[host], v.Name)
 		}
@@ -157,7 +158,7 @@ func (n *network) host(h object.Host) state.Host {
 		v := n.vpcs[name]
 		out.VPCs = append(out.VPCs, state.VPC{
 			Name: name, VNI: v.vni, Dividers: v.dividers,
-			Divider: divided[name],
+			Divider: divided[name], Leaves: v.leaves,
 		})
 	}
 	out.Services = n.services.Host(h.Name, n.lived(h.Name)...)

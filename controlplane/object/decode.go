@@ -228,12 +228,13 @@ func decodeHostEndpoint(v strict.Value) *HostEndpoint {
 }
 
 func decodeVPC(meta Meta, v strict.Value) VPC {
-	f := v.Fields("vni", "dividers", "default")
+	f := v.Fields("vni", "dividers", "default", "masquerade")
 	return VPC{
-		Meta:     meta,
-		Default:  f.Optional("default").Bool(),
-		VNI:      uint32(f.Required("vni", "a whole number from 1 to 16777215").Int(1, MaxVNI)),
-		Dividers: decodePlacement(f.Optional("dividers")),
+		Meta:       meta,
+		Default:    f.Optional("default").Bool(),
+		VNI:        uint32(f.Required("vni", "a whole number from 1 to 16777215").Int(1, MaxVNI)),
+		Dividers:   decodePlacement(f.Optional("dividers")),
+		Masquerade: f.Optional("masquerade").Bool(),
 	}
 }
 

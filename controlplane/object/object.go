@@ -98,6 +98,9 @@ type VPC struct {
 	Default bool
 	// Dividers says where the VPC's dividers are; default: 2 hosts.
 	Dividers Placement
+	// Masquerade says that endpoints reach what is in no subnet of the VPC, outside of all
+	// VPCs, with the address of their host (SNAT).
+	Masquerade bool
 }
 
 // Subnet is a CIDR (v4, v6 or both) inside a VPC.
