@@ -39,13 +39,10 @@ func stand(services []state.Service) map[standing]bool {
 }
 
 // forsake makes datagrams to a backend that its service has no more choose another one: it
-// removes the views of such flows. While no service has lost one, it looks at nothing.
-func (h *Holder) forsake(before, now []state.Service) error {
-	if !lose(before, now) {
-		return nil
-	}
+// removes the views of such flows.
+func forsake(t Tables, now []state.Service) error {
 	left := stand(now)
-	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{h.tables.Flows, h.tables.Openings} {
+	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{t.Flows, t.Openings} {
 		rows, err := flows.All()
 		if err != nil {
 			return fmt.Errorf("read map %s: %w", flows.Name(), err)
