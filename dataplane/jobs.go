@@ -61,12 +61,15 @@ func hostsJob(t Tables, held, r encode.Rows) table.Job {
 // held are known.
 func blockJobs(t Tables, held, r encode.Rows) []table.Job {
 	if held.Blocks == nil {
-		return []table.Job{table.Want(t.Backends, r.Blocks.Backends(), cmp.Compare[uint32]), table.Want(t.Choices, r.Blocks.Choices(), cmp.Compare[uint32])}
+		return []table.Job{
+			table.Want(t.Backends, table.Keyed(r.Blocks.Backends()), cmp.Compare[uint32]),
+			table.Want(t.Choices, table.Keyed(r.Blocks.Choices()), cmp.Compare[uint32]),
+		}
 	}
 	gone, added := held.Blocks.Without(r.Blocks), r.Blocks.Without(held.Blocks)
 	return []table.Job{
-		table.WantFrom(t.Backends, gone.Backends(), added.Backends(), cmp.Compare[uint32]),
-		table.WantFrom(t.Choices, gone.Choices(), added.Choices(), cmp.Compare[uint32]),
+		table.Replace(t.Backends, gone.Backends(), added.Backends(), cmp.Compare[uint32]),
+		table.Replace(t.Choices, gone.Choices(), added.Choices(), cmp.Compare[uint32]),
 	}
 }
 

@@ -5,10 +5,12 @@ package encode
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/table"
 )
 
 // places are how many of them one row of the map choices has.
@@ -38,31 +40,38 @@ func (b Blocks) Without(others Blocks) Blocks {
 	return rest
 }
 
-// Choices are the rows of that map. Rows of zeros, which every row is until it is
-// written, are not among them.
-func (b Blocks) Choices() map[uint32]bpf.RowChoices {
-	rows := map[uint32]bpf.RowChoices{}
-	for _, one := range b {
+// Choices are the rows of that map, in order. Rows of zeros, which every row is until it
+// is written, are not among them.
+func (b Blocks) Choices() []table.Row[uint32, bpf.RowChoices] {
+	var rows []table.Row[uint32, bpf.RowChoices]
+	for _, one := range b.sorted(Block.choices) {
+		rows = slices.Grow(rows, int(one.choices().rows))
 		for i := range one.choices().rows {
 			var row bpf.RowChoices
 			copy(row.Backend[:], one.Places[int(i)*places:])
 			if row != (bpf.RowChoices{}) {
-				rows[one.First+i] = row
+				rows = append(rows, table.Row[uint32, bpf.RowChoices]{Key: one.First + i, Value: row})
 			}
 		}
 	}
 	return rows
 }
 
-// Backends are the rows of that map.
-func (b Blocks) Backends() map[uint32]bpf.RowBackend {
-	rows := map[uint32]bpf.RowBackend{}
-	for _, one := range b {
+// Backends are the rows of that map, in order.
+func (b Blocks) Backends() []table.Row[uint32, bpf.RowBackend] {
+	var rows []table.Row[uint32, bpf.RowBackend]
+	for _, one := range b.sorted(Block.backends) {
+		rows = slices.Grow(rows, len(one.Backends))
 		for i, at := range one.Backends {
-			rows[one.FirstBackend+uint32(i)] = bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+			rows = append(rows, table.Row[uint32, bpf.RowBackend]{Key: one.FirstBackend + uint32(i), Value: bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}})
 		}
 	}
 	return rows
+}
+
+// sorted are the blocks in order of their rows of one kind.
+func (b Blocks) sorted(of func(Block) span) []Block {
+	return slices.SortedFunc(maps.Values(b), func(a, b Block) int { return cmp.Compare(of(a).first, of(b).first) })
 }
 
 // same says whether two blocks have the same in them.
