@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/dataplane/table"
@@ -65,11 +66,12 @@ func forsake(t Tables, now []state.Service) error {
 
 // lose says whether some service by UDP has lost a backend, or a frontend.
 func lose(before, now []state.Service) bool {
-	is := make(map[string]state.Service, len(now))
-	for _, s := range now {
+	gone, come := encode.Differing(before, now)
+	is := make(map[string]state.Service, len(come))
+	for _, s := range come {
 		is[s.Name] = s
 	}
-	return slices.ContainsFunc(before, func(was state.Service) bool {
+	return slices.ContainsFunc(gone, func(was state.Service) bool {
 		s := is[was.Name]
 		return was.Protocol == udp && (s.VNI != was.VNI || lacks(s.Backends, was.Backends) || lacks(s.Frontends, was.Frontends))
 	})

@@ -41,7 +41,7 @@ func jobs(t Tables, held, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) 
 	)
 	all = append(all, blockJobs(t, held, r)...) // so has a service other places
 	return append(all,
-		table.WantFrom(t.Services, held.Services, r.Services, encode.CompareService),
+		servicesJob(t, held, r),
 		table.WantFrom(t.Endpoints, held.Endpoints, r.Endpoints, cmp.Compare[uint32]),
 		table.WantFrom(t.Uplinks, held.Uplinks, r.Uplinks, cmp.Compare[uint32]),
 		table.WantFrom(t.Peers, held.Peers, r.Peers, encode.CompareUnderlay),
@@ -57,6 +57,15 @@ func hostsJob(t Tables, held, r encode.Rows) table.Job {
 	return table.WantMerged(t.Hosts, held.Hosts, r.Hosts, withFound, cmp.Compare[uint32])
 }
 
+// servicesJob is of the rows that differ, where those that are held are known: they are
+// those of the index that the others were made after.
+func servicesJob(t Tables, held, r encode.Rows) table.Job {
+	if held.Services == nil || r.Change == nil {
+		return table.WantFrom(t.Services, held.Services, r.Services, encode.CompareService)
+	}
+	return table.Replace(t.Services, len(held.Services), r.Change.Gone, r.Change.Come, encode.CompareService)
+}
+
 // blockJobs are of the backends and places of the blocks that differ, where those that are
 // held are known.
 func blockJobs(t Tables, held, r encode.Rows) []table.Job {
@@ -66,10 +75,13 @@ func blockJobs(t Tables, held, r encode.Rows) []table.Job {
 			table.Want(t.Choices, table.Keyed(r.Blocks.Choices()), cmp.Compare[uint32]),
 		}
 	}
-	gone, added := held.Blocks.Without(r.Blocks), r.Blocks.Without(held.Blocks)
+	gone, come := held.Blocks, r.Blocks
+	if r.Change != nil {
+		gone, come = r.Change.GoneBlocks, r.Change.ComeBlocks
+	}
 	return []table.Job{
-		table.Replace(t.Backends, gone.Backends(), added.Backends(), cmp.Compare[uint32]),
-		table.Replace(t.Choices, gone.Choices(), added.Choices(), cmp.Compare[uint32]),
+		table.Replace(t.Backends, 0, gone.Backends(), come.Backends(), cmp.Compare[uint32]),
+		table.Replace(t.Choices, 0, gone.Choices(), come.Choices(), cmp.Compare[uint32]),
 	}
 }
 

@@ -21,6 +21,8 @@ type Compiler struct {
 	services map[string]*compiled
 	byVNI    map[uint32][]*choice // in order of names
 	tables   tables
+	// last is what was last told of a VPC.
+	last map[uint32]told
 	// claims are the services that ask for a frontend, by it.
 	claims map[frontend]map[string]bool
 
@@ -54,9 +56,16 @@ type choice struct {
 	reach reach
 	// affinity is how long a client keeps a backend; 0: it does not.
 	affinity time.Duration
-	// made is what was made for hosts, by name, of a choice that is the same for all
-	// by "".
-	made map[string]made
+	// made is what was made for hosts, by name; of a choice that is the same for all by
+	// "", which is all too.
+	all  *made
+	made map[string]*made
+}
+
+// told is what a host was told of a VPC.
+type told struct {
+	choices []*choice
+	all     []state.Service
 }
 
 // made is a choice as a host has it.
@@ -68,7 +77,7 @@ type made struct {
 // New returns a compiler that holds nothing.
 func New() *Compiler {
 	return &Compiler{
-		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, tables: tables{},
+		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, tables: tables{}, last: map[uint32]told{},
 		claims: map[frontend]map[string]bool{}, touched: map[string]bool{}, gone: map[*choice]bool{},
 	}
 }
@@ -94,41 +103,60 @@ func (c *Compiler) Conditions() []object.Condition {
 // order of names. What it returns is never changed again.
 func (c *Compiler) Host(name string, vnis ...uint32) []state.Service {
 	c.asked = true
-	n := 0
-	for _, vni := range vnis {
-		n += len(c.byVNI[vni])
+	if len(vnis) == 1 {
+		return c.inVPC(name, vnis[0])
 	}
-	if n == 0 {
+	var all []state.Service
+	for _, vni := range vnis {
+		all = append(all, c.inVPC(name, vni)...)
+	}
+	slices.SortFunc(all, func(a, b state.Service) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.VNI, b.VNI)) })
+	return all
+}
+
+// inVPC are the services of a VPC as a host has them. Those that hosts have alike are
+// copied from what was last asked for, as long as they stand where they stood.
+func (c *Compiler) inVPC(host string, vni uint32) []state.Service {
+	choices := c.byVNI[vni]
+	if len(choices) == 0 {
 		return nil
 	}
-	all := make([]state.Service, 0, n)
-	for _, vni := range vnis {
-		for _, one := range c.byVNI[vni] {
-			all = append(all, c.state(one, name))
+	last := c.last[vni]
+	like := len(last.choices) == len(choices)
+	all := make([]state.Service, len(choices))
+	copy(all, last.all)
+	for i, one := range choices {
+		if !like || last.choices[i] != one || one.all == nil {
+			all[i] = c.state(one, host)
 		}
 	}
-	if len(vnis) > 1 {
-		slices.SortFunc(all, func(a, b state.Service) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.VNI, b.VNI)) })
-	}
+	c.last[vni] = told{choices, all}
 	return all
 }
 
 func (c *Compiler) state(one *choice, host string) state.Service {
+	if one.all != nil {
+		return one.all.state
+	}
 	by := host
 	if one.reach == everywhere {
 		by = ""
 	}
 	m, ok := one.made[by]
 	if !ok {
+		m = &made{}
 		m.table = c.tables.use(usable(one.reach.within(one.backends, host, c.world.zones[host])))
 		m.state = state.Service{
 			Name: one.name, VNI: one.vni, Protocol: one.protocol, Frontends: one.frontends, Affinity: one.affinity,
 			Backends: m.table.backends, Table: m.table.places,
 		}
 		if one.made == nil {
-			one.made = map[string]made{}
+			one.made = map[string]*made{}
 		}
 		one.made[by] = m
+		if by == "" {
+			one.all = m
+		}
 	}
 	return m.state
 }
@@ -242,6 +270,7 @@ func (c *Compiler) arrange(added map[uint32][]*choice) {
 		}
 		if c.byVNI[vni] = append(all, more...); len(c.byVNI[vni]) == 0 {
 			delete(c.byVNI, vni)
+			delete(c.last, vni)
 		}
 	}
 	clear(c.gone)

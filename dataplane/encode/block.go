@@ -27,19 +27,6 @@ type Block struct {
 // Blocks are those of services, by name. They do not overlap.
 type Blocks map[string]Block
 
-// Without are the blocks that are not also among others, at the same place: what is to be
-// written where the others are there, and what is to be removed of it the other way around.
-func (b Blocks) Without(others Blocks) Blocks {
-	rest := Blocks{}
-	for name, one := range b {
-		other, ok := others[name]
-		if !ok || one.First != other.First || one.FirstBackend != other.FirstBackend || !one.same(other) {
-			rest[name] = one
-		}
-	}
-	return rest
-}
-
 // Choices are the rows of that map, in order. Rows of zeros, which every row is until it
 // is written, are not among them.
 func (b Blocks) Choices() []table.Row[uint32, bpf.RowChoices] {
@@ -112,19 +99,18 @@ func checkBlock(b Block) error {
 // span is rows of an array.
 type span struct{ first, rows uint32 }
 
-// spans are those that are in use, in order of where they begin.
+// spans are those that are in use, in order of where they begin. What a state gives back
+// is in use until it is held: packets may still read it.
 type spans []span
 
-// spansOf are those of an index: what the next one gives back rests until the one after.
-func spansOf(before Index, of func(Block) span) spans {
-	used := make(spans, 0, len(before.Blocks))
-	for _, b := range before.Blocks {
-		if s := of(b); s.rows > 0 {
-			used = append(used, s)
-		}
+// free gives back rows that were taken.
+func (u *spans) free(s span) {
+	if s.rows == 0 {
+		return
 	}
-	slices.SortFunc(used, func(a, b span) int { return cmp.Compare(a.first, b.first) })
-	return used
+	if at, ok := slices.BinarySearchFunc(*u, s, func(a, b span) int { return cmp.Compare(a.first, b.first) }); ok {
+		*u = slices.Delete(*u, at, at+1)
+	}
 }
 
 // take finds the first room for so many rows.

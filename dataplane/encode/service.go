@@ -3,8 +3,11 @@
 package encode
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/bpf"
@@ -36,37 +39,97 @@ func affine(services []state.Service) (names []string) {
 	return names
 }
 
-// services makes the rows of frontends, of their places and of backends. What a service
-// that changes chooses from is another block: no packet meets half of either.
+// services makes the rows of frontends, of their places and of backends, from those that
+// the last index has: only services that differ are looked at. What a service that changes
+// chooses from is another block: no packet meets half of either.
 func (e *encoder) services(before Index) error {
-	e.index.Blocks = e.rows.Blocks
+	gone, come := Differing(before.services, e.host.Services)
+	e.index.services, e.index.choices, e.index.backends = e.host.Services, before.choices, before.backends
+	if before.rows != nil && len(gone)+len(come) == 0 {
+		e.rows.Services, e.rows.Blocks = before.rows, before.Blocks
+	} else {
+		e.rows.Services, e.rows.Blocks = cloned(before.rows), cloned(before.Blocks)
+		e.index.choices, e.index.backends = slices.Clone(before.choices), slices.Clone(before.backends)
+	}
+	e.index.rows, e.index.Blocks = e.rows.Services, e.rows.Blocks
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
-	choices, backends := spansOf(before, Block.choices), spansOf(before, Block.backends)
-	for _, s := range e.host.Services {
-		b := Block{Places: s.Table, Backends: s.Backends}
-		if was, ok := before.Blocks[s.Name]; ok && was.same(b) {
-			b = was // which has been checked
-		} else if err := checkBlock(b); err != nil {
-			return fmt.Errorf("service %s: %w", s.Name, err)
-		} else {
-			b.First, b.FirstBackend = choices.take(b.choices().rows), backends.take(b.backends().rows)
-		}
-		e.rows.Blocks[s.Name], e.index.Served[s.VNI] = b, true
-		if err := e.frontends(s, b); err != nil {
+	d := difference{rows: map[bpf.RowServiceKey]bool{}, gone: Blocks{}, come: Blocks{}}
+	e.retire(gone, before, &d)
+	for _, s := range come {
+		if err := e.serve(s, before, &d); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
+	e.unaddress(&d)
+	for _, b := range d.gone {
+		e.index.choices.free(b.choices())
+		e.index.backends.free(b.backends())
+	}
+	e.rows.Change = d.change(before, e.rows)
 	return nil
 }
 
-func (e *encoder) frontends(s state.Service, b Block) error {
+// cloned is a copy that is a map, if of none.
+func cloned[M ~map[K]V, K comparable, V any](m M) M {
+	if m == nil {
+		return M{}
+	}
+	return maps.Clone(m)
+}
+
+// retire takes out the rows of services that are gone or changed, but those of their
+// addresses, and their blocks.
+func (e *encoder) retire(gone []state.Service, before Index, d *difference) {
+	for _, s := range gone {
+		d.gone[s.Name] = before.Blocks[s.Name]
+		delete(e.rows.Blocks, s.Name)
+		for _, f := range s.Frontends {
+			d.rows[Service(s.VNI, f, s.Protocol)] = true
+			delete(e.rows.Services, Service(s.VNI, f, s.Protocol))
+			d.addresses = append(d.addresses, address(s, f))
+		}
+		if s.Affinity > 0 {
+			for _, b := range s.Backends {
+				key := BackendOf(before.Affine[s.Name], b)
+				d.rows[key] = true
+				delete(e.rows.Services, key)
+			}
+		}
+	}
+}
+
+// serve puts in the rows of one that has come or changed. Its block stays where it is as
+// long as it has the same in it.
+func (e *encoder) serve(s state.Service, before Index, d *difference) error {
+	if _, twice := e.rows.Blocks[s.Name]; twice {
+		return errors.New("there are two of that name")
+	}
+	b := Block{Places: s.Table, Backends: s.Backends}
+	if was, ok := before.Blocks[s.Name]; ok && was.same(b) {
+		b = was // which has been checked
+		delete(d.gone, s.Name)
+	} else if err := checkBlock(b); err != nil {
+		return err
+	} else {
+		b.First, b.FirstBackend = e.index.choices.take(b.choices().rows), e.index.backends.take(b.backends().rows)
+		d.come[s.Name] = b
+	}
+	e.rows.Blocks[s.Name], e.index.Served[s.VNI] = b, true
+	return e.frontends(s, b, d)
+}
+
+func (e *encoder) frontends(s state.Service, b Block, d *difference) error {
 	row := bpf.RowService{First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend}
+	set := func(key bpf.RowServiceKey, row bpf.RowService) {
+		d.rows[key] = true
+		e.rows.Services[key] = row
+	}
 	if s.Affinity > 0 {
 		row.Number, row.Affinity = e.index.Affine[s.Name], uint32(s.Affinity/time.Second)
 		for _, b := range s.Backends {
-			e.rows.Services[BackendOf(row.Number, b)] = bpf.RowService{}
+			set(BackendOf(row.Number, b), bpf.RowService{})
 		}
 	}
 	for _, f := range s.Frontends {
@@ -77,8 +140,35 @@ func (e *encoder) frontends(s state.Service, b Block) error {
 		if f.Port() == 0 || s.Protocol == 0 {
 			return fmt.Errorf("frontend %s of protocol %d: it needs a port and a protocol", f, s.Protocol)
 		}
-		e.rows.Services[key] = row
-		e.rows.Services[Service(s.VNI, netip.AddrPortFrom(f.Addr(), 0), 0)] = bpf.RowService{}
+		set(key, row)
+		set(address(s, f), bpf.RowService{})
 	}
 	return nil
+}
+
+// address is the key that says that an address has services.
+func address(s state.Service, f netip.AddrPort) bpf.RowServiceKey {
+	return Service(s.VNI, netip.AddrPortFrom(f.Addr(), 0), 0)
+}
+
+// unaddress takes out the rows of addresses that have no service any more.
+func (e *encoder) unaddress(d *difference) {
+	left := map[bpf.RowServiceKey]bool{}
+	for _, key := range d.addresses {
+		if !d.rows[key] { // nobody has it anew
+			left[key] = true
+		}
+	}
+	if len(left) == 0 {
+		return
+	}
+	for _, s := range e.host.Services {
+		for _, f := range s.Frontends {
+			delete(left, address(s, f))
+		}
+	}
+	for key := range left {
+		d.rows[key] = true
+		delete(e.rows.Services, key)
+	}
 }

@@ -8,13 +8,15 @@ import "slices"
 type replacer[K, V comparable] struct {
 	job[K, V]
 	gone, come []Row[K, V]
+	holds      int
 }
 
 // Replace returns the job of putting some rows of t in the place of others, which it is
-// known to hold; the rest of t stays as it is. Both are in the order of compare. It is for
+// known to hold; the rest of t, which holds so many rows with these, stays as it is. How
+// many does not matter to an array. Both are in the order of compare. It is for
 // many rows, of which a map costs more than writing them.
-func Replace[K, V comparable](t Table[K, V], gone, come []Row[K, V], compare func(a, b K) int) Job {
-	return &replacer[K, V]{job: job[K, V]{table: t, compare: compare}, gone: gone, come: come}
+func Replace[K, V comparable](t Table[K, V], holds int, gone, come []Row[K, V], compare func(a, b K) int) Job {
+	return &replacer[K, V]{job: job[K, V]{table: t, compare: compare}, gone: gone, come: come, holds: holds}
 }
 
 // Keyed are rows by their keys.
@@ -40,12 +42,21 @@ func (r *replacer[K, V]) plan() error {
 				continue
 			}
 			gone = gone[1:]
+			r.holds-- // it is written over
 		}
 		r.changes.Puts = append(r.changes.Puts, row)
 	}
 	r.changes.Deletes = append(r.changes.Deletes, gone...)
 	slices.Reverse(r.changes.Deletes)
 	return nil
+}
+
+func (r *replacer[K, V]) fit() error {
+	room, needs := r.table.Room(), r.holds+len(r.changes.Puts)
+	if room.Indexed || room.Rows == 0 || needs <= room.Rows {
+		return r.job.fit()
+	}
+	return &TooSmall{Map: r.name(), Needs: needs, Room: room.Rows, Going: len(r.changes.Deletes)}
 }
 
 func (r *replacer[K, V]) undoPut() error { return r.known(r.job.undoPut) }

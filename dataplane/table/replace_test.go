@@ -43,7 +43,7 @@ func TestReplaceIsWantOfSomeRows(t *testing.T) {
 			m.Fail(0, at)
 		}
 		want := maps.Clone(held)
-		report, err := table.Sync(table.Replace(m, ordered(gone), ordered(come), cmp.Compare[uint32]))
+		report, err := table.Sync(table.Replace(m, len(held), ordered(gone), ordered(come), cmp.Compare[uint32]))
 		if err == nil {
 			done++
 			maps.DeleteFunc(want, func(key uint32, _ int) bool { _, goes := gone[key]; return goes })
