@@ -44,10 +44,12 @@ type RowAffinityKey struct {
 }
 
 type RowBackend struct {
-	_    structs.HostLayout
-	Addr [16]uint8
-	Port uint16
-	Pad  [2]uint8
+	_          structs.HostLayout
+	Addr       [16]uint8
+	Port       uint16
+	Host       uint16
+	Generation uint8
+	Pad        [3]uint8
 }
 
 type RowBouncer uint32
@@ -427,7 +429,8 @@ const (
 	RowProgramPROGRAM_COURSE   RowProgram = 4
 	RowProgramPROGRAM_FRAGMENT RowProgram = 5
 	RowProgramPROGRAM_SERVICE  RowProgram = 6
-	RowProgramPROGRAM_MAX      RowProgram = 7
+	RowProgramPROGRAM_OUTSIDE  RowProgram = 7
+	RowProgramPROGRAM_MAX      RowProgram = 8
 )
 
 type RowRecord struct {
@@ -464,6 +467,7 @@ type RowService struct {
 	Backends uint32
 	Number   uint32
 	Affinity uint32
+	Vni      uint32
 }
 
 type RowServiceKey struct {
@@ -477,7 +481,7 @@ type RowServiceKey struct {
 
 type RowShare struct {
 	_     structs.HostLayout
-	Flows uint32
+	Flows int32
 }
 
 type RowStage uint32
@@ -617,9 +621,10 @@ type RowTracked struct {
 type RowTranslation uint32
 
 const (
-	RowTranslationTRANSLATION_NONE RowTranslation = 0
-	RowTranslationTRANSLATION_TO   RowTranslation = 1
-	RowTranslationTRANSLATION_FROM RowTranslation = 2
+	RowTranslationTRANSLATION_NONE    RowTranslation = 0
+	RowTranslationTRANSLATION_TO      RowTranslation = 1
+	RowTranslationTRANSLATION_FROM    RowTranslation = 2
+	RowTranslationTRANSLATION_OUTSIDE RowTranslation = 3
 )
 
 type RowUnderlayKey struct {
@@ -628,11 +633,13 @@ type RowUnderlayKey struct {
 }
 
 type RowUplink struct {
-	_    structs.HostLayout
-	V4   [16]uint8
-	V6   [16]uint8
-	Vlan uint16
-	Pad  uint16
+	_       structs.HostLayout
+	V4      [16]uint8
+	V6      [16]uint8
+	Vlan    uint16
+	Outside [2]uint16
+	Serves  uint8
+	Pad     uint8
 }
 
 type RowVerdict uint32
@@ -649,7 +656,9 @@ const (
 	RowVerdictVERDICT_RESEND    RowVerdict = 8
 	RowVerdictVERDICT_NOT_HERE  RowVerdict = 9
 	RowVerdictVERDICT_REFUSE    RowVerdict = 10
-	RowVerdictVERDICT_MAX       RowVerdict = 11
+	RowVerdictVERDICT_SERVE     RowVerdict = 11
+	RowVerdictVERDICT_LEAVE     RowVerdict = 12
+	RowVerdictVERDICT_MAX       RowVerdict = 13
 )
 
 type RowVirtualClock struct {

@@ -5,7 +5,7 @@
 /* uplink: everything that arrives from the underlay. In its XDP form; uplink_tcx
  * is the same for the TCX hook.
  *
- *   ours? else pass → tunnel and source checked → inner frame parsed
+ *   ours? else pass, or outside → tunnel and source checked → inner frame parsed
  *      → a question for an endpoint that is known to be elsewhere?  relay it
  *      → of a flow in which nothing has changed?  deliver
  *      → else     admit
@@ -13,6 +13,8 @@
  * Packets that come back, or have to go back, are few; the programs for them are
  * verified on their own:
  *
+ * outside  for a frontend that the outside comes to?  → its backend's host, or admit
+ *          → else    pass
  * admit    a first packet, or one since which something has changed
  *          → local?  judge it, learn what it tells, deliver
  *          → else    turn
@@ -25,7 +27,9 @@
 #include "include/handover.h"
 #include "include/parts.h"
 #include "include/relay.h"
+#include "include/outside.h"
 #include "include/retry.h"
+#include "include/serve.h"
 #include "include/toobig.h"
 #include "include/translate.h"
 
@@ -124,6 +128,26 @@ static __always_inline enum drop_reason take_in(struct pkt *p, const struct tunn
 	return hand_over(p, t, PROGRAM_ADMIT);
 }
 
+/* None of the tunnel: to the stack, unless the outside may be coming to a frontend. */
+static __always_inline enum drop_reason pass(struct pkt *p)
+{
+	struct uplink *own = uplinks_row(p);
+
+	if (own && own->serves)
+		return next_program(p, PROGRAM_OUTSIDE);
+	return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+}
+
+/* What has one of the other options. */
+static __always_inline enum drop_reason take_back(struct pkt *p, const struct tunnel *t)
+{
+	if (t->option.type == GENEVE_REFUSAL)
+		return hand_over(p, t, PROGRAM_TELL);
+	if (t->option.type == GENEVE_SERVICE)
+		return hand_over(p, t, PROGRAM_ADMIT);
+	return hand_over(p, t, PROGRAM_RETRY);
+}
+
 static __always_inline enum drop_reason process(struct pkt *p)
 {
 	bool other = false;
@@ -134,15 +158,13 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	if (reason)
 		return reason;
 	if (other)
-		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+		return pass(p);
 	switch (t.option.type) {
 	case 0:
 	case GENEVE_RETURN:
 		return take_in(p, &t);
-	case GENEVE_REFUSAL:
-		return hand_over(p, &t, PROGRAM_TELL);
 	default:
-		return hand_over(p, &t, PROGRAM_RETRY);
+		return take_back(p, &t);
 	}
 }
 
@@ -172,9 +194,13 @@ static __always_inline enum drop_reason receive(struct pkt *p, const struct tunn
 		return reason;
 	k->identity[ROLE_SOURCE] = t->identity;
 	note_here(k, ROLE_DESTINATION, to->endpoint, e);
+	if (t->option.type == GENEVE_SERVICE && !note_outside(p, k, t))
+		return DROP_NO_HOST;
 	reason = track(p, k);
 	if (reason)
 		return reason;
+	if (t->option.type == GENEVE_SERVICE)
+		k->translation = TRANSLATION_NONE; /* it came with it */
 	keep_fragments(p);
 	if (t->option.type == GENEVE_RETURN)
 		learn(p, t, to);
@@ -193,6 +219,8 @@ static __always_inline enum drop_reason process_admit(struct pkt *p)
 	question = is_question(&t);
 	stage(p, STAGE_LOCAL);
 	local = locals_row(p, &p->destination);
+	if (t.option.type == GENEVE_SERVICE && (!local || local->generation != t.generation))
+		return DROP_STALE;
 	if (!local || (question && t.option.flags & RETURN_JUDGE))
 		return next_program(p, PROGRAM_TURN);
 	if (local->generation == t.generation || (question && !t.generation))
@@ -236,6 +264,15 @@ static __always_inline enum drop_reason process_turn(struct pkt *p)
 	out.label.identity = t.identity;
 	reason = is_question(&t) ? prepare_question(p, &t, &out) : prepare_not_here(p, &t, &out);
 	return reason ? reason : bounce(p, &t, &out);
+}
+
+HOOK_PROGRAM
+int outside(hook_ctx *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, serve_outside(&p));
 }
 
 HOOK_PROGRAM

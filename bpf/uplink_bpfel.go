@@ -50,6 +50,7 @@ const (
 	UplinkMapVirtuals       = "virtuals"
 	UplinkMapVpcs           = "vpcs"
 	UplinkProgAdmit         = "admit"
+	UplinkProgOutside       = "outside"
 	UplinkProgRetry         = "retry"
 	UplinkProgTell          = "tell"
 	UplinkProgTurn          = "turn"
@@ -104,11 +105,12 @@ type UplinkSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkProgramSpecs struct {
-	Admit  *ebpf.ProgramSpec `ebpf:"admit"`
-	Retry  *ebpf.ProgramSpec `ebpf:"retry"`
-	Tell   *ebpf.ProgramSpec `ebpf:"tell"`
-	Turn   *ebpf.ProgramSpec `ebpf:"turn"`
-	Uplink *ebpf.ProgramSpec `ebpf:"uplink"`
+	Admit   *ebpf.ProgramSpec `ebpf:"admit"`
+	Outside *ebpf.ProgramSpec `ebpf:"outside"`
+	Retry   *ebpf.ProgramSpec `ebpf:"retry"`
+	Tell    *ebpf.ProgramSpec `ebpf:"tell"`
+	Turn    *ebpf.ProgramSpec `ebpf:"turn"`
+	Uplink  *ebpf.ProgramSpec `ebpf:"uplink"`
 }
 
 // UplinkMapSpecs contains maps before they are loaded into the kernel.
@@ -271,16 +273,18 @@ type UplinkVariables struct {
 //
 // It can be passed to LoadUplinkObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkPrograms struct {
-	Admit  *ebpf.Program `ebpf:"admit"`
-	Retry  *ebpf.Program `ebpf:"retry"`
-	Tell   *ebpf.Program `ebpf:"tell"`
-	Turn   *ebpf.Program `ebpf:"turn"`
-	Uplink *ebpf.Program `ebpf:"uplink"`
+	Admit   *ebpf.Program `ebpf:"admit"`
+	Outside *ebpf.Program `ebpf:"outside"`
+	Retry   *ebpf.Program `ebpf:"retry"`
+	Tell    *ebpf.Program `ebpf:"tell"`
+	Turn    *ebpf.Program `ebpf:"turn"`
+	Uplink  *ebpf.Program `ebpf:"uplink"`
 }
 
 func (p *UplinkPrograms) Close() error {
 	return _UplinkClose(
 		p.Admit,
+		p.Outside,
 		p.Retry,
 		p.Tell,
 		p.Turn,

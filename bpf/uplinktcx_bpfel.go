@@ -50,6 +50,7 @@ const (
 	UplinkTCXMapVirtuals       = "virtuals"
 	UplinkTCXMapVpcs           = "vpcs"
 	UplinkTCXProgAdmit         = "admit"
+	UplinkTCXProgOutside       = "outside"
 	UplinkTCXProgRetry         = "retry"
 	UplinkTCXProgTell          = "tell"
 	UplinkTCXProgTurn          = "turn"
@@ -104,11 +105,12 @@ type UplinkTCXSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type UplinkTCXProgramSpecs struct {
-	Admit  *ebpf.ProgramSpec `ebpf:"admit"`
-	Retry  *ebpf.ProgramSpec `ebpf:"retry"`
-	Tell   *ebpf.ProgramSpec `ebpf:"tell"`
-	Turn   *ebpf.ProgramSpec `ebpf:"turn"`
-	Uplink *ebpf.ProgramSpec `ebpf:"uplink"`
+	Admit   *ebpf.ProgramSpec `ebpf:"admit"`
+	Outside *ebpf.ProgramSpec `ebpf:"outside"`
+	Retry   *ebpf.ProgramSpec `ebpf:"retry"`
+	Tell    *ebpf.ProgramSpec `ebpf:"tell"`
+	Turn    *ebpf.ProgramSpec `ebpf:"turn"`
+	Uplink  *ebpf.ProgramSpec `ebpf:"uplink"`
 }
 
 // UplinkTCXMapSpecs contains maps before they are loaded into the kernel.
@@ -271,16 +273,18 @@ type UplinkTCXVariables struct {
 //
 // It can be passed to LoadUplinkTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type UplinkTCXPrograms struct {
-	Admit  *ebpf.Program `ebpf:"admit"`
-	Retry  *ebpf.Program `ebpf:"retry"`
-	Tell   *ebpf.Program `ebpf:"tell"`
-	Turn   *ebpf.Program `ebpf:"turn"`
-	Uplink *ebpf.Program `ebpf:"uplink"`
+	Admit   *ebpf.Program `ebpf:"admit"`
+	Outside *ebpf.Program `ebpf:"outside"`
+	Retry   *ebpf.Program `ebpf:"retry"`
+	Tell    *ebpf.Program `ebpf:"tell"`
+	Turn    *ebpf.Program `ebpf:"turn"`
+	Uplink  *ebpf.Program `ebpf:"uplink"`
 }
 
 func (p *UplinkTCXPrograms) Close() error {
 	return _UplinkTCXClose(
 		p.Admit,
+		p.Outside,
 		p.Retry,
 		p.Tell,
 		p.Turn,

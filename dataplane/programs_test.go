@@ -22,7 +22,7 @@ func TestUplinksHaveEveryForm(t *testing.T) {
 		g.Expect(p.Type()).To(Equal(kind), "form %q", form)
 		next, err := d.Next(form)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(next).To(HaveLen(7))
+		g.Expect(next).To(HaveLen(8))
 		g.Expect(next).To(HaveEach(HaveField("Type()", kind)), "form %q", form)
 	}
 	_, err := d.UplinkIn("punched-cards")

@@ -114,7 +114,7 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	h.open.add(steps{moved: movedOf(gone), lost: lose(h.state.Services, s.Services)})
 	h.index, h.state, h.rows, h.complete, h.learned, h.leaving = index, s, rows, whole, false, nil
-	h.local = state.Local{UplinkIndex: l.UplinkIndex, UplinkMAC: l.UplinkMAC, Ports: maps.Clone(l.Ports), NextHops: maps.Clone(l.NextHops), Ways: maps.Clone(l.Ways)}
+	h.local = state.Local{UplinkIndex: l.UplinkIndex, UplinkMAC: l.UplinkMAC, Ports: maps.Clone(l.Ports), NextHops: maps.Clone(l.NextHops), Outside: maps.Clone(l.Outside), Ways: maps.Clone(l.Ways)}
 	h.applied++
 	for _, number := range index.Endpoints {
 		h.budgeted = max(h.budgeted, number+1)
@@ -185,7 +185,7 @@ func (h *Holder) Reach(l state.Local) (Report, error) {
 		h.Reread()
 		return nil, fmt.Errorf("reach other hosts: %w", advised(err))
 	}
-	h.rows.Hosts, h.local.NextHops, h.local.Ways = rows.Hosts, maps.Clone(l.NextHops), maps.Clone(l.Ways)
+	h.rows.Hosts, h.local.NextHops, h.local.Outside, h.local.Ways = rows.Hosts, maps.Clone(l.NextHops), maps.Clone(l.Outside), maps.Clone(l.Ways)
 	return report, nil
 }
 

@@ -305,6 +305,32 @@ func TestReachWritesOnlyTheHostsThatDiffer(t *testing.T) {
 	g.Expect(m.paths.All()).To(HaveKey(far), "a host that cannot be reached for a while is no reason to forget")
 }
 
+// A default route that comes later, or another one, is the way to the outside.
+func TestReachFollowsTheWayToTheOutside(t *testing.T) {
+	g := NewWithT(t)
+	m, h := newMemory()
+	s, l := host()
+	s.Outside = []state.OutsideService{{
+		Name: "ns/web:80/4/outside", VNI: 7, Protocol: 6, Frontends: []netip.AddrPort{netip.MustParseAddrPort("203.0.113.1:80")},
+	}}
+	_, err := h.Apply(s, l)
+	g.Expect(err).NotTo(HaveOccurred())
+	own, _, err := m.others.Uplinks.Lookup(0)
+	g.Expect(err).NotTo(HaveOccurred())
+	way := uint32(own.Outside[0])
+	g.Expect(way).NotTo(BeZero())
+	g.Expect(m.hosts.All()).NotTo(HaveKey(way))
+	for _, mac := range []state.MAC{{2, 0xaa}, {2, 0xbb}} {
+		l.Outside = map[netip.Addr]state.MAC{netip.IPv4Unspecified(): mac}
+		report, err := h.Reach(l)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(report).To(Equal(dataplane.Report{"hosts": {Puts: 1}}))
+		row, _, err := m.hosts.Lookup(way)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(row.NextHop.Octet).To(BeEquivalentTo(mac))
+	}
+}
+
 func TestWhatIsLearnedFromOutsideIsJudgedAsAnyPath(t *testing.T) {
 	g := NewWithT(t)
 	m, h := newMemory()

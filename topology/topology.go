@@ -25,6 +25,8 @@ type Topology struct {
 	Routers   []Router
 	Hosts     []Host
 	Endpoints []Endpoint
+	// Outside is who is on the underlay and in no overlay.
+	Outside []Outsider
 }
 
 // Host is a machine with one uplink.

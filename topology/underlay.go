@@ -21,6 +21,9 @@ import (
 type Underlay struct {
 	Segments []Segment
 	Routers  []Router
+	// Outside is who is there and in no overlay. All of it is one machine, which hosts
+	// send what is for the outside to.
+	Outside []Outsider
 }
 
 // Segment is one L2 network of the underlay, on which every host reaches every
@@ -271,6 +274,7 @@ func (u Underlay) Forward(r Router, to netip.Addr) (out RouterPort, hop netip.Ad
 // addresses are of.
 func Over(u Underlay, hosts []state.Host) (Topology, error) {
 	t := FromStates(hosts)
+	t.Outside = u.Outside
 	if !u.Routed() {
 		return t, nil
 	}
@@ -303,6 +307,7 @@ func (h *Host) place(u Underlay) error {
 			h.Routes = append(h.Routes, r)
 		}
 	}
+	h.Routes = append(h.Routes, u.routesOut(*h)...)
 	return nil
 }
 

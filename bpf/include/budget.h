@@ -2,7 +2,7 @@
 #ifndef MIZAR_BUDGET_H
 #define MIZAR_BUDGET_H
 
-/* What an endpoint may make its host do: ICMP errors, and rows for questions.
+/* What an endpoint may make its host do: ICMP errors, and rows for questions and flows.
  *
  * Contract: a budget is a theoretical arrival time (the generic cell rate
  * algorithm of ATM Forum TM 4.0) that may run ahead of the clock by the burst.
@@ -44,6 +44,12 @@ static __always_inline bool spend_question(struct pkt *p, __u32 endpoint, __u64 
 
 	return b &&
 	       spend(&b->question, time, QUESTION_INTERVAL, question_burst * QUESTION_INTERVAL);
+}
+
+/* Whether an endpoint may have one more of flows. */
+static __always_inline bool is_left(const struct share *s)
+{
+	return s && s->flows < (__s32)flow_share;
 }
 
 #endif

@@ -25,11 +25,9 @@ static __always_inline bool expires(const struct pkt *p, const struct endpoint *
 	return p->ttl <= 1 && !same_subnet(p, e);
 }
 
-static __always_inline void route(struct pkt *p, const struct endpoint *e)
+/* One hop less. */
+static __always_inline void count_hop(struct pkt *p)
 {
-	/* A frontend lies in no subnet, wherever its backend does. */
-	if (p->translation != TRANSLATION_TO && same_subnet(p, e))
-		return;
 	if (p->ethertype == ETH_P_IP) {
 		struct iphdr *ip = p->l3;
 		/* TTL and protocol are one word of the checksum. */
@@ -40,6 +38,13 @@ static __always_inline void route(struct pkt *p, const struct endpoint *e)
 	} else {
 		((struct ipv6hdr *)p->l3)->hop_limit--;
 	}
+}
+
+static __always_inline void route(struct pkt *p, const struct endpoint *e)
+{
+	/* A frontend lies in no subnet, wherever its backend does. */
+	if (p->translation == TRANSLATION_TO || !same_subnet(p, e))
+		count_hop(p);
 }
 
 /* Congestion that the underlay marked goes in (RFC 6040, 4.2). */

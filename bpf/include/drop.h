@@ -83,6 +83,8 @@ enum verdict {
 	VERDICT_RESEND, /* came back with the location; on to the endpoint's host */
 	VERDICT_NOT_HERE, /* back to the host that sent it: the endpoint is not here */
 	VERDICT_REFUSE, /* back to where it came from, as an error; counted as a drop too */
+	VERDICT_SERVE, /* from the outside, to the host of a backend */
+	VERDICT_LEAVE, /* to the outside, without a tunnel */
 	VERDICT_MAX,
 };
 

@@ -10,7 +10,7 @@
  * it through struct pkt's pointers afterwards.
  *
  *   Ethernet 14 (18 with VLAN) | IPv4 20 or IPv6 40 | UDP 8 | Geneve 8
- *   | identity 8 | return-to-sender or send-back 28, if any | inner Ethernet …
+ *   | identity 8 | another option 28, if any | inner Ethernet …
  */
 
 #include "checksum.h"
@@ -28,13 +28,13 @@
 struct label {
 	__u32 identity; /* of the inner source */
 	__u8 generation; /* of the destination, as we know it */
-	__u8 option; /* 0, GENEVE_RETURN or GENEVE_SEND_BACK */
+	__u8 option; /* 0, or enum geneve_type of one behind the identity */
 	__u8 flags; /* return-to-sender */
 	__u8 limit;
 	__u8 source_generation; /* of the inner source */
 	__u32 token;
 	const __u8 *host; /* whom the option names, 16 bytes; NULL: nobody */
-	__u32 found; /* send-back: identity << 8 | generation of the destination */
+	__u32 found; /* what stands in the place of flags, as struct options has it */
 };
 
 /* A tunnel packet that is ready to leave. */

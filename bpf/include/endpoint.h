@@ -129,12 +129,18 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	if (p->translation & TRANSLATION_SELF) {
 		index = from->index;
 		c->to = from->row;
+	} else if (p->translation == TRANSLATION_OUTSIDE) {
+		k->translation = TRANSLATION_NONE;
+		k->turn.translation = TRANSLATION_NONE;
+		c->to = NULL;
 	} else {
 		c->to = path && path->state == PATH_LEARNED ? NULL
 							    : local_endpoint(p, path, &index);
 	}
 	if (c->to)
 		note_here(k, ROLE_DESTINATION, index, c->to);
+	else if (p->translation == TRANSLATION_OUTSIDE)
+		reason = begin_leaving(p, &c->out, k);
 	else
 		reason = begin_sending(p, from, path, &c->out, k);
 	if (reason)
@@ -192,6 +198,8 @@ static __always_inline bool find_course_quickly(struct pkt *p, const struct send
 	}
 	if (f->translation && !turn_quickly(p, f, side))
 		return false;
+	if (f->translation == TRANSLATION_OUTSIDE)
+		c->out.verdict = VERDICT_LEAVE;
 	touch(p, f, &key);
 	return true;
 }

@@ -55,10 +55,13 @@
  *  +---------------------------------------------------------------+
  *  |  zero (16)                                                    |
  *  +---------------------------------------------------------------+
- *  service (24 bytes, type 5, len 5), direct server return:
+ *  service (28 bytes, type 5, len 6), with what the outside has sent to a frontend, to
+ *  the host of the backend, which answers by itself (direct server return):
  *  +-------------------------------+-------------------------------+
  *  |        frontend port          |   protocol    |   reserved    |
  *  +-------------------------------+---------------+---------------+
+ *  |  zero                                                         |
+ *  +---------------------------------------------------------------+
  *  |  frontend address (16)                                        |
  *  +---------------------------------------------------------------+
  */
@@ -151,6 +154,7 @@ struct option_service {
 	__be16 port;
 	__u8 protocol;
 	__u8 reserved;
+	__u8 zero[4];
 	__u8 frontend[16];
 };
 
@@ -160,6 +164,6 @@ _Static_assert(sizeof(struct option_return) == 28, "");
 _Static_assert(sizeof(struct option_send_back) == sizeof(struct option_return), "");
 _Static_assert(sizeof(struct option_not_here) == sizeof(struct option_return), "");
 _Static_assert(sizeof(struct option_refusal) == sizeof(struct option_return), "");
-_Static_assert(sizeof(struct option_service) == 24, "");
+_Static_assert(sizeof(struct option_service) == sizeof(struct option_return), "");
 
 #endif

@@ -6,6 +6,7 @@
  * way of a bouncer or divider before. */
 
 #include "ask.h"
+#include "outside.h"
 
 /* The way is learned. */
 static __always_inline enum drop_reason prepare_direct(struct pkt *p, struct path *path,
@@ -48,6 +49,22 @@ static __always_inline enum drop_reason begin_sending(struct pkt *p, const struc
 	return DROP_NONE;
 }
 
+/* Whoever opened the flow is outside: the answer takes the way there. */
+static __always_inline enum drop_reason begin_leaving(struct pkt *p, struct outgoing *out,
+						      struct tracked *k)
+{
+	struct host *h = NULL;
+	__u32 number = outside_number(p, &h);
+
+	out->host = h;
+	if (!h)
+		return DROP_NO_HOST;
+	out->verdict = VERDICT_LEAVE;
+	note_away(k, 0, 0, number, h);
+	k->learned = now();
+	return DROP_NONE;
+}
+
 /* Who the destination is has to be found out once more. */
 static __always_inline void forget_destination(struct tracked *k)
 {
@@ -55,6 +72,21 @@ static __always_inline void forget_destination(struct tracked *k)
 	k->heard = 0;
 	k->identity[ROLE_DESTINATION] = 0;
 	k->host[ROLE_DESTINATION] = 0;
+}
+
+/* Out of the uplink as it is, to the next hop. */
+static __always_inline enum drop_reason leave_plainly(struct pkt *p, const struct host *h)
+{
+	__u32 ifindex = h->ifindex;
+	struct cursor c;
+
+	stage(p, STAGE_DELIVER);
+	if (h->vlan && hook_resize(p->ctx, sizeof(struct vlan)))
+		return DROP_NO_ROOM;
+	c = (struct cursor){.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
+	if (!write_ethernet(&c, h))
+		return DROP_NO_ROOM;
+	return decide(p, VERDICT_LEAVE, hook_redirect(ifindex), ifindex);
 }
 
 /* Out of the uplink. */
@@ -65,6 +97,8 @@ static __always_inline enum drop_reason leave(struct pkt *p, const struct endpoi
 	enum drop_reason reason;
 
 	route(p, e);
+	if (out->verdict == VERDICT_LEAVE)
+		return leave_plainly(p, out->host);
 	reason = encapsulate(p, out->host, &out->label, 0);
 	return reason ? reason : decide(p, out->verdict, hook_redirect(ifindex), ifindex);
 }

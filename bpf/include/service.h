@@ -16,17 +16,8 @@
 
 #include "fragment.h"
 #include "handover.h"
-#include "hash.h"
+#include "choice.h"
 #include "note.h"
-
-/* `port` is the source's, or 0 if all of its flows choose alike. */
-static __always_inline __u32 choice_hash(const struct flow_key *key, __u32 from, __be16 port)
-{
-	__u32 h = addr_hash(protocol_of(key), key->addr[from]);
-
-	h = addr_hash(h, key->addr[other_end(from)]);
-	return fmix32(h ^ ((__u32)bpf_ntohs(port) << 16 | bpf_ntohs(key->port[other_end(from)])));
-}
 
 /* Whether the view's flow goes on: no SYN begins it anew. */
 static __always_inline bool view_goes_on(struct record *record, struct tracked *k)
@@ -89,10 +80,9 @@ static __always_inline void keep_affinity(struct record *record, struct tracked 
 static __always_inline enum drop_reason choose_backend(struct record *record, struct tracked *k,
 						       const struct service *s)
 {
-	struct choices *c;
+	__u32 from = k->view_side & 1;
 	struct backend *b;
-	__be16 port;
-	__u32 place;
+	struct way w;
 
 	if (!s->places)
 		return DROP_NO_BACKEND;
@@ -100,13 +90,9 @@ static __always_inline enum drop_reason choose_backend(struct record *record, st
 		keep_affinity(record, k);
 		return DROP_NONE;
 	}
-	port = s->affinity ? 0 : k->view.port[k->view_side & 1];
-	place = (__u64)choice_hash(&k->view, k->view_side & 1, port) * s->places >> 32;
-	c = choices_row_of(record, STAGE_SERVICE, s->first + place / PLACES);
-	if (!c)
-		return DROP_NO_BACKEND;
-	b = backends_row_of(record, STAGE_SERVICE,
-			    s->backends + c->backend[bounded(place, PLACES - 1)]);
+	w = (struct way){k->view.addr[from], k->view.addr[other_end(from)],
+			 s->affinity ? 0 : k->view.port[from], k->view.port[other_end(from)]};
+	b = choose_place(record, s, choice_hash(protocol_of(&k->view), &w));
 	if (!b)
 		return DROP_NO_BACKEND;
 	turn_to(&k->backend, b->addr, b->port, TRANSLATION_TO);
@@ -155,8 +141,8 @@ static __always_inline struct service *find_service(struct record *record, struc
 }
 
 /* Finds out where a packet goes that its endpoint sends, by its own key: k->translation
- * says whether to k->backend, and then k->key is that of the flow with it. A function of
- * its own: it is verified once. */
+ * says whether to k->backend, and then k->key is that of the flow with it; or that it is
+ * a backend's answer to the outside. A function of its own: it is verified once. */
 __noinline int find_backend(struct record *record)
 {
 	struct tracked *k = tracked_row();
@@ -177,6 +163,8 @@ __noinline int find_backend(struct record *record)
 	if (f && f->translation != TRANSLATION_TO) {
 		k->self = f->translation == TRANSLATION_FROM && k->side != f->opener &&
 			  addr_equal(f->addr, k->key.addr[other_end(k->side)]);
+		if (f->translation == TRANSLATION_OUTSIDE && k->side != f->opener)
+			k->translation = TRANSLATION_OUTSIDE;
 		return DROP_NONE;
 	}
 	k->view = k->key;
@@ -299,7 +287,7 @@ static __always_inline enum drop_reason serve(struct pkt *p)
 		return DROP_FRAGMENT_UNKNOWN;
 	h->unopened = k->unopened && !k->translation;
 	h->translation = k->translation | (k->self ? TRANSLATION_SELF : 0);
-	if (!k->translation)
+	if (k->translation != TRANSLATION_TO)
 		return DROP_NONE;
 	write_fragments(p->record, STAGE_SERVICE);
 	turn_to(&k->turn, k->view.addr[other_end(k->view_side)],
@@ -360,7 +348,7 @@ static __always_inline void settle_view(struct record *record, struct tracked *k
 	__u32 endpoint = k->endpoint[ROLE_SOURCE];
 	struct share *s = shares_row_of(record, STAGE_SERVICE, endpoint);
 
-	if (!s || s->flows >= flow_share)
+	if (!is_left(s))
 		return;
 	k->row.charged = endpoint;
 	if (!flows_put(record, STAGE_SERVICE, &k->view, &k->row))

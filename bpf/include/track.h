@@ -327,7 +327,7 @@ static __always_inline enum drop_reason settle(struct record *record, struct tra
 	if (!charged)
 		charged = end_of(f, other_end(f->opener))->endpoint;
 	s = shares_row_of(record, STAGE_FLOW, charged);
-	if (!s || s->flows >= flow_share)
+	if (!is_left(s))
 		return DROP_FLOW_QUOTA;
 	f->charged = charged;
 	f->quick = 3;
@@ -423,8 +423,8 @@ static __always_inline bool begins_anew(const struct flow *f, const struct track
  * seem to: one of the two goes to a frontend, or to another one. */
 static __always_inline bool is_taken(const struct tracked *k, const struct flow *f)
 {
-	if (k->translation == TRANSLATION_TO)
-		return k->side != f->opener || f->translation != TRANSLATION_FROM ||
+	if (k->translation)
+		return k->side != f->opener || f->translation != k->turn.translation ||
 		       f->port != k->turn.port || !addr_equal(f->addr, k->turn.addr);
 	return k->fresh && k->side == f->opener && f->translation == TRANSLATION_FROM;
 }
@@ -448,22 +448,24 @@ enum part {
 __noinline int take_part(struct flow *f, __u32 opening)
 {
 	struct tracked *k = tracked_row();
-	bool taken;
+	bool taken, foreign;
 
 	if (!k || !f)
 		return PART_FIRST;
+	/* Whoever is outside and has the address of an endpoint makes way for that. */
+	foreign = f->translation == TRANSLATION_OUTSIDE && k->side == f->opener && !k->translation;
 	taken = f->state != FLOW_CHOSEN && is_taken(k, f);
 	if (taken && !opening && f->state < FLOW_CLOSED)
 		return PART_TAKEN;
-	if (taken || f->state == FLOW_CHOSEN || begins_anew(f, k)) {
+	if (taken || foreign || f->state == FLOW_CHOSEN || begins_anew(f, k)) {
 		/* What was translated when it left goes on so. */
-		if (!k->fresh && k->side == f->opener)
+		if (!k->fresh && !foreign && !k->translation && k->side == f->opener)
 			turn_to(&k->turn, f->addr, f->port, f->translation);
 		return PART_FIRST;
 	}
 	k->settled = !opening;
 	/* It comes from a backend. */
-	if (f->translation == TRANSLATION_FROM && k->side != f->opener) {
+	if (f->translation >= TRANSLATION_FROM && k->side != f->opener) {
 		turn_to(&k->turn, f->addr, f->port, TRANSLATION_FROM);
 		k->translation = TRANSLATION_FROM;
 	}

@@ -22,7 +22,8 @@ struct options {
 	__u8 flags;
 	__u8 limit;
 	__u8 source_generation;
-	__u32 found; /* send-back: identity << 8 | generation; refusal: reason << 24 | MTU */
+	__u32 found; /* send-back: identity << 8 | generation; refusal: reason << 24 | MTU;
+		      * service: port << 16 | protocol << 8 */
 	__u32 token;
 };
 
@@ -165,7 +166,8 @@ static __always_inline bool is_control(const struct geneve_option *o)
 {
 	return o->class == bpf_htons(GENEVE_CLASS) &&
 	       (o->type == GENEVE_RETURN || o->type == GENEVE_SEND_BACK ||
-		o->type == GENEVE_NOT_HERE || o->type == GENEVE_REFUSAL);
+		o->type == GENEVE_NOT_HERE || o->type == GENEVE_REFUSAL ||
+		o->type == GENEVE_SERVICE);
 }
 
 static __always_inline void copy_option(struct options *to, const struct option_return *o)

@@ -142,7 +142,10 @@ struct uplink {
 	__u8 v4[16]; /* as IPv4-mapped; all zero: none */
 	__u8 v6[16];
 	__u16 vlan;
-	__u16 pad;
+	__u16 outside[2]; /* of IPv4, of IPv6: index in hosts of the way to the outside; 0:
+			   * there is none */
+	__u8 serves; /* 1: services has frontends that the outside comes to */
+	__u8 pad;
 };
 
 struct roles {
@@ -248,6 +251,7 @@ enum translation {
 	TRANSLATION_NONE = 0,
 	TRANSLATION_TO, /* what the opener sends goes to addr and port, the backend's */
 	TRANSLATION_FROM, /* what the opener gets comes from addr and port, the frontend's */
+	TRANSLATION_OUTSIDE, /* the same, and he is outside: it leaves without a tunnel */
 };
 
 /* Beside the translation of a packet that is handed over: its sender gets it himself,
@@ -271,9 +275,10 @@ struct flow {
 	struct flow_end end[2];
 };
 
-/* shares[index in endpoints]: what an endpoint has of flows. */
+/* shares[index in endpoints]: what an endpoint has of flows. Less than nothing where flows
+ * that came from another host have gone before the agent has counted them. */
 struct share {
-	__u32 flows;
+	__s32 flows;
 };
 
 /* fragments[key]: what the fragments of a packet have in common (LRU). */
@@ -358,7 +363,8 @@ struct policy_port_key {
 	__be16 port;
 };
 
-/* services[key]: a frontend; port and protocol 0: an address that has some. */
+/* services[key]: a frontend; port and protocol 0: an address that has some. Those of VNI 0
+ * are the outside's, which comes to them at the uplink. */
 struct service_key {
 	__u32 vni;
 	__u8 addr[16];
@@ -373,6 +379,7 @@ struct service {
 	__u32 backends; /* index in backends of the first of its own */
 	__u32 number; /* of services with affinity; others have 0 */
 	__u32 affinity; /* seconds that a client keeps a backend after its last new flow; 0: none */
+	__u32 vni; /* of an outside frontend: its backends' */
 };
 
 /* In the place of the VNI in a key of services: the rest is a backend of the service of
@@ -403,7 +410,9 @@ struct choices {
 struct backend {
 	__u8 addr[16];
 	__be16 port;
-	__u8 pad[2];
+	__u16 host; /* where it is, for the outside: index in hosts; 0: behind this one */
+	__u8 generation; /* of the address's user */
+	__u8 pad[3];
 };
 
 /* What a packet has to do with flows. */
@@ -488,6 +497,7 @@ enum program {
 	PROGRAM_COURSE,
 	PROGRAM_FRAGMENT,
 	PROGRAM_SERVICE,
+	PROGRAM_OUTSIDE,
 	PROGRAM_MAX,
 };
 
@@ -510,7 +520,8 @@ struct handed {
 	__u32 endpoint; /* who sent it, index in endpoints; of no packet of the tunnel */
 	__be32 fragment_id;
 	__u8 unopened; /* 1: no flow of its own key is known */
-	__u8 translation; /* TO: destination and dport are a backend's; TRANSLATION_SELF */
+	__u8 translation; /* TO: destination and dport are a backend's; OUTSIDE: it is for
+			   * somebody there; TRANSLATION_SELF */
 	__u8 pad[2];
 	__u32 identity;
 	__u32 peer;

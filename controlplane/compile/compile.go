@@ -161,6 +161,7 @@ func (n *network) host(h object.Host) state.Host {
 		})
 	}
 	out.Services = n.services.Host(h.Name, n.lived(h.Name)...)
+	out.Outside = n.services.Outside(h)
 	out.Endpoints = n.endpoints(h.Name, out.Services)
 	out.Directory = n.directory(h.Name)
 	out.Policy = n.policies.Host(h.Name)

@@ -5,6 +5,7 @@ package service
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 
@@ -24,12 +25,14 @@ type network struct {
 	vpcOf map[string]string
 	// spaces are the VPCs that namespaces name, zones those of hosts.
 	spaces, zones map[string]string
+	// hosts are the addresses of the underlay that are hosts' own.
+	hosts map[netip.Addr]bool
 }
 
 func networkOf(set object.Set) network {
 	n := network{
 		vpcs: map[string]object.VPC{}, subnets: map[string][]object.Subnet{}, vpcOf: map[string]string{},
-		spaces: map[string]string{}, zones: map[string]string{},
+		spaces: map[string]string{}, zones: map[string]string{}, hosts: map[netip.Addr]bool{},
 	}
 	for _, v := range set.VPCs {
 		v.Meta = object.Meta{Name: v.Name}
@@ -47,6 +50,9 @@ func networkOf(set object.Set) network {
 	for _, h := range set.Hosts {
 		if zone := h.Labels[corev1.LabelTopologyZone]; zone != "" {
 			n.zones[h.Name] = zone
+		}
+		for _, a := range h.Addresses {
+			n.hosts[a] = true
 		}
 	}
 	return n
@@ -115,7 +121,7 @@ func (c *Compiler) DeleteEndpoint(key string) {
 
 func (c *Compiler) setEndpoint(e *object.Endpoint) {
 	was := c.world.endpoints[e.Key()]
-	if was != nil && was.Subnet == e.Subnet && was.Host == e.Host && was.Self == e.Self && slices.Equal(was.Addresses, e.Addresses) &&
+	if was != nil && was.Subnet == e.Subnet && was.Host == e.Host && was.Self == e.Self && was.Generation == e.Generation && slices.Equal(was.Addresses, e.Addresses) &&
 		maps.Equal(was.Labels, e.Labels) && slices.Equal(was.Ports, e.Ports) {
 		return
 	}
@@ -222,8 +228,9 @@ func (c *Compiler) deleteService(key string) {
 		return
 	}
 	delete(c.services, key)
+	delete(c.gated, key)
 	c.world.unlook(one.service)
 	c.world.forget(key, one.causes)
 	c.contest(key, one.claims, nil)
-	c.retire(one.choices)
+	c.retire(one)
 }

@@ -20,6 +20,7 @@ type Compiler struct {
 	world    *world
 	services map[string]*compiled
 	byVNI    map[uint32][]*choice // in order of names
+	gated    map[string]bool      // services that have gates
 	tables   tables
 	// last is what was last told of a VPC.
 	last map[uint32]told
@@ -29,17 +30,20 @@ type Compiler struct {
 	// touched are services that may be others than they were.
 	touched map[string]bool
 	// gone are choices that are not in their VPCs any more, but for settling.
-	gone map[*choice]bool
+	gone      map[*choice]bool
+	goneGates []*gate
 	// retired are choices that were replaced; their tables are kept until hosts have
 	// asked for what is there instead, and something changes then.
-	retired []*choice
-	asked   bool
+	retired      []*choice
+	retiredGates []*gate
+	asked        bool
 }
 
 // compiled is a service, and what became of it.
 type compiled struct {
 	service    *object.Service
 	choices    []*choice
+	gates      []*gate
 	conditions []object.Condition
 	claims     map[frontend]bool
 	causes     map[cause]bool
@@ -77,7 +81,7 @@ type made struct {
 // New returns a compiler that holds nothing.
 func New() *Compiler {
 	return &Compiler{
-		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, tables: tables{}, last: map[uint32]told{},
+		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, gated: map[string]bool{}, tables: tables{}, last: map[uint32]told{},
 		claims: map[frontend]map[string]bool{}, touched: map[string]bool{}, gone: map[*choice]bool{},
 	}
 }
@@ -170,7 +174,12 @@ func (c *Compiler) settle() {
 				c.tables.giveBack(m.table)
 			}
 		}
-		c.retired, c.asked = nil, false
+		for _, g := range c.retiredGates {
+			for _, t := range g.tables {
+				c.tables.giveBack(t)
+			}
+		}
+		c.retired, c.retiredGates, c.asked = nil, nil, false
 	}
 	added := map[uint32][]*choice{}
 	now := map[string][]*choice{} // of services that are compiled, once they are for the last time
@@ -183,7 +192,7 @@ func (c *Compiler) settle() {
 				continue
 			}
 			if _, again := now[key]; !again {
-				c.retire(one.choices)
+				c.retire(one)
 			}
 			now[key] = c.compile(key, one)
 		}
@@ -198,10 +207,11 @@ func (c *Compiler) settle() {
 }
 
 // retire notes choices that were there and are not any more.
-func (c *Compiler) retire(choices []*choice) {
-	for _, one := range choices {
-		c.gone[one] = true
+func (c *Compiler) retire(one *compiled) {
+	for _, choice := range one.choices {
+		c.gone[choice] = true
 	}
+	c.goneGates = append(c.goneGates, one.gates...)
 }
 
 // compile reads a service anew, and touches the others whose frontends that changes.
@@ -211,6 +221,11 @@ func (c *Compiler) compile(key string, one *compiled) []*choice {
 	choices := r.read()
 	c.contest(key, one.claims, r.claimed)
 	one.claims, one.causes, one.conditions = r.claimed, r.causes, r.conditions
+	one.gates = r.gates
+	c.gated[key] = len(r.gates) > 0
+	if !c.gated[key] {
+		delete(c.gated, key)
+	}
 	c.world.note(key, one.causes)
 	return choices
 }
@@ -273,5 +288,6 @@ func (c *Compiler) arrange(added map[uint32][]*choice) {
 			delete(c.last, vni)
 		}
 	}
+	c.retiredGates, c.goneGates = append(c.retiredGates, c.goneGates...), nil
 	clear(c.gone)
 }

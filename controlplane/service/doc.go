@@ -19,5 +19,11 @@
 // those of its zone, which is the label topology.kubernetes.io/zone of hosts.
 //
 // What cannot be done as it was written is left out, a condition says so, and
-// everything else goes on. Node ports have no frontends yet.
+// everything else goes on.
+//
+// Clients outside of all VPCs come to node ports at every host, to external addresses and
+// to those of load balancers, wherever packets to these arrive. Their backends are those
+// that are endpoints, for a host that has no part in the VPC must be told where they are.
+// A client keeps its backend, where the service says so, because all of its flows choose
+// alike: nothing is kept of it, and there is no time-out.
 package service

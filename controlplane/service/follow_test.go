@@ -49,12 +49,16 @@ func drawService(t *rapid.T, name, namespace string) object.Service {
 	if ip := oneOf(t, "external", append([]string{""}, virtuals...)...); ip != "" {
 		s.Spec.ExternalIPs = []string{ip}
 	}
+	if rapid.Bool().Draw(t, "node ports") {
+		s.Spec.Type = corev1.ServiceTypeNodePort
+		s.Spec.ExternalTrafficPolicy = oneOf(t, "outside", corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal)
+	}
 	if rapid.Bool().Draw(t, "local") {
 		s.Spec.InternalTrafficPolicy = ptr(corev1.ServiceInternalTrafficPolicyLocal)
 	}
 	s.Spec.TrafficDistribution = oneOf(t, "distribution", nil, ptr(corev1.ServiceTrafficDistributionPreferSameZone), ptr(corev1.ServiceTrafficDistributionPreferSameNode))
 	for n := range rapid.IntRange(1, 2).Draw(t, "ports") {
-		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: fmt.Sprint("p", n), Port: oneOf[int32](t, "port", 80, 81),
+		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: fmt.Sprint("p", n), Port: oneOf[int32](t, "port", 80, 81), NodePort: oneOf[int32](t, "node port", 0, 30080, 30081),
 			Protocol: oneOf(t, "protocol", corev1.ProtocolTCP, corev1.ProtocolUDP), TargetPort: oneOf(t, "target", intstr.IntOrString{}, intstr.FromInt32(9), intstr.FromString("http"))})
 	}
 	return s
@@ -118,28 +122,31 @@ func swap[T any](t *rapid.T, all []T, key func(T) string, one T) (out []T, gone 
 }
 
 // change changes one thing of a network, and returns how a compiler is told.
-func change(t *rapid.T, d *object.Draft) func(*service.Compiler) {
+func change(t *rapid.T, d *object.Draft) func(*service.Compiler, object.Set) {
 	n := rapid.IntRange(0, 1).Draw(t, "number")
 	namespace := spaceOf(t)
 	switch rapid.IntRange(0, 2).Draw(t, "of") {
 	case 0:
 		one, gone := drawService(t, fmt.Sprint("s", n), namespace), false
 		if d.Services, gone = swap(t, d.Services, object.Service.Key, one); gone {
-			return func(c *service.Compiler) { c.DeleteService(one.Key()) }
+			return func(c *service.Compiler, _ object.Set) { c.DeleteService(one.Key()) }
 		}
-		return func(c *service.Compiler) { c.SetService(one) }
+		return func(c *service.Compiler, _ object.Set) { c.SetService(one) }
 	case 1:
 		one, gone := drawSlice(t, fmt.Sprint("l", n), namespace), false
 		if d.EndpointSlices, gone = swap(t, d.EndpointSlices, object.EndpointSlice.Key, one); gone {
-			return func(c *service.Compiler) { c.DeleteSlice(one.Key()) }
+			return func(c *service.Compiler, _ object.Set) { c.DeleteSlice(one.Key()) }
 		}
-		return func(c *service.Compiler) { c.SetSlice(one) }
+		return func(c *service.Compiler, _ object.Set) { c.SetSlice(one) }
 	}
 	one, gone := drawEndpoint(t, fmt.Sprint("e", n), namespace), false
 	if d.Endpoints, gone = swap(t, d.Endpoints, object.Endpoint.Key, one); gone {
-		return func(c *service.Compiler) { c.DeleteEndpoint(one.Key()) }
+		return func(c *service.Compiler, _ object.Set) { c.DeleteEndpoint(one.Key()) }
 	}
-	return func(c *service.Compiler) { c.SetEndpoint(one) }
+	return func(c *service.Compiler, set object.Set) {
+		filled, _ := set.Endpoint(one.Key()) // with its defaults
+		c.SetEndpoint(filled)
+	}
 }
 
 // A compiler that follows changes, one by one or by sets, holds what one does that reads
@@ -170,7 +177,7 @@ func TestFollowingChangesIsCompilingAnew(t *testing.T) {
 			if network {
 				told.Sync(set)
 			} else {
-				tell(told)
+				tell(told, set)
 			}
 			if rapid.Bool().Draw(t, "synced") {
 				synced.Sync(set)
@@ -187,6 +194,10 @@ func TestFollowingChangesIsCompilingAnew(t *testing.T) {
 func compare(t *rapid.T, which string, c *service.Compiler, set object.Set) (served int) {
 	fresh := service.Compile(set)
 	for _, host := range []string{"h1", "h2"} {
+		h, _ := set.Host(host)
+		if got, want := c.Outside(h), fresh.Outside(h); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s: host %s has %v for the outside, want %v", which, host, got, want)
+		}
 		for _, vnis := range [][]uint32{{7}, {8}, {7, 8}} {
 			got, want := c.Host(host, vnis...), fresh.Host(host, vnis...)
 			if !reflect.DeepEqual(got, want) {

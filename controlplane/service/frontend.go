@@ -109,11 +109,6 @@ func (r *reader) undone() {
 	if len(spec.LoadBalancerSourceRanges) > 0 {
 		r.fail("spec.loadBalancerSourceRanges", "are not enforced yet; the addresses of the load balancer are not served, lest others get in")
 	}
-	for i, port := range spec.Ports {
-		if port.NodePort != 0 {
-			r.fail(fmt.Sprintf("spec.ports[%d].nodePort", i), "node ports are not served yet")
-		}
-	}
 	if spec.HealthCheckNodePort != 0 {
 		r.fail("spec.healthCheckNodePort", "is not answered yet")
 	}

@@ -60,7 +60,6 @@ func TestWhatCannotBeDoneIsTold(t *testing.T) {
 			"spec.clusterIP: is not written, and nobody here gives out addresses; the service has no cluster address",
 		}, "shop/web:80/4 [198.51.100.1:80] → []"},
 		{`{type: NodePort, clusterIP: 10.96.0.1, healthCheckNodePort: 30081, sessionAffinity: ClientIP, ports: [{port: 80, nodePort: 30080}]}`, []string{
-			"spec.ports[0].nodePort: node ports are not served yet",
 			"spec.healthCheckNodePort: is not answered yet",
 		}, "shop/web:80/4 [10.96.0.1:80] → []"},
 		{`{clusterIP: 10.96.0.1, selector: {app: web}, ports: [{port: 80, targetPort: https}]}`, []string{

@@ -26,9 +26,12 @@ type reader struct {
 	// in is the VPC that the service is in.
 	in         object.VPC
 	conditions []object.Condition
+	// gates are those that the service has for clients outside.
+	gates []*gate
 }
 
-// frontend is an address and port in a VPC, and a protocol.
+// frontend is an address and port in a VPC, and a protocol; VNI 0 is the outside, where
+// the unspecified address stands for those of all hosts.
 type frontend struct {
 	vni      uint32
 	protocol corev1.Protocol
@@ -81,6 +84,9 @@ func (r *reader) read() []*choice {
 					one.name, one.backends, one.reach = r.name(port, family, reach), own, reach
 					all = append(all, one)
 				}
+			}
+			if one := r.gate(port, family, of(others, family, func(a netip.Addr) netip.Addr { return a }), own); one != nil {
+				r.gates = append(r.gates, one)
 			}
 			if r.local() {
 				add(cluster, hostOnly)

@@ -22,6 +22,15 @@ type Block struct {
 	First, FirstBackend uint32
 	Places              []uint16
 	Backends            []netip.AddrPort
+	// Homes say where each of the backends is, to the outside; nil: nobody asks.
+	Homes []Home
+}
+
+// Home is where a backend is.
+type Home struct {
+	// Host is its number in hosts, Generation that of its address's user.
+	Host       uint16
+	Generation uint8
 }
 
 // Blocks are those of services, by name. They do not overlap.
@@ -50,7 +59,11 @@ func (b Blocks) Backends() []table.Row[uint32, bpf.RowBackend] {
 	for _, one := range b.sorted(Block.backends) {
 		rows = slices.Grow(rows, len(one.Backends))
 		for i, at := range one.Backends {
-			rows = append(rows, table.Row[uint32, bpf.RowBackend]{Key: one.FirstBackend + uint32(i), Value: bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}})
+			row := bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
+			if one.Homes != nil {
+				row.Host, row.Generation = one.Homes[i].Host, one.Homes[i].Generation
+			}
+			rows = append(rows, table.Row[uint32, bpf.RowBackend]{Key: one.FirstBackend + uint32(i), Value: row})
 		}
 	}
 	return rows
@@ -63,7 +76,7 @@ func (b Blocks) sorted(of func(Block) span) []Block {
 
 // same says whether two blocks have the same in them.
 func (b Block) same(other Block) bool {
-	return alike(b.Places, other.Places) && alike(b.Backends, other.Backends)
+	return alike(b.Places, other.Places) && alike(b.Backends, other.Backends) && alike(b.Homes, other.Homes)
 }
 
 // alike says whether two slices are equal; most are one and the same.

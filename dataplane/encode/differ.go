@@ -20,6 +20,8 @@ type Change struct {
 
 // difference is a change that is being found.
 type difference struct {
+	// before are the blocks that were there.
+	before Blocks
 	// rows are the keys of those that may be others.
 	rows       map[bpf.RowServiceKey]bool
 	addresses  []bpf.RowServiceKey

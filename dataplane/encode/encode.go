@@ -46,6 +46,9 @@ func (e *encoder) number(before Index) {
 	for _, p := range e.host.Peers {
 		hosts = append(hosts, p.Name)
 	}
+	if len(e.host.Outside) > 0 {
+		hosts = append(hosts, outsideNames[:]...)
+	}
 	e.subnet = map[string]state.Subnet{}
 	for _, n := range e.host.Subnets {
 		subnets = append(subnets, n.Name)

@@ -34,6 +34,7 @@ type Index struct {
 	// services are those of the state, rows what they have, choices and backends which
 	// rows of those maps are in use.
 	services          []state.Service
+	outside           []state.OutsideService
 	rows              map[bpf.RowServiceKey]bpf.RowService
 	choices, backends spans
 }

@@ -45,7 +45,8 @@ func affine(services []state.Service) (names []string) {
 func (e *encoder) services(before Index) error {
 	gone, come := Differing(before.services, e.host.Services)
 	e.index.services, e.index.choices, e.index.backends = e.host.Services, before.choices, before.backends
-	if before.rows != nil && len(gone)+len(come) == 0 {
+	e.index.outside = e.host.Outside
+	if before.rows != nil && len(gone)+len(come)+len(before.outside)+len(e.host.Outside) == 0 {
 		e.rows.Services, e.rows.Blocks = before.rows, before.Blocks
 	} else {
 		e.rows.Services, e.rows.Blocks = cloned(before.rows), cloned(before.Blocks)
@@ -55,12 +56,16 @@ func (e *encoder) services(before Index) error {
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
-	d := difference{rows: map[bpf.RowServiceKey]bool{}, gone: Blocks{}, come: Blocks{}}
+	d := difference{before: before.Blocks, rows: map[bpf.RowServiceKey]bool{}, gone: Blocks{}, come: Blocks{}}
 	e.retire(gone, before, &d)
+	e.retireOutside(before, &d)
 	for _, s := range come {
-		if err := e.serve(s, before, &d); err != nil {
+		if err := e.serve(s, &d); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
+	}
+	if err := e.outside(&d); err != nil {
+		return err
 	}
 	e.unaddress(&d)
 	for _, b := range d.gone {
@@ -100,24 +105,46 @@ func (e *encoder) retire(gone []state.Service, before Index, d *difference) {
 	}
 }
 
-// serve puts in the rows of one that has come or changed. Its block stays where it is as
-// long as it has the same in it.
-func (e *encoder) serve(s state.Service, before Index, d *difference) error {
-	if _, twice := e.rows.Blocks[s.Name]; twice {
-		return errors.New("there are two of that name")
+// retireOutside takes out the rows of all services for the outside: where their backends
+// are is numbers of hosts, which may be others now.
+func (e *encoder) retireOutside(before Index, d *difference) {
+	for _, s := range before.outside {
+		d.gone[s.Name] = before.Blocks[s.Name]
+		delete(e.rows.Blocks, s.Name)
+		for _, f := range s.Frontends {
+			d.rows[Service(0, f, s.Protocol)] = true
+			delete(e.rows.Services, Service(0, f, s.Protocol))
+		}
 	}
-	b := Block{Places: s.Table, Backends: s.Backends}
-	if was, ok := before.Blocks[s.Name]; ok && was.same(b) {
-		b = was // which has been checked
-		delete(d.gone, s.Name)
-	} else if err := checkBlock(b); err != nil {
+}
+
+// serve puts in the rows of one that has come or changed.
+func (e *encoder) serve(s state.Service, d *difference) error {
+	b, err := e.place(s.Name, Block{Places: s.Table, Backends: s.Backends}, d)
+	if err != nil {
 		return err
+	}
+	e.index.Served[s.VNI] = true
+	return e.frontends(s, b, d)
+}
+
+// place is a block with its place: where it was, as long as it has the same in it, or
+// elsewhere.
+func (e *encoder) place(name string, b Block, d *difference) (Block, error) {
+	if _, twice := e.rows.Blocks[name]; twice {
+		return b, errors.New("there are two of that name")
+	}
+	if was, ok := d.before[name]; ok && was.same(b) {
+		b = was // which has been checked
+		delete(d.gone, name)
+	} else if err := checkBlock(b); err != nil {
+		return b, err
 	} else {
 		b.First, b.FirstBackend = e.index.choices.take(b.choices().rows), e.index.backends.take(b.backends().rows)
-		d.come[s.Name] = b
+		d.come[name] = b
 	}
-	e.rows.Blocks[s.Name], e.index.Served[s.VNI] = b, true
-	return e.frontends(s, b, d)
+	e.rows.Blocks[name] = b
+	return b, nil
 }
 
 func (e *encoder) frontends(s state.Service, b Block, d *difference) error {

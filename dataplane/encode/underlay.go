@@ -98,6 +98,12 @@ func (e *encoder) peer(p state.Peer) (row bpf.RowHost, reached bool, err error) 
 	row = e.hostRow(p.Name, source, target)
 	row.NextHop.Octet = mac
 	row.Down = flag(p.Down)
+	e.along(&row, target)
+	return row, true, nil
+}
+
+// along says in a row what the route to its address says.
+func (e *encoder) along(row *bpf.RowHost, target netip.Addr) {
 	way := e.local.Ways[target]
 	if way.Device != 0 {
 		row.Ifindex, row.Uplink.Octet = way.Device, way.DeviceMAC
@@ -105,17 +111,20 @@ func (e *encoder) peer(p state.Peer) (row bpf.RowHost, reached bool, err error) 
 	if way.MTU > 0 {
 		row.Mtu = min(row.Mtu, uint16(min(way.MTU, 65535)))
 	}
-	return row, true, nil
 }
 
 // Targets are the underlay addresses that a host sends to: of each peer one, in
-// the order of peers. These need next hops.
+// the order of peers, and where it serves the outside the unspecified ones, which
+// stand for that. These need next hops.
 func Targets(s state.Host) []netip.Addr {
 	var all []netip.Addr
 	for _, p := range s.Peers {
 		if _, target, ok := pair(s.Addresses, p.Addresses); ok {
 			all = append(all, target)
 		}
+	}
+	if len(s.Outside) > 0 {
+		all = append(all, unspecified[:]...)
 	}
 	return all
 }

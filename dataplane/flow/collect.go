@@ -96,7 +96,7 @@ func (c Collected) Full() float64 {
 // is. When ctx ends, the rest stays for the next time.
 func Collect(ctx context.Context, t Tables, now time.Duration) (Collected, error) {
 	c := Collected{Room: t.Flows.Room().Rows}
-	held := map[uint32]uint32{}
+	held := map[uint32]int32{}
 	var err error
 	if c.Flows, err = t.collect(ctx, t.Flows, now, func(row bpf.RowFlow) { held[uint32(row.Charged)]++ }); err != nil {
 		return c, err
@@ -149,7 +149,7 @@ func Due(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration) bool {
 
 // recount writes the shares that are not what they should be: flows also go with
 // their endpoints, and come from other hosts.
-func recount(t table.Table[uint32, bpf.RowShare], held map[uint32]uint32) error {
+func recount(t table.Table[uint32, bpf.RowShare], held map[uint32]int32) error {
 	rows, err := t.All()
 	if err != nil {
 		return fmt.Errorf("read map %s: %w", t.Name(), err)

@@ -76,12 +76,13 @@ func TestSharesAreCountedAgain(t *testing.T) {
 	}
 	g.Expect(m.shares.Put(2, bpf.RowShare{Flows: 40})).To(Succeed())
 	g.Expect(m.shares.Put(3, bpf.RowShare{Flows: 1})).To(Succeed())
+	g.Expect(m.shares.Put(4, bpf.RowShare{Flows: -2})).To(Succeed(), "flows that came have gone")
 	m.flows.Capacity = 20
 	c, err := flow.Collect(t.Context(), m.tables(), 1001*time.Second)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Removed()).To(BeZero())
 	g.Expect(c.Full()).To(Equal(0.25))
-	for number, want := range map[uint32]uint32{1: 3, 2: 2, 3: 0} {
+	for number, want := range map[uint32]int32{1: 3, 2: 2, 3: 0, 4: 0} {
 		row, _, err := m.shares.Lookup(number)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(row.Flows).To(Equal(want), "endpoint %d", number)

@@ -99,7 +99,8 @@ type Table struct {
 // Resolve answers how an address is reached: the longest prefix decides, of equal
 // ones the lowest metric. A route whose devices are all down is passed over, for
 // one of a shorter prefix or a higher metric, as the kernel does that is told to
-// ignore links that are down.
+// ignore links that are down. An unspecified address stands for the outside, which
+// is reached by a default route with a gateway, and by no other.
 func (t Table) Resolve(to netip.Addr) Hop {
 	hop := Hop{Why: NoRoute}
 	var best *Route
@@ -114,13 +115,16 @@ func (t Table) Resolve(to netip.Addr) Hop {
 		}
 		best = r
 	}
-	if best == nil || best.Forbidden {
-		if best != nil {
-			hop.Why = NoRoute
-		}
+	if best == nil {
 		return hop
 	}
-	return t.along(best, to)
+	if hop.Why = NoRoute; best.Forbidden {
+		return hop
+	}
+	if along := t.along(best, to); along.IP != to || !to.IsUnspecified() {
+		return along
+	}
+	return hop
 }
 
 // better says whether a route comes before another.

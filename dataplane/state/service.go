@@ -29,3 +29,33 @@ type Service struct {
 	// backend, in whole seconds; 0: each flow chooses for itself.
 	Affinity time.Duration
 }
+
+// OutsideService is what clients outside choose backends from: one port, protocol and
+// family of a Kubernetes Service, as they reach it at one host.
+type OutsideService struct {
+	// Name tells it apart from all others, and from those of [Service].
+	Name string
+	// VNI is that of the VPC that the backends are in.
+	VNI uint32
+	// Protocol is as a [Service]'s.
+	Protocol uint8
+	// Frontends are addresses of the underlay that packets to this host have, with
+	// ports, sorted. None of them is another service's.
+	Frontends []netip.AddrPort
+	// Backends are sorted by address and port; none: packets to the frontends are
+	// dropped.
+	Backends []OutsideBackend
+	// Table is as a [Service]'s.
+	Table []uint16
+	// Alike says that all flows of a client choose alike.
+	Alike bool
+}
+
+// OutsideBackend is an endpoint behind a service, and where it lives: that is not learned,
+// for a host may serve a VPC that it has no other part in.
+type OutsideBackend struct {
+	At netip.AddrPort
+	// Host is where the endpoint lives, Generation that of its address's user.
+	Host       string
+	Generation uint8
+}

@@ -54,6 +54,9 @@ type Host struct {
 	Policy Policy
 	// Services are those of the VPCs that Endpoints are in, in order of names.
 	Services []Service
+	// Outside are the services that clients outside of all VPCs reach at this host's
+	// uplink, in order of names.
+	Outside []OutsideService
 }
 
 // Peer is another host of the underlay.
@@ -185,6 +188,10 @@ type Local struct {
 	// NextHops are the Ethernet addresses to reach underlay addresses by. A
 	// peer whose address is missing cannot be sent to until it is there.
 	NextHops map[netip.Addr]MAC
+	// Outside are the Ethernet addresses of the next hops to the outside, by family: of
+	// netip.IPv4Unspecified() and IPv6Unspecified(). Ways may say more of these too. A family
+	// without one has no way to the outside, and nobody there is answered.
+	Outside map[netip.Addr]MAC
 	// Ways say more of how to reach some of these addresses.
 	Ways map[netip.Addr]Way
 }

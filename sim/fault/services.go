@@ -35,6 +35,34 @@ func samePort(s *state.Service) {
 	}
 }
 
+// eachGate changes a copy of every service for the outside, with the host that serves it.
+func eachGate(change func(host string, s *state.OutsideService)) func([]state.Host) {
+	return func(hosts []state.Host) {
+		for i := range hosts {
+			hosts[i].Outside = slices.Clone(hosts[i].Outside)
+			for j := range hosts[i].Outside {
+				s := &hosts[i].Outside[j]
+				s.Backends = slices.Clone(s.Backends)
+				change(hosts[i].Name, s)
+			}
+		}
+	}
+}
+
+// sameGate leads to the backends' port of the frontend's number.
+func sameGate(_ string, s *state.OutsideService) {
+	for i, b := range s.Backends {
+		s.Backends[i].At = netip.AddrPortFrom(b.At.Addr(), s.Frontends[0].Port())
+	}
+}
+
+// homely serves nobody where there is no backend.
+func homely(host string, s *state.OutsideService) {
+	if !slices.ContainsFunc(s.Backends, func(b state.OutsideBackend) bool { return b.Host == host }) {
+		s.Backends, s.Table = nil, nil
+	}
+}
+
 // onePort leads to the port that the first backend has, at all of them.
 func onePort(s *state.Service) {
 	for i, b := range s.Backends {

@@ -178,7 +178,7 @@ func (o *Refusal) encode() []byte {
 
 func (o *Service) encode() []byte {
 	b := binary.BigEndian.AppendUint16(nil, o.Port)
-	b = append(b, o.Proto, 0)
+	b = append(b, o.Proto, 0, 0, 0, 0, 0)
 	return append(b, mapped(o.Frontend)...)
 }
 
@@ -212,8 +212,8 @@ func (o *Options) add(option Option) {
 		o.NotHere = &NotHere{}
 	case known && option.Type == OptionRefusal && len(d) == 24 && o.Refusal == nil:
 		o.Refusal = &Refusal{d[0], binary.BigEndian.Uint16(d[2:]), binary.BigEndian.Uint32(d[4:])}
-	case known && option.Type == OptionService && len(d) == 20 && o.Service == nil:
-		o.Service = &Service{binary.BigEndian.Uint16(d), d[2], unmapped(d[4:])}
+	case known && option.Type == OptionService && len(d) == 24 && o.Service == nil:
+		o.Service = &Service{binary.BigEndian.Uint16(d), d[2], unmapped(d[8:])}
 	default:
 		option.Data = append([]byte(nil), d...)
 		o.Other = append(o.Other, option)

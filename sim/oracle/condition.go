@@ -3,6 +3,8 @@
 package oracle
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
@@ -36,11 +38,28 @@ func (o *Oracle) silent(host, endpoint string) string {
 	return ""
 }
 
-// unanswered says that nobody tells an endpoint where its neighbours are: its host does
-// not hear it, or takes it for an earlier endpoint of that name.
-func (o *Oracle) unanswered(e object.Endpoint) bool {
+// neighbour is whom an endpoint gives packets to: of its subnet, or a gateway.
+type neighbour struct {
+	endpoint string
+	addr     netip.Addr
+}
+
+// finds says whether an endpoint's stack knows where its neighbour on the way to an
+// address is, or is told. Nobody tells where its host does not hear it, or takes it for an
+// earlier endpoint of that name.
+func (o *Oracle) finds(e object.Endpoint, to netip.Addr) bool {
+	at := neighbour{endpoint: e.Key()} // of a family, all that are not of the subnet are behind one gateway
+	own, _ := o.real.set.Subnet(e.Subnet)
+	if slices.ContainsFunc(own.CIDRs, func(p netip.Prefix) bool { return p.Contains(to) }) {
+		at.addr = to
+	} else if to.Is4() {
+		at.addr = netip.IPv4Unspecified()
+	}
 	known, _ := o.nodes[e.Host].set.Endpoint(e.Key())
-	return o.silent(e.Host, e.Key()) != "" || known.MAC != e.MAC
+	if o.silent(e.Host, e.Key()) == "" && known.MAC == e.MAC {
+		o.neighbours[at] = true
+	}
+	return o.neighbours[at]
 }
 
 // broken is the host whose link does not carry from one to the other; "" for

@@ -80,6 +80,8 @@ type flow struct {
 	fin [2]bool
 	// frontend is what it was opened to, where a backend has it.
 	frontend netip.AddrPort
+	// gate is what who is outside has opened it to; it is invalid for all other flows.
+	gate netip.AddrPort
 	// settled says that both sides have spoken.
 	settled bool
 	// doubted says that an end is not who it was taken for.
@@ -134,7 +136,9 @@ func (o *Oracle) track(n *node, w *walk, to end) verdict {
 	if taken && f.settled && f.phase < closed {
 		return verdict{reason: flowTaken}
 	}
-	if f == nil || taken || f.anew(w.flow, low) {
+	// Whoever is outside and has the address of an endpoint makes way for that.
+	foreign := f != nil && f.gate.IsValid() && !w.gate.IsValid() && f.low == low
+	if f == nil || taken || foreign || f.anew(w.flow, low) {
 		return o.open(n, w, &[2]end{from, to})
 	}
 	ends := [2]end{from, to}
@@ -176,6 +180,9 @@ func (o *Oracle) collect(n *node) {
 
 // source is the end that a packet comes from: who it says it is.
 func (n *node) source(w *walk) end {
+	if w.gate.IsValid() {
+		return end{addr: w.src, known: true}
+	}
 	e := end{addr: w.src, party: &w.sender, number: w.number, known: true}
 	from := w.from()
 	if w.self {
@@ -211,6 +218,7 @@ func (o *Oracle) open(n *node, w *walk, ends *[2]end) verdict {
 	if n.name == w.out.Hosts[0] {
 		f.frontend = w.frontend
 	}
+	f.gate = w.gate
 	f.advance(w.flow, true)
 	n.flows[k] = f
 	w.out.Rules = slices.Concat(w.out.Rules, f.rules[0], f.rules[1])

@@ -245,3 +245,19 @@ func TestRulesAreNamed(t *testing.T) {
 	g.Expect(out.Requests[0].Reason).To(Equal(policyIngress))
 	g.Expect(out.Requests[0].Rules).To(Equal([]string{"x/no-ingress isolate ingress"}))
 }
+
+// Who comes to the host of whom he talks with: what that host knows of the other stays.
+func TestFlowsJoinWhereTheirEndsMeet(t *testing.T) {
+	g := NewWithT(t)
+	const open = "NetworkPolicy x/open {podSelector: {}, ingress: [{}]}\n"
+	o := knowing(t, objects(t, guarded+open))
+	sent(o, "y/b2", udp(a1, "1000-53"))
+	sent(o, "x/a1", udp(b2, "53-1000"))
+	g.Expect(o.Apply(objects(t, strings.Replace(guarded, "y/b2 {subnet: a, host: h2", "y/b2 {subnet: a, host: h1", 1)+open))).To(Succeed())
+	g.Expect(o.nodes["h1"].flows).To(HaveLen(1))
+	for _, f := range o.nodes["h1"].flows {
+		g.Expect([]string{f.ends[0].here.Key(), f.ends[1].here.Key()}).To(Equal([]string{"y/b2", "x/a1"}))
+		g.Expect(f.rules).To(Equal([2][]string{nil, {"x/open ingress[0]"}}))
+		g.Expect(f.ends[1].known).To(BeTrue())
+	}
+}

@@ -25,7 +25,7 @@ func (o *Oracle) move(before world) {
 				continue
 			}
 			if to := o.nodes[is.Host]; lives && to != nil {
-				to.flows[k] = to.taking(f)
+				to.flows[k] = to.joined(k, to.taking(f))
 			}
 			if nobody := f.leaving(was); nobody || !lives {
 				delete(from.flows, k)
@@ -77,6 +77,22 @@ func (n *node) taking(f *flow) *flow {
 		}
 	}
 	return &took
+}
+
+// joined is what a host has of a flow that comes with one of its ends: where it tracks
+// it already, for the other end, both of them live there now.
+func (n *node) joined(k flowKey, come *flow) *flow {
+	held := n.flows[k]
+	if held == nil || held.low != come.low {
+		return come
+	}
+	joined := *held
+	for i := range joined.ends {
+		if joined.ends[i].here == nil && come.ends[i].here != nil {
+			joined.ends[i], joined.sets[i], joined.rules[i] = come.ends[i], come.sets[i], come.rules[i]
+		}
+	}
+	return &joined
 }
 
 // here is an endpoint of the flow behind the host that tracks it.

@@ -41,6 +41,8 @@ type Oracle struct {
 	time       time.Duration
 	// port is the last one that a stack chose.
 	port uint16
+	// neighbours are those that endpoints' stacks have found since the last Apply.
+	neighbours map[neighbour]bool
 }
 
 // New returns an oracle for a network without objects.
@@ -49,6 +51,7 @@ func New() *Oracle {
 		real: newWorld(object.Set{}, nil), nodes: map[string]*node{},
 		conditions: map[string]wire.Condition{}, believes: map[string][]string{},
 		filling: map[string][]string{}, ahead: map[string]time.Duration{},
+		neighbours: map[neighbour]bool{},
 	}
 }
 
@@ -71,6 +74,7 @@ func (o *Oracle) Apply(set object.Set) error {
 		}
 	}
 	o.move(before)
+	clear(o.neighbours)
 	return nil
 }
 

@@ -27,13 +27,17 @@ const (
 // exist, or lacks an address of the destination's family, is an error.
 func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 	var out wire.Outcome
-	from, ok := o.real.set.Endpoint(p.From)
-	if !ok {
-		return out, fmt.Errorf("probe from %s: there is no such endpoint", p.From)
-	}
 	p.To = p.To.Unmap()
-	src, ok := ofFamily(from.Addresses, p.To)
+	from, ok := o.real.set.Endpoint(p.From)
+	src, speaks := ofFamily(from.Addresses, p.To)
+	if p.Visit.IsSet() {
+		src, speaks = p.Visit.Address, p.Visit.Address.Is4() == p.To.Is4()
+		from, ok = object.Endpoint{}, o.nodes[p.Visit.Via] != nil
+	}
 	if !ok {
+		return out, fmt.Errorf("probe from %s: there is no such endpoint, or host to come to", p.From)
+	}
+	if !speaks {
 		return out, fmt.Errorf("probe from %s to %s: the endpoint has no address of that family", p.From, p.To)
 	}
 	p.Count, p.Size = max(p.Count, 1), cmp.Or(p.Size, defaultSize)
@@ -62,6 +66,9 @@ func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 func (o *Oracle) answerer(p wire.Packet, d datagram) (object.Endpoint, bool) {
 	if !p.Delivered {
 		return object.Endpoint{}, false
+	}
+	if d.Visit.IsSet() && d.reversed {
+		return object.Endpoint{}, true // who came from outside
 	}
 	e, ok := o.real.set.Endpoint(p.To)
 	_, stands := d.Behind(p.To)
@@ -123,12 +130,15 @@ func (o *Oracle) datagram(e object.Endpoint, d datagram) wire.Packet {
 		transport = tcpHeader
 	}
 	body, room := transport+d.size, endpointMTU(o.real.set)-d.ipHeader()
+	if d.Visit.IsSet() {
+		return o.visit(e, d, transport)
+	}
 	whole := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: d.ipHeader() + body, echo: d.Proto == wire.ICMP && !d.reversed, flow: d.tuple()}
-	switch {
-	case body <= room, o.unanswered(e) && !d.DontFragment:
-		return o.send(e, whole) // a stack that finds no neighbour cuts nothing
-	case d.DontFragment:
+	if d.DontFragment && body > room {
 		return wire.Packet{Hosts: []string{e.Host}, Reason: wire.StackMTU, Dropper: e.Host}
+	}
+	if found := o.finds(e, d.dst); !found || body <= room {
+		return o.send(e, whole) // a stack that finds no neighbour cuts nothing
 	}
 	return o.fragments(e, d, body, room)
 }

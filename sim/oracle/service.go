@@ -128,6 +128,8 @@ func (o *Oracle) keep(w *walk, n *node) {
 // and would seem to belong to it: one of the two goes to a frontend, or to another one.
 func (f *flow) taken(w *walk, low bool) bool {
 	switch {
+	case w.gate.IsValid():
+		return low != f.low || f.gate != w.gate
 	case len(w.out.Hosts) > 1:
 		return false
 	case w.frontend.IsValid():

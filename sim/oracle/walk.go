@@ -76,6 +76,8 @@ type walk struct {
 	// frontend is what the packet was sent to that a backend gets; view is the flow as
 	// its sender sees it.
 	frontend netip.AddrPort
+	// gate is what who is outside has sent it to; it is invalid for all others.
+	gate netip.AddrPort
 	// self says that its sender is who gets it.
 	self    bool
 	view    flowKey
@@ -169,6 +171,10 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 	w.sender, w.number = n.party(e), e.Identity
 	if w.self {
 		o.deliver(w, n, e)
+		return
+	}
+	if o.answersOutside(w, n) {
+		o.goOut(w, n)
 		return
 	}
 	if to, ok := n.behind(n.name, w.to()); ok {

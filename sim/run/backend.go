@@ -16,7 +16,7 @@ import (
 // none is given: it is one of the things that a backend is chosen by, on every wire.
 func (r *runner) serve(p *wire.Probe) {
 	p.Backends = wire.Backends(r.states, *p)
-	if len(p.Backends) > 0 && p.SourcePort == 0 {
+	if (len(p.Backends) > 0 || p.Visit.IsSet()) && p.SourcePort == 0 {
 		r.servicePort = max(r.servicePort, firstServicePort-1) + 1
 		p.SourcePort = r.servicePort
 	}

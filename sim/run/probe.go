@@ -22,7 +22,7 @@ type conversation struct {
 	fresh  bool
 	cell   Cell
 	expect scenario.Expect
-	// vni is the sender's.
+	// vni is the sender's; of who is outside, that of the backends.
 	vni uint32
 	// ends are both addresses.
 	ends []state.Place
@@ -75,6 +75,9 @@ func (r *runner) probe(ctx context.Context, p *scenario.Probe) ([]Check, error) 
 
 // conversations makes one for each family that both ends have.
 func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversation, error) {
+	if p.Via != "" {
+		return r.visit(p, proto)
+	}
 	from := r.world.endpoints[p.From]
 	var talks []conversation
 	for _, family := range []int{4, 6} {

@@ -164,6 +164,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 	}
 	s.Objects, d.set = set, set
 	d.place(set, s.Underlay)
+	d.apart(set, f.Optional("topology"))
 	d.families(s.Families, f.Optional("topology"))
 	steps := f.Required("steps", "a list of steps")
 	s.Steps = strict.Each(steps, d.step)
@@ -173,7 +174,7 @@ func (d *decoder) scenario(s *Scenario, v strict.Value) {
 // topology reads the shorthand for objects, the families of the underlay, the
 // forms of the endpoint program, the modes of XDP, and the underlay itself.
 func (d *decoder) topology(s *Scenario, v strict.Value) {
-	f := v.Fields("underlay", "form", "xdp", "hosts", "vpcs", "subnets", "endpoints", "namespaces", "policies", "services", "slices")
+	f := v.Fields("underlay", "form", "xdp", "hosts", "vpcs", "subnets", "endpoints", "namespaces", "policies", "services", "slices", "outside")
 	u := f.Optional("underlay").Fields("mtu", "vlan", "families", "segments", "routers")
 	for _, section := range []struct {
 		name string
@@ -210,6 +211,7 @@ func (d *decoder) topology(s *Scenario, v strict.Value) {
 	}
 	s.Families, s.Forms, s.Modes = each, forms(f.Optional("form")), modes(f.Optional("xdp"))
 	s.Underlay = d.underlay(u.Optional("segments"), u.Optional("routers"), mtu)
+	d.outsiders(f.Optional("outside"), &s.Underlay)
 }
 
 func family(v strict.Value) int {

@@ -12,6 +12,8 @@
 //	  # and, where policies are at work, labels and ports of endpoints, and
 //	  namespaces: {blue: {labels: {team: a}}}
 //	  policies:   {blue/deny: {podSelector: {}}}
+//	  # and who is on the underlay alone, outside/ext in probes
+//	  outside:   {ext: {addresses: [198.51.100.7]}}
 //	  # and services; Service/blue/web is then somebody to talk to
 //	  services:   {blue/web: {selector: {app: web}, clusterIP: 10.96.0.1, ports: [{port: 80}]}}
 //	  slices:     {blue/web-1: {service: web, addressType: IPv4, endpoints: […], ports: […]}}
@@ -133,8 +135,9 @@ func (s Step) Kind() string { return s.Key }
 // became of its packets.
 type Probe struct {
 	Protos []wire.Proto
-	// From is the full name of an endpoint.
-	From string
+	// From is the full name of an endpoint, or of somebody outside; Via is then the host
+	// that he comes to.
+	From, Via string
 	// To is whom the packets are meant for.
 	To Target
 	// Family is 4 or 6; 0: each that both ends have.

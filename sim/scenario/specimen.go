@@ -28,10 +28,12 @@ topology:
   policies: {blue/deny: {podSelector: {}}}
   services: {web: {clusterIP: 10.96.0.1, ports: [{port: 80}]}}
   slices: {web-1: {service: web, addressType: IPv4}}
+  outside: {ext: {addresses: [198.51.100.7]}}
 objects: [{apiVersion: mizar.dev/v1alpha1, kind: VPC, metadata: {name: blue}, spec: {vni: 200}}]
 steps:
 - {name: a, rows: [A1], probe: {proto: icmp, from: red-1, to: red-1}, expect: {verdict: drop, lookups: {}, overhead: {v4: 1, v6: 1}, mtu: {v4: 1, v6: 1}, tos: carried}}
 - {probe: {proto: [icmp], from: red-1, to: 10.0.0.2}, expect: {verdict: deliver}}
+- {probe: {proto: udp, from: outside/ext, via: h1, to: 192.0.2.1, port: 30080}, expect: {verdict: deliver}}
 - {table: {proto: icmp, endpoints: [red-1], truth: ["-"]}}
 - {table: {proto: [icmp], endpoints: [red-1], truth: ["-"]}}
 - {table: {ports: [icmp], from: [red-1], to: [10.0.0.2, red-1], truth: {icmp: ["-"]}}}

@@ -123,10 +123,10 @@ func row(v strict.Value) string {
 }
 
 func (d *decoder) probe(v, expect strict.Value) *Probe {
-	f := v.Fields("proto", "from", "to", "family", "port", "source", "count", "size", "tos", "ttl", "whole", "flows", "fresh")
+	f := v.Fields("proto", "from", "to", "family", "port", "source", "count", "size", "tos", "ttl", "whole", "flows", "fresh", "via")
 	p := &Probe{
 		Protos: protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
-		From:   d.endpoint(f.Required("from", "the name of an endpoint")),
+		From:   d.sender(f.Required("from", "the name of an endpoint, or of somebody outside")),
 		Family: family(f.Optional("family")),
 		Source: uint16(f.Optional("source").Int(1, 65535)),
 		Count:  f.Optional("count").Int(1, 1000),
@@ -139,6 +139,7 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 	}
 	p.To = d.target(f.Required("to", "the name of an endpoint or a service, or an address"))
 	p.Port = d.portTo(f.Optional("port"), p.To, p.Protos...)
+	d.visit(v, f.Optional("via"), p)
 	if !expect.Present() {
 		v.FailGot("a probe without expect", "beside it, expect: {verdict: deliver} or {verdict: drop, reason: …}")
 	}

@@ -135,8 +135,10 @@ const (
 // payload echoed, and a close.
 type Probe struct {
 	Proto Proto
-	// From is the name of the sending endpoint.
+	// From is the name of the sending endpoint, or of who is outside ([Visit]).
 	From string
+	// Visit is set where the sender is no endpoint.
+	Visit Visit
 	// To is the address that the packets go to.
 	To netip.Addr
 	// Ports of tcp and udp; a source port of 0 is chosen by the wire. The
@@ -161,6 +163,19 @@ type Probe struct {
 	// listens there, and whoever gets a request answers it.
 	Backends []Backend
 }
+
+// Visit is how somebody outside comes to the overlay. The first host on the way of his
+// packets is Via, and their hops are those from there on; replies reach him from the
+// backend's host, without a hop between hosts, and come out at his name.
+type Visit struct {
+	// Address is his own.
+	Address netip.Addr
+	// Via is the host that he comes to.
+	Via string
+}
+
+// IsSet says that there is a visit.
+func (v Visit) IsSet() bool { return v.Via != "" }
 
 // Backend is an address and port of an endpoint, by its name, behind a frontend.
 type Backend struct {

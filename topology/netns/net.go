@@ -39,6 +39,8 @@ type Net struct {
 	routers   map[string]*router
 	hosts     map[string]*host
 	endpoints map[string]*endpoint
+	// outside is nil where nobody is.
+	outside *outside
 }
 
 // New makes an empty machine room: the fabric, and nothing plugged in.
@@ -91,7 +93,8 @@ func (n *Net) Apply(ctx context.Context, t topology.Topology) error {
 	underlay := func(ctx context.Context, c topology.Change) error {
 		return errors.Join(ctx.Err(), n.removeUnderlay(c), n.addUnderlay(c, t))
 	}
-	for _, step := range []func(context.Context, topology.Change) error{n.unplug, n.removeHosts, underlay, n.addHosts, n.move, n.plug} {
+	around := func(context.Context, topology.Change) error { return n.outsiders(t) }
+	for _, step := range []func(context.Context, topology.Change) error{n.unplug, n.removeHosts, underlay, n.addHosts, around, n.move, n.plug} {
 		if err := step(ctx, c); err != nil {
 			return err
 		}
@@ -202,6 +205,12 @@ func (n *Net) neighbours() error {
 				return fmt.Errorf("tell host %s of %s: %w", h.Name, other.Name, err)
 			}
 		}
+		if n.outside == nil {
+			continue
+		}
+		if err := n.outside.meet(h); err != nil {
+			return fmt.Errorf("tell host %s of the outside, and that of it: %w", h.Name, err)
+		}
 	}
 	return nil
 }
@@ -217,6 +226,7 @@ func (n *Net) Local(name string) (state.Local, error) {
 		UplinkMAC:   h.MAC,
 		Ports:       map[string]uint32{},
 		NextHops:    h.nextHops(),
+		Outside:     n.ways(h),
 	}
 	for _, e := range n.endpoints {
 		if e.Host == name {
@@ -256,8 +266,12 @@ func (n *Net) InHost(name string, f func() error) error {
 }
 
 // InEndpoint does so in an endpoint's namespace, where its device is
-// [topology.Endpoint.Device]: for the host's own endpoint, the host's.
+// [topology.Endpoint.Device]: for the host's own endpoint, the host's; for an
+// outsider, all of the outside's, where it is [OutsideDevice].
 func (n *Net) InEndpoint(name string, f func() error) error {
+	if n.Outside(name) {
+		return n.InOutside(f)
+	}
 	e, ok := n.endpoints[name]
 	if !ok {
 		return n.unknown("endpoint", name)
@@ -337,9 +351,12 @@ func (n *Net) end(how func(*space) error) error {
 	for _, r := range n.routers {
 		errs = append(errs, how(r.space))
 	}
+	if n.outside != nil {
+		errs = append(errs, n.outside.close())
+	}
 	if n.home != nil {
 		errs = append(errs, n.home.release())
 	}
-	n.endpoints, n.hosts, n.routers = map[string]*endpoint{}, map[string]*host{}, map[string]*router{}
+	n.endpoints, n.hosts, n.routers, n.outside = map[string]*endpoint{}, map[string]*host{}, map[string]*router{}, nil
 	return errors.Join(append(errs, how(n.fabric.space))...)
 }

@@ -206,9 +206,17 @@ func (n *Net) NextHop(from string, to netip.Addr) (mac state.MAC, ok bool) {
 		return mac, false
 	}
 	u := n.underlay()
+	if n.outside != nil && to.IsUnspecified() {
+		if to, known = (topology.Underlay{Outside: n.outside.all}).Door(to); !known || !h.speaks(to) {
+			return mac, false
+		}
+	}
 	hop, ok := u.NextHop(h.Segment, to)
 	if !ok {
 		return mac, false
+	}
+	if n.outside != nil && n.outside.has(hop) {
+		return topology.OutsideMAC, true
 	}
 	if mac, ok := u.MACOf(hop); ok {
 		return mac, true

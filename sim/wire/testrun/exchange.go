@@ -18,6 +18,9 @@ import (
 // will answer: the endpoint that it came out at, if it is meant for it. Of a
 // packet in fragments it tells of the first, or of the first that got lost.
 func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *endpoint, error) {
+	if c.probe.Visit.IsSet() {
+		return c.visit(from, s)
+	}
 	if slices.Contains(from.Addresses, s.Dst) && !c.served() {
 		// To itself: the stack keeps it, no port sees it.
 		return wire.Packet{Delivered: true, To: from.Name, Hosts: []string{from.host.name}}, from, nil

@@ -236,6 +236,26 @@ func TestFlowsTravelWithTheirEndpoint(t *testing.T) {
 	}
 }
 
+// A flow that came from another host ends before anybody has counted it there: its ports
+// are used again, as often as one likes.
+func TestPortsOfAFlowThatTravelledAreUsedAgain(t *testing.T) {
+	for _, moves := range []string{client, server} {
+		g := NewWithT(t)
+		w := judged.wire(t, guarded(func(*policies) {}))
+		s := talk{g, t, w, 4}
+		connect := func() {
+			s.tcp(client, server, 4000, 80, frame.SYN)
+			s.tcp(server, client, 80, 4000, frame.SYN|frame.ACK)
+			g.Expect(s.tcp(client, server, 4000, 80, frame.ACK)).To(BeTrue(), "%s moves", moves)
+			g.Expect(s.tcp(client, server, 4000, 80, frame.RST)).To(BeTrue(), "%s moves", moves)
+		}
+		connect()
+		g.Expect(w.Apply(t.Context(), movedTo(guarded(func(*policies) {}), moves, "h2"))).To(Succeed())
+		connect()
+		connect()
+	}
+}
+
 // movedTo moves an endpoint, with the policy that it has, to another host.
 func movedTo(hosts []state.Host, name, dest string) []state.Host {
 	var moved state.Endpoint

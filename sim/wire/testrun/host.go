@@ -11,6 +11,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 const (
@@ -51,6 +52,22 @@ type endpoint struct {
 
 // nobody is the MAC that frames to an address without a host go to.
 var nobody = state.MAC{0x02, 0x4d, 0x48, 0xff, 0xff, 0xff}
+
+// outside are the next hops to the outside of a host that serves it: of the families that
+// it has addresses of. Whoever is outside is on every segment.
+func outside(s state.Host) map[netip.Addr]state.MAC {
+	all := map[netip.Addr]state.MAC{}
+	for _, a := range s.Addresses {
+		switch {
+		case len(s.Outside) == 0:
+		case a.Is4():
+			all[netip.IPv4Unspecified()] = topology.OutsideMAC
+		default:
+			all[netip.IPv6Unspecified()] = topology.OutsideMAC
+		}
+	}
+	return all
+}
 
 // uplinkMAC is the address of the n-th host's uplink, from 1.
 func uplinkMAC(n int) state.MAC {

@@ -49,9 +49,9 @@ func (w *Wire) Probe(ctx context.Context, p wire.Probe) (wire.Outcome, error) {
 }
 
 func (w *Wire) conversation(p wire.Probe) (*conversation, error) {
-	from := w.endpoints[p.From]
-	if from == nil {
-		return nil, fmt.Errorf("there is no endpoint %q", p.From)
+	from, err := w.sender(p)
+	if err != nil {
+		return nil, err
 	}
 	source, err := from.address(p.To)
 	if err != nil {
@@ -72,6 +72,18 @@ func (w *Wire) conversation(p wire.Probe) (*conversation, error) {
 		payload[i] = byte('a' + i%26)
 	}
 	return &conversation{wire: w, probe: p, from: from, source: source, payload: payload}, nil
+}
+
+// sender is the endpoint that a probe is from, or who is outside as if he were one.
+func (w *Wire) sender(p wire.Probe) (*endpoint, error) {
+	if p.Visit.IsSet() {
+		return w.visitor(p)
+	}
+	from := w.endpoints[p.From]
+	if from == nil {
+		return nil, fmt.Errorf("there is no endpoint %q", p.From)
+	}
+	return from, nil
 }
 
 // takeSourcePort hands out ephemeral ports in turn.

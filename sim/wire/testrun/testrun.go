@@ -196,7 +196,7 @@ func (w *Wire) applyHost(s state.Host, nextHops map[netip.Addr]state.MAC) error 
 	}
 	ports := h.renumber(s)
 	report, err := h.machine.Apply(s, state.Local{
-		UplinkIndex: uplinkPort, UplinkMAC: h.mac, Ports: ports, NextHops: nextHops,
+		UplinkIndex: uplinkPort, UplinkMAC: h.mac, Ports: ports, NextHops: nextHops, Outside: outside(s),
 	})
 	if err != nil {
 		return fmt.Errorf("apply to host %s: %w", s.Name, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,8 @@ type sighting struct {
 	when   time.Time
 	frame  []byte
 	packet frame.Packet
+	// outside says that it came out at somebody outside, whose name is the endpoint's.
+	outside bool
 }
 
 // ears are all the ears of a machine room.
@@ -46,6 +49,8 @@ type ears struct {
 	// asking are uplinks whose hosts ask for their neighbours, which is not
 	// what anybody here listens for.
 	asking map[state.MAC]bool
+	// outsiders are the names of who is outside, by address.
+	outsiders map[netip.Addr]string
 }
 
 func newEars(room *netns.Net) (*ears, error) {
@@ -101,7 +106,7 @@ func (e *ears) follow(room *netns.Net, t topology.Topology, gone, goneHosts []st
 		}
 		e.endpoints[p.Name] = made
 	}
-	return nil
+	return e.followOutside(room, t)
 }
 
 // letGo closes one of some ears, if it is there.
@@ -175,6 +180,13 @@ func (e *ears) fetch(from placedEar) ([]sighting, error) {
 			}
 			e.frames[host]++
 			s.at = wire.Port{Uplink: host}
+		}
+		if s.at.Endpoint == outsideEar {
+			name, ok := e.outsiders[s.packet.Inner.Dst]
+			if !ok || s.packet.Tunnel {
+				continue // neighbours that ask
+			}
+			s.at.Endpoint, s.outside = name, true
 		}
 		if s.at.Stack != "" && (e.routed && neighbourly(s.packet) || e.taken(s.at.Stack, s.packet)) {
 			continue

@@ -70,7 +70,7 @@ func (w *Wire) injectOne(ctx context.Context, input int, send func() error) ([]w
 		return after > before, err
 	})
 	var out []wire.Emission
-	for _, s := range seen {
+	for _, s := range cameOut(seen) {
 		out = append(out, wire.Emission{At: s.at, To: w.know.carriedTo(s), Frame: s.frame, Input: input})
 	}
 	return out, err

@@ -73,6 +73,9 @@ const timeout = 1500 * time.Millisecond
 // call fills in what a probe leaves open.
 func (w *Wire) call(p wire.Probe) (call, error) {
 	from, ok := w.know.endpoints[p.From]
+	if p.Visit.IsSet() {
+		from, ok = w.visitor(p), w.room.Outside(p.From)
+	}
 	if !ok {
 		return call{}, fmt.Errorf("probe from endpoint %q: there is none of that name", p.From)
 	}
@@ -91,6 +94,9 @@ func (w *Wire) call(p wire.Probe) (call, error) {
 	}
 	w.nonce++
 	c := call{Probe: p, from: from, nonce: w.nonce}
+	if p.Visit.IsSet() {
+		return c, w.room.Lead(p.To, p.Visit.Via)
+	}
 	if name, ok := w.know.names[place{from.VNI, p.To}]; ok {
 		to := w.know.endpoints[name]
 		c.to = &to

@@ -63,12 +63,17 @@ func (r *reach) changed() {
 // answered takes the answers of the moment over.
 func (r *reach) answered() { Answered(&r.local, r.watcher.Answers()) }
 
-// Answered makes answers of a watcher next hops of a machine.
+// Answered makes answers of a watcher next hops of a machine; those of unspecified
+// addresses, which default routes have, lead to the outside.
 func Answered(l *state.Local, answers nexthop.Answers) {
-	l.NextHops, l.Ways = map[netip.Addr]state.MAC{}, map[netip.Addr]state.Way{}
+	l.NextHops, l.Outside, l.Ways = map[netip.Addr]state.MAC{}, map[netip.Addr]state.MAC{}, map[netip.Addr]state.Way{}
 	for to, hop := range answers {
 		if hop.Why == nexthop.Resolved {
-			l.NextHops[to] = hop.MAC
+			hops := l.NextHops
+			if to.IsUnspecified() {
+				hops = l.Outside
+			}
+			hops[to] = hop.MAC
 			l.Ways[to] = state.Way{Device: uint32(hop.Device), DeviceMAC: hop.DeviceMAC, MTU: hop.MTU}
 		}
 	}

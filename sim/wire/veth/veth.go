@@ -161,6 +161,11 @@ func (w *Wire) quieten(c topology.Change) error {
 			return fmt.Errorf("host %s: %w", h.Name, err)
 		}
 	}
+	if len(w.topo.Outside) > 0 && len(w.topo.Hosts) > 0 {
+		if err := w.room.InOutside(func() error { return w.hush.hook(outsideEar, netns.OutsideDevice) }); err != nil {
+			return fmt.Errorf("the outside: %w", err)
+		}
+	}
 	for _, e := range w.topo.Endpoints {
 		if err := w.room.InEndpoint(e.Name, func() error { return w.hush.hook(e.Name, e.Device()) }); err != nil {
 			return fmt.Errorf("endpoint %s: %w", e.Name, err)

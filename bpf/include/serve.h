@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef MIZAR_SERVE_H
+#define MIZAR_SERVE_H
+
+/* What clients outside send to frontends, at the uplink of the host that they have come
+ * to.
+ *
+ * Contract: nothing is kept of it here: the backend is chosen by the hash of each packet,
+ * the same for all of a flow. What is for no frontend of ours passes to the stack
+ * untouched. The backend's own host judges the packet, keeps the flow and answers by
+ * itself (direct server return): the client's address stays, and the frontend goes along
+ * in the option `service`.
+ *
+ *   parsed ─► frontend? ─► backend ─► translated ─► here: admit
+ *                 └ none: pass                   └► else: encapsulated, to its host */
+
+#include "choice.h"
+#include "deliver.h"
+#include "encapsulate.h"
+#include "handover.h"
+#include "translate.h"
+
+/* Parses a frame of the underlay's VLAN; false: it is something else. Its Ethernet header
+ * is taken to lie `before` bytes behind its beginning: where a tag is left out of it, its
+ * addresses are none, and nobody looks at them any more. */
+static __always_inline bool parse_client(struct pkt *p, const struct uplink *own, __u32 *before)
+{
+	struct cursor c = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)}, at = c;
+	struct ethhdr *eth = take(&at, sizeof(*eth));
+	__u16 vlan = hook_vlan(p->ctx);
+
+	if (!eth)
+		return false;
+	*before = 0;
+	if (*ethertype(eth) == bpf_htons(ETH_P_8021Q)) {
+		struct vlan *tag = take(&at, sizeof(*tag));
+
+		if (!tag || hook_tagged(p->ctx))
+			return false;
+		vlan = bpf_ntohs(tag->tci) & 0x0fff;
+		*before = sizeof(*tag);
+		take(&c, sizeof(*tag));
+	}
+	return vlan == own->vlan && !parse_frame(p, &c) && p->l3;
+}
+
+/* The service whose frontend the packet is for; NULL: none. */
+static __always_inline struct service *outside_service(struct pkt *p)
+{
+	struct service_key key = {.port = p->dport, .protocol = p->protocol};
+
+	addr_copy(key.addr, p->destination.addr);
+	return services_row_of(p->record, STAGE_SERVICE, &key);
+}
+
+static __always_inline struct backend *outside_backend(struct pkt *p, const struct service *s)
+{
+	struct way w = {p->source.addr, p->destination.addr, s->affinity ? 0 : p->sport, p->dport};
+
+	return choose_place(p->record, s, choice_hash(p->protocol, &w));
+}
+
+/* Puts the backend in as the destination, and notes what goes along with the packet. */
+static __always_inline enum drop_reason turn_to_backend(struct pkt *p, struct handed *h,
+							const struct backend *b, __u32 before)
+{
+	__u32 frontend = bpf_ntohs(p->dport);
+
+	/* Two ends never have the same address. */
+	if (addr_equal(p->source.addr, b->addr))
+		return DROP_FLOW_TAKEN;
+	if (p->ttl <= 1)
+		return DROP_TTL;
+	addr_copy(h->host, p->destination.addr);
+	h->found = frontend << 16 | (__u32)p->protocol << 8;
+	if (!translate(p, TRANSLATION_TO, b->addr, b->port))
+		return DROP_TRUNCATED;
+	count_hop(p);
+	put_down(p, h, before);
+	h->identity = 0;
+	h->peer = 0;
+	h->generation = b->generation;
+	h->outer_tos = p->tos;
+	h->type = GENEVE_SERVICE;
+	h->flags = 0;
+	h->limit = 0;
+	h->source_generation = 0;
+	h->token = 0;
+	return DROP_NONE;
+}
+
+/* To the backend's host. */
+static __always_inline enum drop_reason send_to_backend(struct pkt *p, struct handed *h,
+							struct host *to)
+{
+	struct label l = {.generation = h->generation,
+			  .option = GENEVE_SERVICE,
+			  .found = h->found,
+			  .host = h->host};
+	__u32 untagged = hook_untag(p->ctx);
+	__u32 ifindex = to->ifindex;
+	enum drop_reason reason;
+
+	p->l4 = NULL;
+	if (!take_up(p, h, untagged))
+		return DROP_TRUNCATED;
+	reason = fits(p, to);
+	if (!reason)
+		reason = encapsulate(p, to, &l, bounded(h->length - untagged, 0x1ff));
+	return reason ? reason : decide(p, VERDICT_SERVE, hook_bounce(p->ctx), ifindex);
+}
+
+static __always_inline enum drop_reason serve_outside(struct pkt *p)
+{
+	struct uplink *own = uplinks_row(p);
+	struct handed *h = handed_row();
+	struct service *s = NULL;
+	enum drop_reason reason;
+	struct backend *b;
+	struct host *to;
+	__u32 before;
+
+	if (!own || !h)
+		return DROP_NO_PROGRAM;
+	p->source.vni = 0;
+	p->destination.vni = 0;
+	stage(p, STAGE_PARSE);
+	if (parse_client(p, own, &before) && p->l4 && p->fragment == FRAGMENT_NONE) {
+		stage(p, STAGE_SERVICE);
+		s = outside_service(p);
+	}
+	if (!s)
+		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	b = outside_backend(p, s);
+	if (!b)
+		return DROP_NO_BACKEND;
+	p->source.vni = s->vni;
+	p->destination.vni = s->vni;
+	reason = turn_to_backend(p, h, b, before);
+	if (reason)
+		return reason;
+	if (!b->host)
+		return next_program(p, PROGRAM_ADMIT);
+	to = hosts_row(p, b->host);
+	return to ? send_to_backend(p, h, to) : DROP_NO_HOST;
+}
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
+)
+
+// gate is what clients outside have in common who come to one port of a service by one
+// protocol and family.
+type gate struct {
+	name     string
+	vni      uint32
+	protocol uint8
+	family   int
+	// node is the number of the node port, at every host; 0: there is none.
+	node uint16
+	// frontends are those that are the same at every host.
+	frontends []netip.AddrPort
+	backends  []located
+	reach     reach
+	alike     bool
+	// tables are those of hosts that have asked, by name.
+	tables map[string]*table
+}
+
+// located is a backend that is an endpoint.
+type located struct {
+	backend
+	generation uint8
+}
+
+// Outside is what a host must hold for clients outside that come to it, in order of names:
+// the services of all VPCs that have node ports, external addresses or those of a load
+// balancer. What it returns is never changed again.
+func (c *Compiler) Outside(h object.Host) []state.OutsideService {
+	var all []state.OutsideService
+	c.asked = true
+	for _, g := range c.allGates() {
+		frontends := slices.Clone(g.frontends)
+		for _, a := range h.Addresses {
+			if g.node != 0 && a.Is4() == (g.family == 4) {
+				frontends = append(frontends, netip.AddrPortFrom(a, g.node))
+			}
+		}
+		if len(frontends) == 0 {
+			continue
+		}
+		slices.SortFunc(frontends, netip.AddrPort.Compare)
+		out := state.OutsideService{Name: g.name, VNI: g.vni, Protocol: g.protocol, Frontends: frontends, Alike: g.alike}
+		out.Backends, out.Table = c.locate(g, h)
+		all = append(all, out)
+	}
+	slices.SortFunc(all, func(a, b state.OutsideService) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// allGates are those of all services.
+func (c *Compiler) allGates() (all []*gate) {
+	for key := range c.gated {
+		all = append(all, c.services[key].gates...)
+	}
+	return all
+}
+
+// locate are the backends that a host chooses from, with where they are, and their table.
+func (c *Compiler) locate(g *gate, h object.Host) ([]state.OutsideBackend, []uint16) {
+	at := make(map[netip.AddrPort]located, len(g.backends))
+	plain := make([]backend, 0, len(g.backends))
+	for _, b := range g.backends {
+		at[b.addr] = b
+		plain = append(plain, b.backend)
+	}
+	t := g.tables[h.Name]
+	if t == nil {
+		t = c.tables.use(usable(g.reach.within(plain, h.Name, c.world.zones[h.Name])))
+		g.tables[h.Name] = t
+	}
+	var all []state.OutsideBackend
+	for _, a := range t.backends {
+		all = append(all, state.OutsideBackend{At: a, Host: at[a].host, Generation: at[a].generation})
+	}
+	return all, t.places
+}
+
+// gate is that of a port and a family; nil: nobody outside comes there. Addresses are
+// those of the service that are of no VPC.
+func (r *reader) gate(port *corev1.ServicePort, family int, addrs []netip.Addr, backends []backend) *gate {
+	g := &gate{
+		name: fmt.Sprintf("%s:%d/%d%s/outside", r.service.Key(), port.Port, family, protocols[protocol(port)].suffix),
+		vni:  r.in.VNI, protocol: protocols[protocol(port)].number, family: family,
+		reach: r.distribution(), alike: r.affinity() > 0, tables: map[string]*table{},
+	}
+	if r.service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
+		g.reach = hostOnly
+	}
+	if r.hasNodePort(port) && r.speaks(family) && r.claim(port, netip.AddrPortFrom(unspecified(family), uint16(port.NodePort))) {
+		g.node = uint16(port.NodePort)
+	}
+	for _, a := range addrs {
+		at := netip.AddrPortFrom(a, uint16(port.Port))
+		if r.world.hosts[a] {
+			r.fail("spec.ports", fmt.Sprintf("%s/%s is of a host's own address; clients outside of the VPC are not served there", at, protocol(port)))
+		} else if !slices.Contains(g.frontends, at) && r.claim(port, at) {
+			g.frontends = append(g.frontends, at)
+		}
+	}
+	if g.node == 0 && len(g.frontends) == 0 {
+		return nil
+	}
+	g.backends = r.locate(backends)
+	return g
+}
+
+// hasNodePort says that the service's type has node ports; the number may be left over
+// from another type.
+func (r *reader) hasNodePort(port *corev1.ServicePort) bool {
+	kind := r.service.Spec.Type
+	return port.NodePort != 0 && (kind == corev1.ServiceTypeNodePort || kind == corev1.ServiceTypeLoadBalancer)
+}
+
+// speaks says that the service is of a family: by what is written, or by its cluster
+// addresses; of both, where nothing says it.
+func (r *reader) speaks(family int) bool {
+	spec := &r.service.Spec
+	families := slices.Clone(spec.IPFamilies)
+	for _, text := range append(slices.Clone(spec.ClusterIPs), spec.ClusterIP) {
+		if addr, err := netip.ParseAddr(text); err == nil && addr.Is4() {
+			families = append(families, corev1.IPv4Protocol)
+		} else if err == nil {
+			families = append(families, corev1.IPv6Protocol)
+		}
+	}
+	want := corev1.IPv6Protocol
+	if family == 4 {
+		want = corev1.IPv4Protocol
+	}
+	return len(families) == 0 || slices.Contains(families, want)
+}
+
+// unspecified stands for the addresses of all hosts of a family.
+func unspecified(family int) netip.Addr {
+	if family == 4 {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// claim takes a frontend for the service, unless one before has it, of whatever VPC.
+func (r *reader) claim(port *corev1.ServicePort, at netip.AddrPort) bool {
+	key := frontend{0, protocol(port), at}
+	r.claimed[key] = true
+	owner := r.owner(key)
+	if owner != r.service.Key() {
+		r.fail("spec.ports", fmt.Sprintf("%s/%s is a frontend of service %s for clients outside, which is before this one in order of names and keeps it", at, protocol(port), owner))
+	}
+	return owner == r.service.Key()
+}
+
+// locate are those of the backends that are endpoints: only of these is it known where
+// they are.
+func (r *reader) locate(backends []backend) []located {
+	var all []located
+	for _, b := range backends {
+		e := r.endpoint(r.in.Name, b.addr.Addr())
+		if e == nil {
+			r.fail("spec.ports", fmt.Sprintf("backend %s is no endpoint; clients outside are not led there", b.addr))
+			continue
+		}
+		b.host = e.Host
+		all = append(all, located{b, e.Generation})
+	}
+	return all
+}
