@@ -138,16 +138,6 @@ static __always_inline enum drop_reason pass(struct pkt *p)
 	return decide(p, VERDICT_PASS, HOOK_PASS, 0);
 }
 
-/* What has one of the other options. */
-static __always_inline enum drop_reason take_back(struct pkt *p, const struct tunnel *t)
-{
-	if (t->option.type == GENEVE_REFUSAL)
-		return hand_over(p, t, PROGRAM_TELL);
-	if (t->option.type == GENEVE_SERVICE)
-		return hand_over(p, t, PROGRAM_ADMIT);
-	return hand_over(p, t, PROGRAM_RETRY);
-}
-
 static __always_inline enum drop_reason process(struct pkt *p)
 {
 	bool other = false;
@@ -162,9 +152,12 @@ static __always_inline enum drop_reason process(struct pkt *p)
 	switch (t.option.type) {
 	case 0:
 	case GENEVE_RETURN:
+	case GENEVE_SERVICE:
 		return take_in(p, &t);
+	case GENEVE_REFUSAL:
+		return hand_over(p, &t, PROGRAM_TELL);
 	default:
-		return take_back(p, &t);
+		return hand_over(p, &t, PROGRAM_RETRY);
 	}
 }
 

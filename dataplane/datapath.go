@@ -89,13 +89,6 @@ func (d *Datapath) Apply(s state.Host, l state.Local) (Report, error) {
 	return d.holder.Apply(s, l)
 }
 
-// Reread makes the next Apply read all maps; see [Holder.Reread].
-func (d *Datapath) Reread() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.holder.Reread()
-}
-
 // Reach follows a change of how other hosts are reached; see [Holder.Reach].
 func (d *Datapath) Reach(l state.Local) (Report, error) {
 	d.mu.Lock()
@@ -128,19 +121,20 @@ func (d *Datapath) Forget(places ...state.Place) error {
 		stale.add(row)
 		return true
 	}
-	if _, err := sweep(d.paths, gone); err != nil {
-		return fmt.Errorf("forget paths: %w", err)
+	_, err := sweep(d.paths, gone)
+	if err != nil {
+		err = fmt.Errorf("forget paths: %w", err)
 	}
-	return stale.age(d.holder.tables.Hosts)
+	d.holder.open.add(steps{stale: stale})
+	return errors.Join(err, d.holder.settle())
 }
 
-// Sweep removes the paths that were learned more than [PathAge] before now, and
-// returns how many. now is of the clock that the programs read. Whoever holds a
-// datapath sweeps it every few minutes.
-func (d *Datapath) Sweep(now time.Duration) (int, error) {
+// Tend does what is to be done of a datapath every few minutes, whatever happens; see
+// [Holder.Tend].
+func (d *Datapath) Tend(now time.Duration) (Tended, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Sweep(d.paths, d.holder.tables.Hosts, now)
+	return d.holder.Tend(now)
 }
 
 // Paths returns all that the programs have learned.

@@ -235,11 +235,11 @@ func TestThePathsOfTheKernelAreSwept(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	const many = 3000
 	for i := range many {
-		g.Expect(d.Learn(7, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), "h2")).To(Succeed())
+		g.Expect(d.Learn(7, netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), "h2")).To(Succeed())
 	}
-	g.Expect(d.Sweep(dataplane.PathAge)).To(BeZero(), "not older than an hour")
+	g.Expect(d.Tend(dataplane.PathAge)).To(Equal(dataplane.Tended{Mended: dataplane.Report{}}), "not older than an hour")
 	g.Expect(d.Paths()).To(HaveLen(many))
-	g.Expect(d.Sweep(dataplane.PathAge + 1)).To(Equal(many))
+	g.Expect(d.Tend(dataplane.PathAge + 1)).To(Equal(dataplane.Tended{Paths: many, Mended: dataplane.Report{}}))
 	g.Expect(d.Paths()).To(BeEmpty())
 }
 

@@ -4,8 +4,6 @@ package dataplane
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/encode"
@@ -57,47 +55,6 @@ func (h *Holder) forgetting(gone map[uint32]bool) []table.Job {
 		table.Keep(h.tables.Openings, keep, encode.CompareFlow),
 		table.Keep(h.tables.Shares, func(number uint32, _ bpf.RowShare) bool { _, leaves := gone[number]; return !leaves }, compareNumbers),
 	}
-}
-
-// part takes the endpoints that have moved out of the flows that others of this host have
-// with them. The next packet of such a flow is looked at closely, and finds the new way.
-func (h *Holder) part(gone map[uint32]bool) error {
-	if !slices.Contains(slices.Collect(maps.Values(gone)), true) {
-		return nil
-	}
-	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{h.tables.Flows, h.tables.Openings} {
-		rows, err := flows.All()
-		if err != nil {
-			return fmt.Errorf("read map %s: %w", flows.Name(), err)
-		}
-		for key, row := range rows {
-			if !parted(&row, gone) {
-				continue
-			}
-			if err := flows.Put(key, row); err != nil {
-				return fmt.Errorf("write row %v of map %s: %w", key, flows.Name(), err)
-			}
-		}
-	}
-	return nil
-}
-
-// parted takes the ends that are gone out of a flow; false: none is.
-func parted(row *bpf.RowFlow, gone map[uint32]bool) bool {
-	out := false
-	for i := range row.End {
-		if gone[uint32(row.End[i].Endpoint)] {
-			row.End[i].Endpoint, row.End[i].Host, row.End[i].Epoch = 0, 0, 0
-			out = true
-		}
-	}
-	if out {
-		row.Quick = 0
-	}
-	if gone[uint32(row.Charged)] {
-		row.Charged = 0 // nobody is, until the flow ends
-	}
-	return out
 }
 
 func compareNumbers(a, b uint32) int { return int(int64(a) - int64(b)) }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/dataplane/table"
@@ -39,13 +40,10 @@ func stand(services []state.Service) map[standing]bool {
 }
 
 // forsake makes datagrams to a backend that its service has no more choose another one: it
-// removes the views of such flows. While no service has lost one, it looks at nothing.
-func (h *Holder) forsake(before, now []state.Service) error {
-	if !lose(before, now) {
-		return nil
-	}
+// removes the views of such flows.
+func forsake(t Tables, now []state.Service) error {
 	left := stand(now)
-	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{h.tables.Flows, h.tables.Openings} {
+	for _, flows := range []table.Table[bpf.RowFlowKey, bpf.RowFlow]{t.Flows, t.Openings} {
 		rows, err := flows.All()
 		if err != nil {
 			return fmt.Errorf("read map %s: %w", flows.Name(), err)
@@ -68,11 +66,12 @@ func (h *Holder) forsake(before, now []state.Service) error {
 
 // lose says whether some service by UDP has lost a backend, or a frontend.
 func lose(before, now []state.Service) bool {
-	is := make(map[string]state.Service, len(now))
-	for _, s := range now {
+	gone, come := encode.Differing(before, now)
+	is := make(map[string]state.Service, len(come))
+	for _, s := range come {
 		is[s.Name] = s
 	}
-	return slices.ContainsFunc(before, func(was state.Service) bool {
+	return slices.ContainsFunc(gone, func(was state.Service) bool {
 		s := is[was.Name]
 		return was.Protocol == udp && (s.VNI != was.VNI || lacks(s.Backends, was.Backends) || lacks(s.Frontends, was.Frontends))
 	})

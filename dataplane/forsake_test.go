@@ -61,6 +61,10 @@ func TestDatagramsLeaveALostBackend(t *testing.T) {
 	g.Expect(m.flows.Put(with, kept)).To(Succeed())
 
 	s.Services = []state.Service{service(6, "10.0.0.8:80"), service(17, "10.0.0.8:80")}
+	m.flows.Fail(0, 1)
+	_, err = h.Apply(s, l)
+	g.Expect(err).To(MatchError(ContainSubstring("delete row")))
+	g.Expect(m.flows.All()).To(HaveKey(lost))
 	_, err = h.Apply(s, l)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(m.flows.All()).To(Equal(want))

@@ -29,7 +29,7 @@ func jobs(t Tables, held, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) 
 	if keep != nil {
 		all = append(all, table.Keep(t.Paths, keep, encode.CompareAddr))
 	}
-	return append(all,
+	all = append(all,
 		table.WantFrom(t.VPCs, held.VPCs, r.VPCs, cmp.Compare[uint32]),
 		table.WantFrom(t.Subnets, held.Subnets, r.Subnets, cmp.Compare[uint32]),
 		// A set that says something else has another number: all of its rows are
@@ -38,9 +38,10 @@ func jobs(t Tables, held, r encode.Rows, keep func(bpf.RowAddrKey, bpf.RowPath) 
 		table.WantFrom(t.PolicyPrefixes, held.PolicyPrefixes, r.PolicyPrefixes, encode.ComparePolicyPrefix),
 		table.WantFrom(t.PolicyPeers, held.PolicyPeers, r.PolicyPeers, encode.ComparePeer),
 		table.WantFrom(t.PolicySets, held.PolicySets, r.PolicySets, cmp.Compare[uint32]),
-		// So has a service other places.
-		backendsJob(t, held, r), choicesJob(t, held, r),
-		table.WantFrom(t.Services, held.Services, r.Services, encode.CompareService),
+	)
+	all = append(all, blockJobs(t, held, r)...) // so has a service other places
+	return append(all,
+		servicesJob(t, held, r),
 		table.WantFrom(t.Endpoints, held.Endpoints, r.Endpoints, cmp.Compare[uint32]),
 		table.WantFrom(t.Uplinks, held.Uplinks, r.Uplinks, cmp.Compare[uint32]),
 		table.WantFrom(t.Peers, held.Peers, r.Peers, encode.CompareUnderlay),
@@ -56,22 +57,32 @@ func hostsJob(t Tables, held, r encode.Rows) table.Job {
 	return table.WantMerged(t.Hosts, held.Hosts, r.Hosts, withFound, cmp.Compare[uint32])
 }
 
-// backendsJob and choicesJob are of the blocks that differ, where those that are held are
-// known.
-func backendsJob(t Tables, held, r encode.Rows) table.Job {
-	if held.Blocks == nil {
-		return table.Want(t.Backends, r.Blocks.Backends(), cmp.Compare[uint32])
+// servicesJob is of the rows that differ, where those that are held are known: they are
+// those of the index that the others were made after.
+func servicesJob(t Tables, held, r encode.Rows) table.Job {
+	if held.Services == nil || r.Change == nil {
+		return table.WantFrom(t.Services, held.Services, r.Services, encode.CompareService)
 	}
-	gone, added := held.Blocks.Without(r.Blocks), r.Blocks.Without(held.Blocks)
-	return table.WantFrom(t.Backends, gone.Backends(), added.Backends(), cmp.Compare[uint32])
+	return table.Replace(t.Services, len(held.Services), r.Change.Gone, r.Change.Come, encode.CompareService)
 }
 
-func choicesJob(t Tables, held, r encode.Rows) table.Job {
+// blockJobs are of the backends and places of the blocks that differ, where those that are
+// held are known.
+func blockJobs(t Tables, held, r encode.Rows) []table.Job {
 	if held.Blocks == nil {
-		return table.Want(t.Choices, r.Blocks.Choices(), cmp.Compare[uint32])
+		return []table.Job{
+			table.Want(t.Backends, table.Keyed(r.Blocks.Backends()), cmp.Compare[uint32]),
+			table.Want(t.Choices, table.Keyed(r.Blocks.Choices()), cmp.Compare[uint32]),
+		}
 	}
-	gone, added := held.Blocks.Without(r.Blocks), r.Blocks.Without(held.Blocks)
-	return table.WantFrom(t.Choices, gone.Choices(), added.Choices(), cmp.Compare[uint32])
+	gone, come := held.Blocks, r.Blocks
+	if r.Change != nil {
+		gone, come = r.Change.GoneBlocks, r.Change.ComeBlocks
+	}
+	return []table.Job{
+		table.Replace(t.Backends, 0, gone.Backends(), come.Backends(), cmp.Compare[uint32]),
+		table.Replace(t.Choices, 0, gone.Choices(), come.Choices(), cmp.Compare[uint32]),
+	}
 }
 
 // withFound is a wanted row of a host with the MTU that a program has found to be

@@ -57,6 +57,10 @@ type Holder struct {
 	// are none, the tables have to be read.
 	state state.Host
 	rows  encode.Rows
+	// open is what is still to be done of flows for the state.
+	open steps
+	// local is the machine of the last Apply or Reach.
+	local state.Local
 	// complete are the prefixes, by VNI, of which the state has all endpoints.
 	complete map[uint32][]netip.Prefix
 	// learned says that a path was learned from outside since the last Apply.
@@ -77,12 +81,17 @@ func NewHolder(t Tables) *Holder { return &Holder{tables: t} }
 // s contradicts. What programs have found out of a host's MTU stays. Applied
 // twice, it writes nothing the second time. When it fails, the tables hold what
 // they held before, or the error says which do not; a state that some table has
-// no room for is refused as a whole, with a [*table.TooSmall].
+// no room for is refused as a whole, with a [*table.TooSmall]. With a report, an error
+// means that the tables hold s, and that something of flows is still to be done for it:
+// the next Apply does that before anything else, whatever its state.
 //
 // Tables that nobody else writes to are read at the first Apply, after one that has
 // failed, and when [Holder.Reread] asks for it; else only the rows that the last state
 // wanted otherwise are looked at.
 func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
+	if err := h.settle(); err != nil {
+		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, err)
+	}
 	rows, index, err := encode.Encode(s, l, h.index)
 	if err != nil {
 		return nil, err
@@ -98,21 +107,31 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 	}
 	gone := h.gone(s)
 	report, err := table.Sync(append(jobs(h.tables, h.rows, rows, keep), h.forgetting(gone)...)...)
+	h.open.add(steps{stale: stale}) // also of paths that could not be restored
 	if err != nil {
 		h.Reread()
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
-	before := h.state.Services
+	h.open.add(steps{moved: movedOf(gone), lost: lose(h.state.Services, s.Services)})
 	h.index, h.state, h.rows, h.complete, h.learned, h.leaving = index, s, rows, whole, false, nil
+	h.local = state.Local{UplinkIndex: l.UplinkIndex, UplinkMAC: l.UplinkMAC, Ports: maps.Clone(l.Ports), NextHops: maps.Clone(l.NextHops), Outside: maps.Clone(l.Outside), Ways: maps.Clone(l.Ways)}
 	h.applied++
 	for _, number := range index.Endpoints {
 		h.budgeted = max(h.budgeted, number+1)
 	}
-	return report, errors.Join(stale.age(h.tables.Hosts), h.part(gone), h.forsake(before, s.Services))
+	return report, h.settle()
+}
+
+// settle does what is open of flows.
+func (h *Holder) settle() error {
+	if err := h.open.take(h.tables, h.state.Services); err != nil {
+		return fmt.Errorf("flows do not follow the state of host %s yet, apply again: %w", h.state.Name, err)
+	}
+	return nil
 }
 
 // Reread makes the next Apply read all tables: what somebody else has written to one of
-// them, it mends. Whoever holds a datapath calls it every few minutes.
+// them, it mends. [Holder.Mend] does both.
 func (h *Holder) Reread() { h.rows = encode.Rows{} }
 
 // setEpochs gives hosts that are new an epoch, so that no flow takes one for another.
@@ -166,7 +185,7 @@ func (h *Holder) Reach(l state.Local) (Report, error) {
 		h.Reread()
 		return nil, fmt.Errorf("reach other hosts: %w", advised(err))
 	}
-	h.rows.Hosts = rows.Hosts
+	h.rows.Hosts, h.local.NextHops, h.local.Outside, h.local.Ways = rows.Hosts, maps.Clone(l.NextHops), maps.Clone(l.Outside), maps.Clone(l.Ways)
 	return report, nil
 }
 

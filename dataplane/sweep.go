@@ -3,6 +3,7 @@
 package dataplane
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,12 @@ const PathAge = time.Hour
 // is learned anew meanwhile may go too: then it is asked for once more.
 func Sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], hosts table.Table[uint32, bpf.RowHost], now time.Duration) (int, error) {
 	stale := staleHosts{}
+	removed, err := sweepOld(paths, stale, now)
+	return removed, errors.Join(err, stale.age(hosts))
+}
+
+// sweepOld adds to stale the hosts of the paths that it removes.
+func sweepOld(paths table.Table[bpf.RowAddrKey, bpf.RowPath], stale staleHosts, now time.Duration) (int, error) {
 	removed, err := sweep(paths, func(_ bpf.RowAddrKey, row bpf.RowPath) bool {
 		learned := bpf.RowPathState(row.State) == bpf.RowPathStatePATH_LEARNED
 		old := learned && now-time.Duration(row.Since) > PathAge
@@ -30,45 +37,7 @@ func Sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], hosts table.Table[uin
 	if err != nil {
 		return removed, fmt.Errorf("sweep old paths: %w", err)
 	}
-	return removed, stale.age(hosts)
-}
-
-// staleHosts are hosts of which something that was learned is not so any more.
-type staleHosts map[uint32]bool
-
-func (s staleHosts) add(row bpf.RowPath) {
-	if bpf.RowPathState(row.State) == bpf.RowPathStatePATH_LEARNED {
-		s[row.Host] = true
-	}
-}
-
-// note adds the hosts of the paths that keep refuses.
-func (s staleHosts) note(keep func(bpf.RowAddrKey, bpf.RowPath) bool) func(bpf.RowAddrKey, bpf.RowPath) bool {
-	return func(key bpf.RowAddrKey, row bpf.RowPath) bool {
-		if keep(key, row) {
-			return true
-		}
-		s.add(row)
-		return false
-	}
-}
-
-// age gives the hosts another epoch: flows with them are looked at again.
-func (s staleHosts) age(hosts table.Table[uint32, bpf.RowHost]) error {
-	for number := range s {
-		row, ok, err := hosts.Lookup(number)
-		if err != nil {
-			return fmt.Errorf("read row %d of map %s: %w", number, hosts.Name(), err)
-		}
-		if !ok {
-			continue
-		}
-		row.Epoch++
-		if err := hosts.Put(number, row); err != nil {
-			return fmt.Errorf("write row %d of map %s: %w", number, hosts.Name(), err)
-		}
-	}
-	return nil
+	return removed, nil
 }
 
 func sweep(paths table.Table[bpf.RowAddrKey, bpf.RowPath], gone func(bpf.RowAddrKey, bpf.RowPath) bool) (int, error) {

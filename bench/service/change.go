@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mizar-net/mizar/controlplane/compile"
-	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/service"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -64,10 +63,7 @@ func (c *Changed) measure(ctx context.Context, times int) (err error) {
 	if err != nil {
 		return err
 	}
-	less, err := network(c.Backends-1, c.Others)
-	if err != nil {
-		return err
-	}
+	last := whole.Endpoints[len(whole.Endpoints)-1] // the last backend
 	s := compile.Hosts(whole)[0]
 	d, err := dataplane.Load(dataplane.Options{TokenSecret: 1, Limits: Room(s.Services)})
 	if err != nil {
@@ -79,12 +75,12 @@ func (c *Changed) measure(ctx context.Context, times int) (err error) {
 	if _, err := d.Apply(s, crowd.Machine(s)); err != nil {
 		return err
 	}
-	sets := []object.Set{less, whole}
+	changes := []func(){func() { compiler.DeleteEndpoint(last.Key()) }, func() { compiler.SetEndpoint(last) }}
 	for n := range 2 * times {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.once(compiler, sets[n%2], d, s); err != nil {
+		if err := c.once(compiler, changes[n%2], d, s); err != nil {
 			return err
 		}
 	}
@@ -92,11 +88,11 @@ func (c *Changed) measure(ctx context.Context, times int) (err error) {
 }
 
 // once makes one change.
-func (c *Changed) once(compiler *service.Compiler, next object.Set, d *dataplane.Datapath, s state.Host) error {
+func (c *Changed) once(compiler *service.Compiler, change func(), d *dataplane.Datapath, s state.Host) error {
 	machine := crowd.Machine(s)
 	runtime.GC() // of what is not measured
 	spent, err := spend(func() error {
-		compiler.Sync(next)
+		change()
 		s.Services = compiler.Host(s.Name, vni)
 		return nil
 	})

@@ -46,7 +46,7 @@ func usable(all []backend) []netip.AddrPort {
 
 // backends are those of one port, of both families.
 func (r *reader) backends(port *corev1.ServicePort) []backend {
-	if all := r.world.slices[r.service.Key()]; len(all) > 0 {
+	if all := r.slices(); len(all) > 0 {
 		return r.fromSlices(all, port)
 	}
 	return r.fromEndpoints(port)
@@ -107,11 +107,11 @@ func (r *reader) where(addr netip.Addr, of *discoveryv1.Endpoint) (host, zone st
 		return "", "" // nobody asks
 	}
 	host, zone = value(of.NodeName, ""), value(of.Zone, "")
-	if e := r.world.endpoint(r.in.Name, addr); e != nil {
+	if e := r.endpoint(r.in.Name, addr); e != nil {
 		host = e.Host
 	}
 	if zone == "" {
-		zone = r.world.zone(host)
+		zone = r.world.zones[host]
 	}
 	if of.Hints != nil && len(of.Hints.ForZones) > 0 {
 		zone = of.Hints.ForZones[0].Name
@@ -124,7 +124,7 @@ func (r *reader) where(addr netip.Addr, of *discoveryv1.Endpoint) (host, zone st
 func (r *reader) fromEndpoints(port *corev1.ServicePort) []backend {
 	var out []backend
 	selected, named := 0, 0
-	for _, e := range r.world.selected(r.service.Namespace, r.service.Spec.Selector) {
+	for _, e := range r.selected() {
 		if r.world.vpcOf[e.Subnet] != r.in.Name {
 			continue
 		}
@@ -135,7 +135,7 @@ func (r *reader) fromEndpoints(port *corev1.ServicePort) []backend {
 		}
 		named++
 		for _, addr := range e.Addresses {
-			out = append(out, backend{addr: netip.AddrPortFrom(addr, number), host: e.Host, zone: r.world.zone(e.Host), ready: true})
+			out = append(out, backend{addr: netip.AddrPortFrom(addr, number), host: e.Host, zone: r.world.zones[e.Host], ready: true})
 		}
 	}
 	if selected > 0 && named == 0 {

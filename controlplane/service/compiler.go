@@ -4,25 +4,49 @@ package service
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Compiler holds what the services of a set of objects are to hosts. It is for one
-// goroutine at a time.
+// goroutine at a time. What a change costs follows what it is a change of: services that
+// have nothing to do with it are not looked at.
 type Compiler struct {
-	byVNI      map[uint32][]*choice
+	world    *world
+	services map[string]*compiled
+	byVNI    map[uint32][]*choice // in order of names
+	gated    map[string]bool      // services that have gates
+	tables   tables
+	// last is what was last told of a VPC.
+	last map[uint32]told
+	// claims are the services that ask for a frontend, by it.
+	claims map[frontend]map[string]bool
+
+	// touched are services that may be others than they were.
+	touched map[string]bool
+	// gone are choices that are not in their VPCs any more, but for settling.
+	gone      map[*choice]bool
+	goneGates []*gate
+	// retired are choices that were replaced; their tables are kept until hosts have
+	// asked for what is there instead, and something changes then.
+	retired      []*choice
+	retiredGates []*gate
+	asked        bool
+}
+
+// compiled is a service, and what became of it.
+type compiled struct {
+	service    *object.Service
+	choices    []*choice
 	gates      []*gate
 	conditions []object.Condition
-	// zones are those of hosts, by name.
-	zones  map[string]string
-	tables tables
+	claims     map[frontend]bool
+	causes     map[cause]bool
 }
 
 // choice is what frontends share: the backends of one port, protocol and family.
@@ -36,12 +60,31 @@ type choice struct {
 	reach reach
 	// affinity is how long a client keeps a backend; 0: it does not.
 	affinity time.Duration
-	// made is for all hosts, of a choice that is the same for all.
-	made *state.Service
+	// made is what was made for hosts, by name; of a choice that is the same for all by
+	// "", which is all too.
+	all  *made
+	made map[string]*made
+}
+
+// told is what a host was told of a VPC.
+type told struct {
+	choices []*choice
+	all     []state.Service
+}
+
+// made is a choice as a host has it.
+type made struct {
+	state state.Service
+	table *table
 }
 
 // New returns a compiler that holds nothing.
-func New() *Compiler { return &Compiler{} }
+func New() *Compiler {
+	return &Compiler{
+		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, gated: map[string]bool{}, tables: tables{}, last: map[uint32]told{},
+		claims: map[frontend]map[string]bool{}, touched: map[string]bool{}, gone: map[*choice]bool{},
+	}
+}
 
 // Compile returns a compiler that holds the services of a set of objects.
 func Compile(set object.Set) *Compiler {
@@ -50,86 +93,201 @@ func Compile(set object.Set) *Compiler {
 	return c
 }
 
-// Sync makes the compiler hold the services of a set of objects and nothing else.
-// Tables of backends that it has met in the set before are not made again.
-func (c *Compiler) Sync(set object.Set) {
-	w := newWorld(set)
-	c.byVNI, c.conditions, c.zones = map[uint32][]*choice{}, w.sliceConditions(), map[string]string{}
-	for _, h := range set.Hosts {
-		c.zones[h.Name] = h.Labels[corev1.LabelTopologyZone]
-	}
-	c.gates = nil
-	c.tables.turn()
-	taken := map[frontend]string{}
-	for i := range set.Services {
-		r := reader{world: w, service: &set.Services[i], taken: taken}
-		for _, one := range r.read() {
-			c.byVNI[one.vni] = append(c.byVNI[one.vni], one)
-		}
-		c.gates = append(c.gates, r.gates...)
-		c.conditions = append(c.conditions, r.conditions...)
-	}
-}
-
 // Conditions are what cannot be done as it was written, in order of objects: first of
 // slices, then of services.
-func (c *Compiler) Conditions() []object.Condition { return c.conditions }
+func (c *Compiler) Conditions() []object.Condition {
+	all := c.world.sliceConditions()
+	for _, key := range slices.Sorted(maps.Keys(c.services)) {
+		all = append(all, c.services[key].conditions...)
+	}
+	return all
+}
 
 // Host is what a host must hold that has endpoints in some VPCs: their services, in
 // order of names. What it returns is never changed again.
 func (c *Compiler) Host(name string, vnis ...uint32) []state.Service {
+	c.asked = true
+	if len(vnis) == 1 {
+		return c.inVPC(name, vnis[0])
+	}
 	var all []state.Service
 	for _, vni := range vnis {
-		for _, one := range c.byVNI[vni] {
-			all = append(all, c.state(one, name))
-		}
+		all = append(all, c.inVPC(name, vni)...)
 	}
 	slices.SortFunc(all, func(a, b state.Service) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.VNI, b.VNI)) })
 	return all
 }
 
-func (c *Compiler) state(one *choice, host string) state.Service {
-	if one.made != nil {
-		return *one.made
+// inVPC are the services of a VPC as a host has them. Those that hosts have alike are
+// copied from what was last asked for, as long as they stand where they stood.
+func (c *Compiler) inVPC(host string, vni uint32) []state.Service {
+	choices := c.byVNI[vni]
+	if len(choices) == 0 {
+		return nil
 	}
-	out := state.Service{Name: one.name, VNI: one.vni, Protocol: one.protocol, Frontends: one.frontends, Affinity: one.affinity}
-	out.Backends, out.Table = c.tables.of(usable(one.reach.within(one.backends, host, c.zones[host])))
-	if one.reach == everywhere {
-		one.made = &out
-	}
-	return out
-}
-
-// tables keeps tables by what they are of: those of the last set and of this one.
-type tables struct {
-	old, now map[string]table
-}
-
-// table is one with its backends.
-type table struct {
-	backends []netip.AddrPort
-	places   []uint16
-}
-
-// turn forgets what the last set did not ask for.
-func (t *tables) turn() { t.old, t.now = t.now, map[string]table{} }
-
-// of is the table of some backends, which are sorted, and they themselves: equal ones
-// are the same.
-func (t *tables) of(backends []netip.AddrPort) ([]netip.AddrPort, []uint16) {
-	if len(backends) == 0 {
-		return nil, nil
-	}
-	key := make([]byte, 0, 18*len(backends))
-	for _, b := range backends {
-		key, _ = b.AppendBinary(key)
-	}
-	found, ok := t.now[string(key)]
-	if !ok {
-		if found, ok = t.old[string(key)]; !ok {
-			found = table{backends, Table(backends)}
+	last := c.last[vni]
+	like := len(last.choices) == len(choices)
+	all := make([]state.Service, len(choices))
+	copy(all, last.all)
+	for i, one := range choices {
+		if !like || last.choices[i] != one || one.all == nil {
+			all[i] = c.state(one, host)
 		}
-		t.now[string(key)] = found
 	}
-	return found.backends, found.places
+	c.last[vni] = told{choices, all}
+	return all
+}
+
+func (c *Compiler) state(one *choice, host string) state.Service {
+	if one.all != nil {
+		return one.all.state
+	}
+	by := host
+	if one.reach == everywhere {
+		by = ""
+	}
+	m, ok := one.made[by]
+	if !ok {
+		m = &made{}
+		m.table = c.tables.use(usable(one.reach.within(one.backends, host, c.world.zones[host])))
+		m.state = state.Service{
+			Name: one.name, VNI: one.vni, Protocol: one.protocol, Frontends: one.frontends, Affinity: one.affinity,
+			Backends: m.table.backends, Table: m.table.places,
+		}
+		if one.made == nil {
+			one.made = map[string]*made{}
+		}
+		one.made[by] = m
+		if by == "" {
+			one.all = m
+		}
+	}
+	return m.state
+}
+
+// settle compiles the services that were touched, and those that want the same frontends
+// as one that has come or gone.
+func (c *Compiler) settle() {
+	if c.asked {
+		for _, one := range c.retired {
+			for _, m := range one.made {
+				c.tables.giveBack(m.table)
+			}
+		}
+		for _, g := range c.retiredGates {
+			for _, t := range g.tables {
+				c.tables.giveBack(t)
+			}
+		}
+		c.retired, c.retiredGates, c.asked = nil, nil, false
+	}
+	added := map[uint32][]*choice{}
+	now := map[string][]*choice{} // of services that are compiled, once they are for the last time
+	for len(c.touched) > 0 {
+		touched := c.touched
+		c.touched = map[string]bool{}
+		for key := range touched {
+			one := c.services[key]
+			if one == nil {
+				continue
+			}
+			if _, again := now[key]; !again {
+				c.retire(one)
+			}
+			now[key] = c.compile(key, one)
+		}
+	}
+	for key, choices := range now {
+		c.services[key].choices = choices
+		for _, one := range choices {
+			added[one.vni] = append(added[one.vni], one)
+		}
+	}
+	c.arrange(added)
+}
+
+// retire notes choices that were there and are not any more.
+func (c *Compiler) retire(one *compiled) {
+	for _, choice := range one.choices {
+		c.gone[choice] = true
+	}
+	c.goneGates = append(c.goneGates, one.gates...)
+}
+
+// compile reads a service anew, and touches the others whose frontends that changes.
+func (c *Compiler) compile(key string, one *compiled) []*choice {
+	c.world.forget(key, one.causes)
+	r := reader{world: c.world, service: one.service, claims: c.claims, claimed: map[frontend]bool{}, causes: map[cause]bool{}}
+	choices := r.read()
+	c.contest(key, one.claims, r.claimed)
+	one.claims, one.causes, one.conditions = r.claimed, r.causes, r.conditions
+	one.gates = r.gates
+	c.gated[key] = len(r.gates) > 0
+	if !c.gated[key] {
+		delete(c.gated, key)
+	}
+	c.world.note(key, one.causes)
+	return choices
+}
+
+// contest enters the frontends that a service asks for now. Whoever else asks for one
+// that it did not ask for, or does no more, is touched: the first in order of names has it.
+func (c *Compiler) contest(key string, before, now map[frontend]bool) {
+	for at := range before {
+		if now[at] {
+			continue
+		}
+		delete(c.claims[at], key)
+		for other := range c.claims[at] {
+			c.touched[other] = true
+		}
+		if len(c.claims[at]) == 0 {
+			delete(c.claims, at)
+		}
+	}
+	for at := range now {
+		if before[at] {
+			continue
+		}
+		for other := range c.claims[at] {
+			c.touched[other] = true
+		}
+		if c.claims[at] == nil {
+			c.claims[at] = map[string]bool{}
+		}
+		c.claims[at][key] = true
+	}
+}
+
+// arrange takes the choices that are gone out of those of VPCs, and puts others in.
+func (c *Compiler) arrange(added map[uint32][]*choice) {
+	vnis := map[uint32]bool{}
+	for one := range c.gone {
+		vnis[one.vni] = true
+		c.retired = append(c.retired, one)
+	}
+	for vni := range added {
+		vnis[vni] = true
+	}
+	byName := func(a, b *choice) int { return cmp.Compare(a.name, b.name) }
+	for vni := range vnis {
+		before, more := c.byVNI[vni], added[vni]
+		slices.SortFunc(more, byName)
+		all := make([]*choice, 0, len(before)+len(more))
+		for _, one := range before {
+			if c.gone[one] {
+				continue
+			}
+			for len(more) > 0 && byName(more[0], one) < 0 {
+				all, more = append(all, more[0]), more[1:]
+			}
+			all = append(all, one)
+		}
+		if c.byVNI[vni] = append(all, more...); len(c.byVNI[vni]) == 0 {
+			delete(c.byVNI, vni)
+			delete(c.last, vni)
+		}
+	}
+	c.retiredGates, c.goneGates = append(c.retiredGates, c.goneGates...), nil
+	clear(c.gone)
 }

@@ -28,6 +28,8 @@ type gate struct {
 	backends  []located
 	reach     reach
 	alike     bool
+	// tables are those of hosts that have asked, by name.
+	tables map[string]*table
 }
 
 // located is a backend that is an endpoint.
@@ -41,7 +43,8 @@ type located struct {
 // balancer. What it returns is never changed again.
 func (c *Compiler) Outside(h object.Host) []state.OutsideService {
 	var all []state.OutsideService
-	for _, g := range c.gates {
+	c.asked = true
+	for _, g := range c.allGates() {
 		frontends := slices.Clone(g.frontends)
 		for _, a := range h.Addresses {
 			if g.node != 0 && a.Is4() == (g.family == 4) {
@@ -60,6 +63,14 @@ func (c *Compiler) Outside(h object.Host) []state.OutsideService {
 	return all
 }
 
+// allGates are those of all services.
+func (c *Compiler) allGates() (all []*gate) {
+	for key := range c.gated {
+		all = append(all, c.services[key].gates...)
+	}
+	return all
+}
+
 // locate are the backends that a host chooses from, with where they are, and their table.
 func (c *Compiler) locate(g *gate, h object.Host) ([]state.OutsideBackend, []uint16) {
 	at := make(map[netip.AddrPort]located, len(g.backends))
@@ -68,12 +79,16 @@ func (c *Compiler) locate(g *gate, h object.Host) ([]state.OutsideBackend, []uin
 		at[b.addr] = b
 		plain = append(plain, b.backend)
 	}
-	addrs, table := c.tables.of(usable(g.reach.within(plain, h.Name, c.zones[h.Name])))
+	t := g.tables[h.Name]
+	if t == nil {
+		t = c.tables.use(usable(g.reach.within(plain, h.Name, c.world.zones[h.Name])))
+		g.tables[h.Name] = t
+	}
 	var all []state.OutsideBackend
-	for _, a := range addrs {
+	for _, a := range t.backends {
 		all = append(all, state.OutsideBackend{At: a, Host: at[a].host, Generation: at[a].generation})
 	}
-	return all, table
+	return all, t.places
 }
 
 // gate is that of a port and a family; nil: nobody outside comes there. Addresses are
@@ -82,7 +97,7 @@ func (r *reader) gate(port *corev1.ServicePort, family int, addrs []netip.Addr, 
 	g := &gate{
 		name: fmt.Sprintf("%s:%d/%d%s/outside", r.service.Key(), port.Port, family, protocols[protocol(port)].suffix),
 		vni:  r.in.VNI, protocol: protocols[protocol(port)].number, family: family,
-		reach: r.distribution(), alike: r.affinity() > 0,
+		reach: r.distribution(), alike: r.affinity() > 0, tables: map[string]*table{},
 	}
 	if r.service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
 		g.reach = hostOnly
@@ -92,7 +107,7 @@ func (r *reader) gate(port *corev1.ServicePort, family int, addrs []netip.Addr, 
 	}
 	for _, a := range addrs {
 		at := netip.AddrPortFrom(a, uint16(port.Port))
-		if r.world.isHost(a) {
+		if r.world.hosts[a] {
 			r.fail("spec.ports", fmt.Sprintf("%s/%s is of a host's own address; clients outside of the VPC are not served there", at, protocol(port)))
 		} else if !slices.Contains(g.frontends, at) && r.claim(port, at) {
 			g.frontends = append(g.frontends, at)
@@ -142,14 +157,12 @@ func unspecified(family int) netip.Addr {
 // claim takes a frontend for the service, unless one before has it, of whatever VPC.
 func (r *reader) claim(port *corev1.ServicePort, at netip.AddrPort) bool {
 	key := frontend{0, protocol(port), at}
-	switch owner := r.taken[key]; owner {
-	case "", r.service.Key():
-		r.taken[key] = r.service.Key()
-		return true
-	default:
+	r.claimed[key] = true
+	owner := r.owner(key)
+	if owner != r.service.Key() {
 		r.fail("spec.ports", fmt.Sprintf("%s/%s is a frontend of service %s for clients outside, which is before this one in order of names and keeps it", at, protocol(port), owner))
-		return false
 	}
+	return owner == r.service.Key()
 }
 
 // locate are those of the backends that are endpoints: only of these is it known where
@@ -157,7 +170,7 @@ func (r *reader) claim(port *corev1.ServicePort, at netip.AddrPort) bool {
 func (r *reader) locate(backends []backend) []located {
 	var all []located
 	for _, b := range backends {
-		e := r.world.endpoint(r.in.Name, b.addr.Addr())
+		e := r.endpoint(r.in.Name, b.addr.Addr())
 		if e == nil {
 			r.fail("spec.ports", fmt.Sprintf("backend %s is no endpoint; clients outside are not led there", b.addr))
 			continue

@@ -17,8 +17,11 @@ import (
 type reader struct {
 	world   *world
 	service *object.Service
-	// taken says whose frontends are, of the services before.
-	taken map[frontend]string
+	// claims are the services that ask for a frontend; claimed those that this one asks
+	// for, causes what else it has looked at.
+	claims  map[frontend]map[string]bool
+	claimed map[frontend]bool
+	causes  map[cause]bool
 
 	// in is the VPC that the service is in.
 	in         object.VPC
@@ -140,12 +143,13 @@ func (r *reader) choice(port *corev1.ServicePort, addrs []netip.Addr) *choice {
 	for _, addr := range addrs {
 		at := netip.AddrPortFrom(addr, uint16(port.Port))
 		key := frontend{r.in.VNI, protocol(port), at}
-		switch owner := r.taken[key]; owner {
-		case "":
-			r.taken[key] = r.service.Key()
+		if r.claimed[key] {
+			continue // written twice
+		}
+		r.claimed[key] = true
+		if owner := r.owner(key); owner == r.service.Key() {
 			one.frontends = append(one.frontends, at)
-		case r.service.Key(): // written twice
-		default:
+		} else {
 			r.fail("spec.ports", fmt.Sprintf("%s/%s is a frontend of service %s of the same VPC, which is before this one in order of names and keeps it", at, protocol(port), owner))
 		}
 	}
@@ -154,4 +158,13 @@ func (r *reader) choice(port *corev1.ServicePort, addrs []netip.Addr) *choice {
 	}
 	slices.SortFunc(one.frontends, netip.AddrPort.Compare)
 	return one
+}
+
+// owner is the first service, in order of names, that asks for a frontend.
+func (r *reader) owner(at frontend) string {
+	owner := r.service.Key()
+	for other := range r.claims[at] {
+		owner = min(owner, other)
+	}
+	return owner
 }

@@ -123,13 +123,17 @@ func logarithm(n, d int) uint64 {
 
 // turn lets each backend draw once.
 func (t *draw) turn(round uint32) {
-	taken, drawers := t.taken, t.drawers
+	taken, drawers, shift := t.taken, t.drawers, t.shift&31
 	for i := range drawers {
-		p := t.drawn(&drawers[i], round)
+		d := &drawers[i]
+		p := int(hash.Mix(d.first+round*d.step) >> shift)
+		if taken[p] && p/growth != t.whole/growth {
+			continue // which is what most find, in the end
+		}
 		if t.whole < len(taken) {
-			t.take(p, drawers[i].index)
-		} else if !taken[p] {
-			t.give(p, p+1, drawers[i].index)
+			t.take(p, d.index)
+		} else {
+			t.give(p, p+1, d.index)
 		}
 	}
 }

@@ -4,7 +4,9 @@ package service
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/mizar-net/mizar/controlplane/object"
 )
@@ -21,7 +23,7 @@ func (r *reader) vpc() (object.VPC, bool) {
 		}
 		return v, ok
 	}
-	if name, written := r.world.set.Namespace(s.Namespace).Annotations[object.AnnotationVPC]; written {
+	if name, written := r.world.spaces[s.Namespace]; written {
 		v, ok := r.world.vpcs[name]
 		if !ok {
 			r.fail("", fmt.Sprintf("is in VPC %q, as the annotation %s of its namespace says, and there is no such VPC", name, object.AnnotationVPC)+mend)
@@ -33,8 +35,8 @@ func (r *reader) vpc() (object.VPC, bool) {
 			return r.world.vpcs[name], true
 		}
 	}
-	for _, v := range r.world.set.VPCs {
-		if v.Default || len(r.world.set.VPCs) == 1 {
+	for _, v := range r.world.all {
+		if v.Default || len(r.world.all) == 1 {
 			return v, true
 		}
 	}
@@ -60,11 +62,13 @@ func one(names []string) (string, bool) {
 // name by reference or by address, or that it selects.
 func (r *reader) backendVPCs() []string {
 	var names []string
-	all := r.world.slices[r.service.Key()]
+	all := r.slices()
 	for _, s := range all {
 		for _, e := range s.Endpoints {
 			if ref := e.TargetRef; ref != nil && ref.Kind == "Pod" {
-				if one, ok := r.world.set.Endpoint(object.Meta{Namespace: s.Namespace, Name: ref.Name}.Key()); ok {
+				key := object.Meta{Namespace: s.Namespace, Name: ref.Name}.Key()
+				r.causes[cause{key: key}] = true
+				if one := r.world.endpoints[key]; one != nil {
 					names = append(names, r.world.vpcOf[one.Subnet])
 					continue
 				}
@@ -73,7 +77,7 @@ func (r *reader) backendVPCs() []string {
 		}
 	}
 	if len(all) == 0 {
-		for _, e := range r.world.selected(r.service.Namespace, r.service.Spec.Selector) {
+		for _, e := range r.selected() {
 			names = append(names, r.world.vpcOf[e.Subnet])
 		}
 	}
@@ -88,8 +92,8 @@ func (r *reader) vpcsWith(addrs []string) []string {
 		if err != nil {
 			continue
 		}
-		for _, v := range r.world.set.VPCs {
-			if r.world.endpoint(v.Name, addr) != nil {
+		for _, v := range r.world.all {
+			if r.endpoint(v.Name, addr) != nil {
 				names = append(names, v.Name)
 			}
 		}
@@ -98,9 +102,6 @@ func (r *reader) vpcsWith(addrs []string) []string {
 }
 
 func (r *reader) namespaceVPCs() []string {
-	var names []string
-	for _, e := range r.world.spaced[r.service.Namespace] {
-		names = append(names, r.world.vpcOf[e.Subnet])
-	}
-	return names
+	r.causes[cause{space: r.service.Namespace}] = true
+	return slices.Collect(maps.Keys(r.world.inVPC[r.service.Namespace]))
 }

@@ -59,12 +59,13 @@ func (d *Datapath) Collect(ctx context.Context, now time.Duration) (flow.Collect
 	return c, nil
 }
 
-// Sweep removes the paths that were learned too long before now, and returns how many;
-// see [dataplane.Sweep].
-func (d *Datapath) Sweep(now time.Duration) (int, error) {
+// Tend removes the paths that were learned too long before now; see [dataplane.Sweep]. What
+// the maps must hold, whoever loaded them knows, and mends.
+func (d *Datapath) Tend(now time.Duration) (dataplane.Tended, error) {
 	paths := table.NewMap[bpf.RowAddrKey, bpf.RowPath](bpf.RowMapPaths, d.maps[bpf.RowMapPaths])
 	hosts := table.NewMap[uint32, bpf.RowHost](bpf.RowMapHosts, d.maps[bpf.RowMapHosts])
-	return dataplane.Sweep(paths, hosts, now)
+	removed, err := dataplane.Sweep(paths, hosts, now)
+	return dataplane.Tended{Paths: removed}, err
 }
 
 // Find returns all datapaths, by their namespaces. It needs root. A namespace or a

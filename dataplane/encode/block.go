@@ -5,10 +5,12 @@ package encode
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/table"
 )
 
 // places are how many of them one row of the map choices has.
@@ -34,48 +36,42 @@ type Home struct {
 // Blocks are those of services, by name. They do not overlap.
 type Blocks map[string]Block
 
-// Without are the blocks that are not also among others, at the same place: what is to be
-// written where the others are there, and what is to be removed of it the other way around.
-func (b Blocks) Without(others Blocks) Blocks {
-	rest := Blocks{}
-	for name, one := range b {
-		other, ok := others[name]
-		if !ok || one.First != other.First || one.FirstBackend != other.FirstBackend || !one.same(other) {
-			rest[name] = one
-		}
-	}
-	return rest
-}
-
-// Choices are the rows of that map. Rows of zeros, which every row is until it is
-// written, are not among them.
-func (b Blocks) Choices() map[uint32]bpf.RowChoices {
-	rows := map[uint32]bpf.RowChoices{}
-	for _, one := range b {
+// Choices are the rows of that map, in order. Rows of zeros, which every row is until it
+// is written, are not among them.
+func (b Blocks) Choices() []table.Row[uint32, bpf.RowChoices] {
+	var rows []table.Row[uint32, bpf.RowChoices]
+	for _, one := range b.sorted(Block.choices) {
+		rows = slices.Grow(rows, int(one.choices().rows))
 		for i := range one.choices().rows {
 			var row bpf.RowChoices
 			copy(row.Backend[:], one.Places[int(i)*places:])
 			if row != (bpf.RowChoices{}) {
-				rows[one.First+i] = row
+				rows = append(rows, table.Row[uint32, bpf.RowChoices]{Key: one.First + i, Value: row})
 			}
 		}
 	}
 	return rows
 }
 
-// Backends are the rows of that map.
-func (b Blocks) Backends() map[uint32]bpf.RowBackend {
-	rows := map[uint32]bpf.RowBackend{}
-	for _, one := range b {
+// Backends are the rows of that map, in order.
+func (b Blocks) Backends() []table.Row[uint32, bpf.RowBackend] {
+	var rows []table.Row[uint32, bpf.RowBackend]
+	for _, one := range b.sorted(Block.backends) {
+		rows = slices.Grow(rows, len(one.Backends))
 		for i, at := range one.Backends {
 			row := bpf.RowBackend{Addr: at.Addr().As16(), Port: network16(at.Port())}
 			if one.Homes != nil {
 				row.Host, row.Generation = one.Homes[i].Host, one.Homes[i].Generation
 			}
-			rows[one.FirstBackend+uint32(i)] = row
+			rows = append(rows, table.Row[uint32, bpf.RowBackend]{Key: one.FirstBackend + uint32(i), Value: row})
 		}
 	}
 	return rows
+}
+
+// sorted are the blocks in order of their rows of one kind.
+func (b Blocks) sorted(of func(Block) span) []Block {
+	return slices.SortedFunc(maps.Values(b), func(a, b Block) int { return cmp.Compare(of(a).first, of(b).first) })
 }
 
 // same says whether two blocks have the same in them.
@@ -116,19 +112,18 @@ func checkBlock(b Block) error {
 // span is rows of an array.
 type span struct{ first, rows uint32 }
 
-// spans are those that are in use, in order of where they begin.
+// spans are those that are in use, in order of where they begin. What a state gives back
+// is in use until it is held: packets may still read it.
 type spans []span
 
-// spansOf are those of an index: what the next one gives back rests until the one after.
-func spansOf(before Index, of func(Block) span) spans {
-	used := make(spans, 0, len(before.Blocks))
-	for _, b := range before.Blocks {
-		if s := of(b); s.rows > 0 {
-			used = append(used, s)
-		}
+// free gives back rows that were taken.
+func (u *spans) free(s span) {
+	if s.rows == 0 {
+		return
 	}
-	slices.SortFunc(used, func(a, b span) int { return cmp.Compare(a.first, b.first) })
-	return used
+	if at, ok := slices.BinarySearchFunc(*u, s, func(a, b span) int { return cmp.Compare(a.first, b.first) }); ok {
+		*u = slices.Delete(*u, at, at+1)
+	}
 }
 
 // take finds the first room for so many rows.

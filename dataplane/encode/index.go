@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane/state"
 )
 
 // Index gives numbers to hosts, subnets and endpoints. A name keeps its number
@@ -29,6 +30,13 @@ type Index struct {
 	Affine map[string]uint32
 	// Served are the VPCs, by VNI, that have services, or had some: flows to them go on.
 	Served map[uint32]bool
+
+	// services are those of the state, rows what they have, choices and backends which
+	// rows of those maps are in use.
+	services          []state.Service
+	outside           []state.OutsideService
+	rows              map[bpf.RowServiceKey]bpf.RowService
+	choices, backends spans
 }
 
 // renumberSets is [renumber] for sets. The lower part of a number is the row that

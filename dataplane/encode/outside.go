@@ -19,7 +19,7 @@ var unspecified = [2]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()
 
 // outside makes the rows of what clients outside come to, and of the ways there.
 // A way has its number whether its next hop is known by now or not.
-func (e *encoder) outside(room *room) error {
+func (e *encoder) outside(d *difference) error {
 	if !e.host.MeetsOutside() {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (e *encoder) outside(room *room) error {
 	}
 	e.rows.Uplinks[0] = uplink
 	for _, s := range e.host.Outside {
-		if err := e.outsideService(s, room); err != nil {
+		if err := e.outsideService(s, d); err != nil {
 			return fmt.Errorf("service %s for the outside: %w", s.Name, err)
 		}
 	}
@@ -53,7 +53,7 @@ func (e *encoder) wayOut(family netip.Addr) (bpf.RowHost, bool) {
 	return row, true
 }
 
-func (e *encoder) outsideService(s state.OutsideService, room *room) error {
+func (e *encoder) outsideService(s state.OutsideService, d *difference) error {
 	if s.VNI == 0 || s.Protocol == 0 {
 		return fmt.Errorf("VNI %d and protocol %d: it needs both", s.VNI, s.Protocol)
 	}
@@ -66,7 +66,7 @@ func (e *encoder) outsideService(s state.OutsideService, room *room) error {
 		block.Backends = append(block.Backends, b.At)
 		block.Homes = append(block.Homes, Home{uint16(host), b.Generation})
 	}
-	b, err := room.put(s.Name, block)
+	b, err := e.place(s.Name, block, d)
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,7 @@ func (e *encoder) outsideService(s state.OutsideService, room *room) error {
 		if f.Port() == 0 {
 			return fmt.Errorf("frontend %s has no port", f)
 		}
+		d.rows[key] = true
 		e.rows.Services[key] = row
 	}
 	return nil

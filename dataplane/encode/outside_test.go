@@ -11,6 +11,7 @@ import (
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/dataplane/table"
 )
 
 // gate is a node port with a backend here and one elsewhere.
@@ -39,7 +40,7 @@ func TestGatesBecomeRows(t *testing.T) {
 	g.Expect(rows.Services).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
 		encode.Service(0, port("192.0.2.2:30080"), 6): {Places: 3, Affinity: 1, Vni: 0x0a0b0c},
 	}))
-	backends := rows.Blocks.Backends()
+	backends := table.Keyed(rows.Blocks.Backends())
 	g.Expect(backends[0]).To(Equal(bpf.RowBackend{Addr: at("10.0.0.2").As16(), Port: 0x901f, Generation: 3}))
 	g.Expect(backends[1]).To(Equal(bpf.RowBackend{
 		Addr: at("10.0.0.3").As16(), Port: 0x901f, Host: uint16(index.Hosts["gamma"]), Generation: 4,

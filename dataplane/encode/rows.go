@@ -39,6 +39,8 @@ type Rows struct {
 	// Blocks have the rows of choices and backends, which are too many to be made as
 	// long as nobody asks for them.
 	Blocks Blocks
+	// Change is how services and blocks differ from those of the index before.
+	Change *Change
 }
 
 // None are the rows of a host whose maps are known to be empty.
@@ -64,8 +66,8 @@ func newRows(s state.Host) Rows {
 		PolicyPrefixes: map[bpf.RowPolicyPrefixKey]bpf.RowJudgement{},
 		PolicyPorts:    map[bpf.RowPolicyPortKey]bpf.RowJudgement{},
 
-		Services: make(map[bpf.RowServiceKey]bpf.RowService, 2*len(s.Services)),
-		Blocks:   make(Blocks, len(s.Services)),
+		Services: map[bpf.RowServiceKey]bpf.RowService{},
+		Blocks:   Blocks{},
 	}
 }
 

@@ -3,8 +3,11 @@
 package encode
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mizar-net/mizar/bpf"
@@ -36,56 +39,124 @@ func affine(services []state.Service) (names []string) {
 	return names
 }
 
-// services makes the rows of frontends, of their places and of backends. What a service
-// that changes chooses from is another block: no packet meets half of either.
+// services makes the rows of frontends, of their places and of backends, from those that
+// the last index has: only services that differ are looked at. What a service that changes
+// chooses from is another block: no packet meets half of either.
 func (e *encoder) services(before Index) error {
-	e.index.Blocks = e.rows.Blocks
+	gone, come := Differing(before.services, e.host.Services)
+	e.index.services, e.index.choices, e.index.backends = e.host.Services, before.choices, before.backends
+	e.index.outside = e.host.Outside
+	if before.rows != nil && len(gone)+len(come)+len(before.outside)+len(e.host.Outside) == 0 {
+		e.rows.Services, e.rows.Blocks = before.rows, before.Blocks
+	} else {
+		e.rows.Services, e.rows.Blocks = cloned(before.rows), cloned(before.Blocks)
+		e.index.choices, e.index.backends = slices.Clone(before.choices), slices.Clone(before.backends)
+	}
+	e.index.rows, e.index.Blocks = e.rows.Services, e.rows.Blocks
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
-	room := e.room(before)
-	for _, s := range e.host.Services {
-		b, err := room.put(s.Name, Block{Places: s.Table, Backends: s.Backends})
-		if err != nil {
-			return fmt.Errorf("service %s: %w", s.Name, err)
-		}
-		e.index.Served[s.VNI] = true
-		if err := e.frontends(s, b); err != nil {
+	d := difference{before: before.Blocks, rows: map[bpf.RowServiceKey]bool{}, gone: Blocks{}, come: Blocks{}}
+	e.retire(gone, before, &d)
+	e.retireOutside(before, &d)
+	for _, s := range come {
+		if err := e.serve(s, &d); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
-	return e.outside(room)
+	if err := e.outside(&d); err != nil {
+		return err
+	}
+	e.unaddress(&d)
+	for _, b := range d.gone {
+		e.index.choices.free(b.choices())
+		e.index.backends.free(b.backends())
+	}
+	e.rows.Change = d.change(before, e.rows)
+	return nil
 }
 
-// room gives blocks their places.
-type room struct {
-	before, now       Blocks
-	choices, backends spans
+// cloned is a copy that is a map, if of none.
+func cloned[M ~map[K]V, K comparable, V any](m M) M {
+	if m == nil {
+		return M{}
+	}
+	return maps.Clone(m)
 }
 
-func (e *encoder) room(before Index) *room {
-	return &room{before.Blocks, e.rows.Blocks, spansOf(before, Block.choices), spansOf(before, Block.backends)}
+// retire takes out the rows of services that are gone or changed, but those of their
+// addresses, and their blocks.
+func (e *encoder) retire(gone []state.Service, before Index, d *difference) {
+	for _, s := range gone {
+		d.gone[s.Name] = before.Blocks[s.Name]
+		delete(e.rows.Blocks, s.Name)
+		for _, f := range s.Frontends {
+			d.rows[Service(s.VNI, f, s.Protocol)] = true
+			delete(e.rows.Services, Service(s.VNI, f, s.Protocol))
+			d.addresses = append(d.addresses, address(s, f))
+		}
+		if s.Affinity > 0 {
+			for _, b := range s.Backends {
+				key := BackendOf(before.Affine[s.Name], b)
+				d.rows[key] = true
+				delete(e.rows.Services, key)
+			}
+		}
+	}
 }
 
-// put is a block with its place: where it was, or elsewhere if it is another one.
-func (r *room) put(name string, b Block) (Block, error) {
-	if was, ok := r.before[name]; ok && was.same(b) {
+// retireOutside takes out the rows of all services for the outside: where their backends
+// are is numbers of hosts, which may be others now.
+func (e *encoder) retireOutside(before Index, d *difference) {
+	for _, s := range before.outside {
+		d.gone[s.Name] = before.Blocks[s.Name]
+		delete(e.rows.Blocks, s.Name)
+		for _, f := range s.Frontends {
+			d.rows[Service(0, f, s.Protocol)] = true
+			delete(e.rows.Services, Service(0, f, s.Protocol))
+		}
+	}
+}
+
+// serve puts in the rows of one that has come or changed.
+func (e *encoder) serve(s state.Service, d *difference) error {
+	b, err := e.place(s.Name, Block{Places: s.Table, Backends: s.Backends}, d)
+	if err != nil {
+		return err
+	}
+	e.index.Served[s.VNI] = true
+	return e.frontends(s, b, d)
+}
+
+// place is a block with its place: where it was, as long as it has the same in it, or
+// elsewhere.
+func (e *encoder) place(name string, b Block, d *difference) (Block, error) {
+	if _, twice := e.rows.Blocks[name]; twice {
+		return b, errors.New("there are two of that name")
+	}
+	if was, ok := d.before[name]; ok && was.same(b) {
 		b = was // which has been checked
+		delete(d.gone, name)
 	} else if err := checkBlock(b); err != nil {
 		return b, err
 	} else {
-		b.First, b.FirstBackend = r.choices.take(b.choices().rows), r.backends.take(b.backends().rows)
+		b.First, b.FirstBackend = e.index.choices.take(b.choices().rows), e.index.backends.take(b.backends().rows)
+		d.come[name] = b
 	}
-	r.now[name] = b
+	e.rows.Blocks[name] = b
 	return b, nil
 }
 
-func (e *encoder) frontends(s state.Service, b Block) error {
+func (e *encoder) frontends(s state.Service, b Block, d *difference) error {
 	row := bpf.RowService{First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend}
+	set := func(key bpf.RowServiceKey, row bpf.RowService) {
+		d.rows[key] = true
+		e.rows.Services[key] = row
+	}
 	if s.Affinity > 0 {
 		row.Number, row.Affinity = e.index.Affine[s.Name], uint32(s.Affinity/time.Second)
 		for _, b := range s.Backends {
-			e.rows.Services[BackendOf(row.Number, b)] = bpf.RowService{}
+			set(BackendOf(row.Number, b), bpf.RowService{})
 		}
 	}
 	for _, f := range s.Frontends {
@@ -96,8 +167,35 @@ func (e *encoder) frontends(s state.Service, b Block) error {
 		if f.Port() == 0 || s.Protocol == 0 {
 			return fmt.Errorf("frontend %s of protocol %d: it needs a port and a protocol", f, s.Protocol)
 		}
-		e.rows.Services[key] = row
-		e.rows.Services[Service(s.VNI, netip.AddrPortFrom(f.Addr(), 0), 0)] = bpf.RowService{}
+		set(key, row)
+		set(address(s, f), bpf.RowService{})
 	}
 	return nil
+}
+
+// address is the key that says that an address has services.
+func address(s state.Service, f netip.AddrPort) bpf.RowServiceKey {
+	return Service(s.VNI, netip.AddrPortFrom(f.Addr(), 0), 0)
+}
+
+// unaddress takes out the rows of addresses that have no service any more.
+func (e *encoder) unaddress(d *difference) {
+	left := map[bpf.RowServiceKey]bool{}
+	for _, key := range d.addresses {
+		if !d.rows[key] { // nobody has it anew
+			left[key] = true
+		}
+	}
+	if len(left) == 0 {
+		return
+	}
+	for _, s := range e.host.Services {
+		for _, f := range s.Frontends {
+			delete(left, address(s, f))
+		}
+	}
+	for key := range left {
+		d.rows[key] = true
+		delete(e.rows.Services, key)
+	}
 }

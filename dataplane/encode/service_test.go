@@ -14,6 +14,7 @@ import (
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/encode"
 	"github.com/mizar-net/mizar/dataplane/state"
+	"github.com/mizar-net/mizar/dataplane/table"
 )
 
 func port(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -51,7 +52,7 @@ func TestServicesBecomeRows(t *testing.T) {
 		encode.Service(vni, port("172.20.0.1:80"), 6): row, encode.Service(vni, port("172.20.0.2:80"), 6): row,
 		encode.Service(vni, port("172.20.0.1:0"), 0): {}, encode.Service(vni, port("172.20.0.2:0"), 0): {},
 	}))
-	choices, backends := rows.Blocks.Choices(), rows.Blocks.Backends()
+	choices, backends := table.Keyed(rows.Blocks.Choices()), table.Keyed(rows.Blocks.Backends())
 	g.Expect(choices).To(HaveLen(2))
 	second := choices[1].Backend
 	g.Expect(second[:9]).To(Equal([]uint16{0, 1, 0, 1, 0, 1, 0, 1, 0}))
@@ -124,7 +125,7 @@ func TestServicesDoNotShareRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			choices, backends := rows.Blocks.Choices(), rows.Blocks.Backends()
+			choices, backends := table.Keyed(rows.Blocks.Choices()), table.Keyed(rows.Blocks.Backends())
 			for _, one := range s.Services {
 				row := rows.Services[encode.Service(one.VNI, one.Frontends[0], 17)]
 				for place, want := range one.Table {

@@ -30,6 +30,11 @@ type Memory[K, V comparable] struct {
 	puts, deletes int
 }
 
+// Fail makes the put-th Put and the remove-th Delete from now on fail, once; 0: none.
+func (m *Memory[K, V]) Fail(put, remove int) {
+	m.puts, m.deletes, m.FailPut, m.FailDelete = 0, 0, put, remove
+}
+
 // Name is the table's title.
 func (m *Memory[K, V]) Name() string { return m.Title }
 

@@ -72,7 +72,7 @@ func TestTendEndsFlows(t *testing.T) {
 		}})).To(Succeed())
 		return passes
 	}
-	none := And(HaveField("Collected.Openings", flow.Count{Left: 1}), HaveField("Swept", true))
+	none := And(HaveField("Collected.Openings", flow.Count{Left: 1}), HaveField("WasTended", true))
 	g.Expect(tend(nil)).To(And(HaveKeyWithValue("h1", none), HaveKeyWithValue("h2", none)))
 	gone := HaveField("Collected.Openings", flow.Count{Removed: 1})
 	g.Expect(tend(ahead(flow.Opening + time.Second))).To(And(HaveKeyWithValue("h1", gone), HaveKeyWithValue("h2", gone)))

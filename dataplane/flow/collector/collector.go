@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package collector ends flows, and forgets ways that were learned too long ago: it
-// is what an agent runs beside each datapath for as long as it has it.
+// Package collector ends flows, forgets ways that were learned too long ago and mends what
+// others have written to maps: it is what an agent runs beside each datapath for as long
+// as it has it.
 //
 //	Run ─► pass ─► Report ─► wait, less long the fuller the table is ─┐
 //	        ▲                                                         │
@@ -15,8 +16,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/clock"
 	"github.com/mizar-net/mizar/dataplane/flow"
 )
@@ -25,18 +29,18 @@ import (
 // a collector says otherwise: as long as the shortest time-out is.
 const Every = 10 * time.Second
 
-// SweepEvery is the time between two sweeps of learned paths. They count for an hour:
-// none is kept for much longer, and a large table is not read all the time.
-const SweepEvery = 5 * time.Minute
+// TendEvery is the time between two looks at all maps. Learned paths count for an hour:
+// none is kept for much longer, and large tables are not read all the time.
+const TendEvery = 5 * time.Minute
 
 // Datapath is what flows are collected from.
 type Datapath interface {
 	// Collect removes the flows whose time is up at now, of the clock that the
 	// programs read.
 	Collect(ctx context.Context, now time.Duration) (flow.Collected, error)
-	// Sweep removes the paths that were learned too long before now, and returns how
-	// many.
-	Sweep(now time.Duration) (int, error)
+	// Tend removes the paths that were learned too long before now, and mends the maps,
+	// where it knows what they must hold.
+	Tend(now time.Duration) (dataplane.Tended, error)
 }
 
 // Collector collects the flows of one datapath.
@@ -54,9 +58,9 @@ type Collector struct {
 // Pass is one collection.
 type Pass struct {
 	flow.Collected
-	// Swept says that learned paths were looked at, Paths how many were removed.
-	Swept bool
-	Paths int
+	// WasTended says that all maps were looked at.
+	WasTended bool
+	dataplane.Tended
 	// Took is how long it was, Next how long after its beginning the next one
 	// begins, unless that has been taken up by this one.
 	Took, Next time.Duration
@@ -68,13 +72,13 @@ type Pass struct {
 // is reported and keeps none of the others from being made.
 func (c Collector) Run(ctx context.Context) {
 	due := time.Now()
-	sweep := due
+	tend := due
 	for {
 		began := time.Now()
 		p := c.pass(ctx)
-		if !began.Before(sweep) {
-			c.sweep(&p)
-			p.Took, sweep = time.Since(began), began.Add(SweepEvery)
+		if !began.Before(tend) {
+			c.tend(&p)
+			p.Took, tend = time.Since(began), began.Add(TendEvery)
 		}
 		if ctx.Err() != nil {
 			return
@@ -104,13 +108,13 @@ func (c Collector) pass(ctx context.Context) Pass {
 	return p
 }
 
-// sweep is the part of a pass that is about learned paths.
-func (c Collector) sweep(p *Pass) {
+// tend is the part of a pass that is about all maps.
+func (c Collector) tend(p *Pass) {
 	now, err := c.Clock.Now()
 	if err == nil {
-		p.Paths, err = c.Datapath.Sweep(now)
+		p.Tended, err = c.Datapath.Tend(now)
 	}
-	p.Swept = err == nil
+	p.WasTended = err == nil
 	if err != nil {
 		p.Err = errors.Join(p.Err, err)
 	}
@@ -147,7 +151,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // String tells a pass in a line: "removed 3 flows and 12 that were opening in 4ms; 10
-// and 2 are left, the table is 8 % full", and the paths that were forgotten, if any.
+// and 2 are left, the table is 8 % full", and the paths that were forgotten and the rows that
+// were mended, if any.
 func (p Pass) String() string {
 	if p.Err != nil {
 		return fmt.Sprintf("failed after %s: %v", p.Took.Round(time.Microsecond), p.Err)
@@ -156,6 +161,9 @@ func (p Pass) String() string {
 		p.Flows.Removed, p.Openings.Removed, p.Took.Round(time.Microsecond), p.Flows.Left, p.Openings.Left, 100*p.Full())
 	if p.Paths > 0 {
 		line += fmt.Sprintf("; forgot %d paths", p.Paths)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Mended)) {
+		line += fmt.Sprintf("; mended %d rows of map %s", p.Mended[name].Puts+p.Mended[name].Deletes, name)
 	}
 	return line
 }

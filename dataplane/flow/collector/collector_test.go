@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/flow/collector"
 	"github.com/mizar-net/mizar/dataplane/table"
@@ -30,15 +31,15 @@ type host struct {
 	// takes is how long each pass takes, fails what the next one ends with.
 	takes time.Duration
 	fails error
-	// at are the times of all passes, swept of all sweeps.
-	at, swept []time.Duration
-	// paths are how many each sweep finds.
-	paths int
+	// at are the times of all passes, tended of those that looked at all maps.
+	at, tended []time.Duration
+	// finds is what there is to be done each time.
+	finds dataplane.Tended
 }
 
-func (h *host) Sweep(now time.Duration) (int, error) {
-	h.swept = append(h.swept, now-time.Hour)
-	return h.paths, nil
+func (h *host) Tend(now time.Duration) (dataplane.Tended, error) {
+	h.tended = append(h.tended, now-time.Hour)
+	return h.finds, nil
 }
 
 func (h *host) Collect(ctx context.Context, now time.Duration) (flow.Collected, error) {
@@ -109,14 +110,16 @@ func TestFlowsEndWhenTheirTimeIsUp(t *testing.T) {
 	g.Expect(passes[4].String()).To(Equal("removed 0 flows and 2 that were opening in 0s; 4 and 0 are left, the table is 0 % full"))
 }
 
-// Paths are looked at once in five minutes, at passes.
-func TestPathsAreSweptNowAndThen(t *testing.T) {
+// All maps are looked at once in five minutes, at passes.
+func TestMapsAreTendedNowAndThen(t *testing.T) {
 	g := NewWithT(t)
-	h, passes := collect(t, 11*time.Minute, func(Gomega) *host { return &host{paths: 3} })
-	g.Expect(h.swept).To(Equal(seconds(0, 300, 600)))
-	g.Expect(passes[0]).To(And(HaveField("Swept", true), HaveField("Paths", 3)))
-	g.Expect(passes[0].String()).To(HaveSuffix("the table is 0 % full; forgot 3 paths"))
-	g.Expect(passes[1]).To(And(HaveField("Swept", false), HaveField("Paths", 0)))
+	h, passes := collect(t, 11*time.Minute, func(Gomega) *host {
+		return &host{finds: dataplane.Tended{Paths: 3, Mended: dataplane.Report{"ports": {Deletes: 1}, "choices": {Puts: 2}}}}
+	})
+	g.Expect(h.tended).To(Equal(seconds(0, 300, 600)))
+	g.Expect(passes[0]).To(And(HaveField("WasTended", true), HaveField("Paths", 3)))
+	g.Expect(passes[0].String()).To(HaveSuffix("the table is 0 % full; forgot 3 paths; mended 2 rows of map choices; mended 1 rows of map ports"))
+	g.Expect(passes[1]).To(And(HaveField("WasTended", false), HaveField("Paths", 0)))
 }
 
 func TestPassesBeginWhenTheyShouldHoweverLongTheyTake(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/mizar-net/mizar/dataplane/flow/collector"
 )
 
-// agent does what an agent does for its host from time to time: it ends flows.
+// agent does what an agent does for its host from time to time: it ends flows, and mends maps.
 type agent struct {
 	path *dataplane.Datapath
 	// behind says that the host's agent does not run.
@@ -45,12 +45,12 @@ func (a *agent) Collect(ctx context.Context, now time.Duration) (flow.Collected,
 	return a.path.Collect(ctx, now)
 }
 
-// Sweep implements collector.Datapath.
-func (a *agent) Sweep(now time.Duration) (int, error) {
+// Tend implements collector.Datapath.
+func (a *agent) Tend(now time.Duration) (dataplane.Tended, error) {
 	if a.behind.Load() {
-		return 0, nil
+		return dataplane.Tended{}, nil
 	}
-	return a.path.Sweep(now)
+	return a.path.Tend(now)
 }
 
 // end ends it, before its datapath is closed, and says what went wrong.
