@@ -123,7 +123,7 @@ func Targets(s state.Host) []netip.Addr {
 			all = append(all, target)
 		}
 	}
-	if len(s.Outside) > 0 {
+	if s.MeetsOutside() {
 		all = append(all, unspecified[:]...)
 	}
 	return all
