@@ -125,16 +125,22 @@ func (v visit) reply(flags frame.TCPFlags) frame.Spec {
 // send puts a frame on a port and returns what comes of it.
 func (v visit) send(at wire.Port, spec frame.Spec) []wire.Emission {
 	v.t.Helper()
-	b, err := frame.Build(spec)
-	v.g.Expect(err).NotTo(HaveOccurred())
-	all, err := v.w.Inject(v.t.Context(), at, [][]byte{b})
-	v.g.Expect(err).NotTo(HaveOccurred())
+	all := v.inject(at, spec)
 	drops, err := v.w.Drops(v.t.Context())
 	v.g.Expect(err).NotTo(HaveOccurred())
 	v.g.Expect(all).NotTo(BeEmpty(), "drops: %v", drops)
 	for _, e := range all {
 		v.g.Expect(frame.VerifyChecksums(e.Frame)).To(Succeed())
 	}
+	return all
+}
+
+func (v visit) inject(at wire.Port, spec frame.Spec) []wire.Emission {
+	v.t.Helper()
+	b, err := frame.Build(spec)
+	v.g.Expect(err).NotTo(HaveOccurred())
+	all, err := v.w.Inject(v.t.Context(), at, [][]byte{b})
+	v.g.Expect(err).NotTo(HaveOccurred())
 	return all
 }
 
@@ -182,6 +188,22 @@ func TestNodePortIsReached(t *testing.T) {
 			v.g.Expect(netip.AddrPortFrom(got.Dst, got.DstPort)).To(Equal(netip.AddrPortFrom(v.backend(), 8080)))
 			v.g.Expect(netip.AddrPortFrom(got.Src, got.SrcPort)).To(Equal(v.client))
 			v.g.Expect(got.TTL).To(BeEquivalentTo(63))
+		}
+	})
+}
+
+// What is in another VLAN, or in fragments, is the host's own too.
+func TestOtherFramesAreTheHostsOwn(t *testing.T) {
+	visits(t, nil, func(v visit) {
+		for what, change := range map[string]func(*frame.Spec){
+			"another VLAN":     func(s *frame.Spec) { s.VLAN = 7 },
+			"a first fragment": func(s *frame.Spec) { s.ID, s.Payload, s.Fragment = 7, make([]byte, 64), &frame.Fragment{Size: 32} },
+		} {
+			spec := v.request(frame.SYN)
+			change(&spec)
+			all := v.inject(wire.Port{Uplink: v.host}, spec)
+			v.g.Expect(all).To(HaveLen(1), what)
+			v.g.Expect(all[0].At.Stack).To(Equal(v.host), what)
 		}
 	})
 }
