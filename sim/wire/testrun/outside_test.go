@@ -218,3 +218,36 @@ func TestOtherPortsAreTheHostsOwn(t *testing.T) {
 		v.g.Expect(all[0].At.Stack).To(Equal(v.host))
 	})
 }
+
+// All flows of a client choose one backend where the service says so, else each for itself.
+func TestClientsChooseAlikeWhereTheServiceSaysSo(t *testing.T) {
+	client := address("198.51.100.7")
+	for _, alike := range []bool{false, true} {
+		w := network(t, servedPlan)
+		states := outsideStates(state.FormXDP, func(h *state.Host) {
+			s := state.OutsideService{
+				Name: "ns/two:80/outside", VNI: 100, Protocol: 17, Frontends: []netip.AddrPort{netip.AddrPortFrom(h.Addresses[0], nodePort+9)},
+				Table: []uint16{0, 1, 0, 1}, Alike: alike,
+			}
+			for _, name := range backends[:2] {
+				s.Backends = append(s.Backends, state.OutsideBackend{At: netip.AddrPortFrom(servedPlan.endpoint(name).Addresses[0], 8081), Host: name[5:7]})
+			}
+			h.Outside = append(h.Outside, s)
+		})
+		g := NewWithT(t)
+		g.Expect(w.Apply(t.Context(), states)).To(Succeed())
+		got := map[string]bool{}
+		for port := uint16(6000); port < 6032; port++ {
+			v := visit{g: g, t: t, w: w}
+			all := v.send(wire.Port{Uplink: "h3"}, frame.Spec{
+				Kind: frame.UDP, SrcMAC: state.MAC{2, 1}, DstMAC: state.MAC{2, 2}, Src: client, Dst: underlay(3)[0], SrcPort: port, DstPort: nodePort + 9,
+			})
+			got[all[len(all)-1].At.Endpoint] = true
+		}
+		want := 2
+		if alike {
+			want = 1
+		}
+		g.Expect(got).To(HaveLen(want), "alike %t: %v", alike, got)
+	}
+}
