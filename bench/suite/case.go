@@ -45,6 +45,8 @@ type Case struct {
 	guard crowd.Guard
 	// services is how many the endpoint's VPC has; flows are to the first.
 	services int
+	// gated says that clients outside come to the first service at the host as well.
+	gated bool
 	// frames builds the n-th packet.
 	frames func(family, n int) frame.Spec
 	want   want

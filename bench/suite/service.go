@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/mizar-net/mizar/bench/probe"
 	"github.com/mizar-net/mizar/bench/report"
 	"github.com/mizar-net/mizar/bench/service"
@@ -25,7 +27,55 @@ func serviceCases() []Case {
 	first := xdp
 	first.Name, first.What = "service/first", "the first packet of a flow to a frontend, the way to the backend is learned: it is chosen"
 	first.Flows, first.memory, first.Floor, first.beside = cold, unopened, xdp.Name, &xdp
-	return []Case{xdp, sendingToService(probe.TCX), receivingOfService(), first}
+	return []Case{xdp, sendingToService(probe.TCX), receivingOfService(), first, visitingService()}
+}
+
+// visitingService is the host's part in a flow from outside: it keeps nothing, so every
+// packet of it is like this.
+func visitingService() Case {
+	return Case{
+		Name: "service/outside", What: "a client outside comes to a node port, the backend is behind another host: chosen, translated, encapsulated",
+		Form: probe.XDP, Flows: hotAndCold, Floor: "encapsulate", services: 1, gated: true,
+		program: func(d *dataplane.Datapath) (*ebpf.Program, error) { return d.Uplink(), nil }, frames: visits,
+		want: want{action: kernel.Transmit, verdict: "serve", frame: handedOn, resizing: probe.Resized},
+	}
+}
+
+// nodePort is that of the first service.
+const nodePort = 30080
+
+// visits is a packet from outside to the node port.
+func visits(family, n int) frame.Spec {
+	client := netip.MustParseAddr("198.51.100.7")
+	if family == 6 {
+		client = netip.MustParseAddr("2001:db8:ffff::7")
+	}
+	return frame.Spec{
+		Kind: frame.UDP, SrcMAC: state.MAC{2, 7}, DstMAC: state.MAC{2, 1}, Src: client, Dst: underlay.at(family, 0),
+		SrcPort: uint16(1024 + n), DstPort: nodePort, Payload: make([]byte, payload),
+	}
+}
+
+// gateOf is the first service as clients outside come to it.
+func gateOf(family int) state.OutsideService {
+	s := firstService(family)
+	gate := state.OutsideService{
+		Name: s.Name + "/outside", VNI: s.VNI, Protocol: s.Protocol, Table: s.Table,
+		Frontends: []netip.AddrPort{netip.AddrPortFrom(underlay.at(family, 0), nodePort)},
+	}
+	for n, at := range s.Backends {
+		gate.Backends = append(gate.Backends, state.OutsideBackend{At: at, Host: peerName(n)})
+	}
+	return gate
+}
+
+// handedOn wants the packet in a tunnel, to a backend, with the frontend beside it.
+func handedOn(before, after frame.Packet) error {
+	if after.Options.Service == nil || after.Inner.DstPort != crowd.BackendPort {
+		return fmt.Errorf("want it for a backend's port %d, with the option service, got %s", crowd.BackendPort, after)
+	}
+	before.Inner.Dst, before.Inner.TTL, before.Inner.DstPort = after.Inner.Dst, before.Inner.TTL-1, after.Inner.DstPort
+	return tunnelled(before, after)
 }
 
 func sendingToService(form probe.Form) Case {
@@ -185,6 +235,10 @@ func serviceTargets() []report.Target {
 		t := report.Target{Name: "service/sending", Instrument: report.TestRun, Family: family, Flows: 1, Floor: "endpoint/established", Factor: 1.25}
 		for _, form := range []probe.Form{probe.XDP, probe.TCX} {
 			t.Form = string(form)
+			all = append(all, t)
+		}
+		for _, t.Flows = range hotAndCold {
+			t.Name, t.Form, t.Floor, t.Factor = "service/outside", string(probe.XDP), "encapsulate", 2.4
 			all = append(all, t)
 		}
 		t.Name, t.Form, t.Flows, t.Floor, t.Factor = "service/first", string(probe.XDP), probe.MaxFlows, "service/sending", 2.5

@@ -71,7 +71,7 @@ func (c Case) steps(family int) (count steps.Count, err error) {
 // object is what the case's program is read from, and its name there.
 func (c Case) object() (*ebpf.CollectionSpec, string, error) {
 	program, read := "endpoint", bpf.LoadEndpoint
-	if strings.HasPrefix(c.Name, "uplink/") || strings.HasSuffix(c.Name, "/receiving") {
+	if strings.HasPrefix(c.Name, "uplink/") || strings.HasSuffix(c.Name, "/receiving") || strings.HasSuffix(c.Name, "/outside") {
 		program, read = "uplink", bpf.LoadUplink
 	}
 	object, err := read()

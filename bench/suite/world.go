@@ -72,10 +72,13 @@ type setting struct {
 	family, flows int
 	guard         crowd.Guard
 	services      int
+	gated         bool
 }
 
 // settingOf is what a case's datapath holds.
-func settingOf(c Case, k Key) setting { return setting{k.Family, k.Flows, c.guard, c.services} }
+func settingOf(c Case, k Key) setting {
+	return setting{k.Family, k.Flows, c.guard, c.services, c.gated}
+}
 
 // state is what the host under test holds.
 func (w setting) state() (state.Host, state.Local) {
@@ -104,6 +107,10 @@ func (w setting) state() (state.Host, state.Local) {
 	}
 	w.guard.Fill(&h)
 	h.Services = servicesOf(w.family, w.services)
+	if w.gated {
+		h.Outside = []state.OutsideService{gateOf(w.family)}
+		l.Outside = map[netip.Addr]state.MAC{netip.IPv4Unspecified(): {2, 7}, netip.IPv6Unspecified(): {2, 7}}
+	}
 	for n := range w.flows {
 		h.Directory = append(h.Directory, state.Location{
 			VNI: vni, Address: bounced.at(w.family, n), Subnet: "bounced", Host: peerName(n),

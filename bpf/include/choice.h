@@ -4,8 +4,9 @@
 
 /* Which of a service's backends a flow chooses.
  *
- * Contract: by the hash of what it is given, the same on every host; the same choice
- * whoever asks, as long as the service has the same backends. */
+ * Contract: by the hash of what it is given, the same on every host and as the control
+ * plane's Choose has it; the same choice whoever asks, as long as the service has the same
+ * backends. */
 
 #include "flow.h"
 #include "hash.h"
@@ -14,10 +15,10 @@
  * alike. */
 static __always_inline __u32 choice_hash(__u8 protocol, const struct way *w)
 {
-	__u32 h = addr_hash(protocol, w->from);
+	struct addr_words from = addr_words(w->from), to = addr_words(w->to);
+	__u64 ports = (__u64)protocol << 32 | (__u32)w->dport << 16 | w->sport;
 
-	h = addr_hash(h, w->to);
-	return fmix32(h ^ ((__u32)bpf_ntohs(w->sport) << 16 | bpf_ntohs(w->dport)));
+	return spread5(from.high, from.low, to.high, to.low, ports);
 }
 
 /* The backend at the hash's place; NULL: the service has none. */

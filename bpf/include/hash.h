@@ -24,6 +24,19 @@ static __always_inline __u32 fmix32(__u32 h)
 	return h;
 }
 
+/* Spreads five words over 32 bits: a sum of products, none of which waits for another, of
+ * which a low bit moves high ones; and two rounds that move all. The factors are odd and
+ * have about as many ones as zeros. */
+static __always_inline __u32 spread5(__u64 a, __u64 b, __u64 c, __u64 d, __u64 e)
+{
+	__u64 h = a * 0x9e3779b97f4a7c15ULL + b * 0xbf58476d1ce4e5b9ULL +
+		  c * 0x94d049bb133111ebULL + d * 0xd6e8feb86659fd93ULL + e * 0xa0761d6478bd642fULL;
+
+	h = (h ^ h >> 32) * 0xe7037ed1a0b428dbULL;
+	h = (h ^ h >> 32) * 0x8ebc6af09c88c6e3ULL;
+	return h >> 32;
+}
+
 static __always_inline __u32 rotl(__u32 v, __u32 by)
 {
 	return v << by | v >> (32 - by);

@@ -28,3 +28,18 @@ func Addr(h uint32, addr netip.Addr) uint32 {
 	}
 	return h
 }
+
+// Words are both halves of an address as it lies in a packet, read as little-endian, IPv4
+// as ::ffff:a.b.c.d; struct addr_words in the programs.
+func Words(addr netip.Addr) (high, low uint64) {
+	bytes := addr.As16()
+	return binary.LittleEndian.Uint64(bytes[:8]), binary.LittleEndian.Uint64(bytes[8:])
+}
+
+// Spread spreads five words over 32 bits; spread5 in the programs.
+func Spread(a, b, c, d, e uint64) uint32 {
+	h := a*0x9e3779b97f4a7c15 + b*0xbf58476d1ce4e5b9 + c*0x94d049bb133111eb + d*0xd6e8feb86659fd93 + e*0xa0761d6478bd642f
+	h = (h ^ h>>32) * 0xe7037ed1a0b428db
+	h = (h ^ h>>32) * 0x8ebc6af09c88c6e3
+	return uint32(h >> 32)
+}

@@ -3,6 +3,7 @@
 package service
 
 import (
+	"math/bits"
 	"net/netip"
 
 	"github.com/mizar-net/mizar/controlplane/hash"
@@ -15,18 +16,18 @@ type Tuple struct {
 	Protocol uint8
 }
 
-// Hash mixes the protocol, the four 32-bit words of the source's address, those of
-// the destination's, and both ports as one word, the source's the upper half. Words are
-// in network order, IPv4 addresses as ::ffff:a.b.c.d:
+// Hash spreads both words of the source's address, those of the destination's, and a word
+// of the protocol and both ports. Words are of eight bytes as they lie in a packet, read as
+// little-endian, IPv4 addresses as ::ffff:a.b.c.d; ports are read likewise:
 //
-//	h = protocol
-//	h = fmix32(h ^ word)    for each of the eight words of addresses
-//	h = fmix32(h ^ (source port << 16 | destination port))
+//	protocol << 32 | destination port << 16 | source port
 //
-// The programs mix the same way.
+// The programs spread the same way.
 func (t Tuple) Hash() uint32 {
-	h := hash.Addr(hash.Addr(uint32(t.Protocol), t.Source.Addr()), t.Destination.Addr())
-	return hash.Mix(h ^ (uint32(t.Source.Port())<<16 | uint32(t.Destination.Port())))
+	a, b := hash.Words(t.Source.Addr())
+	c, d := hash.Words(t.Destination.Addr())
+	ports := uint64(bits.ReverseBytes16(t.Destination.Port()))<<16 | uint64(bits.ReverseBytes16(t.Source.Port()))
+	return hash.Spread(a, b, c, d, uint64(t.Protocol)<<32|ports)
 }
 
 // OfClient is the tuple that all flows of a client to a frontend have in common: what

@@ -25,10 +25,10 @@ func TestHashesAreWhatTheyWere(t *testing.T) {
 		tuple service.Tuple
 		hash  uint32
 	}{
-		{tuple("10.0.0.10", 40000, "10.96.0.1", 80, 6), 0x3e24dd31},
-		{tuple("10.0.0.10", 40000, "10.96.0.1", 80, 17), 0xa5b3a5b0},
-		{tuple("fd00::10", 40000, "fd96::1", 443, 6), 0xe0db32f7},
-		{tuple("0.0.0.0", 0, "0.0.0.0", 0, 0), 0xe6b30e67},
+		{tuple("10.0.0.10", 40000, "10.96.0.1", 80, 6), 0xb79703f0},
+		{tuple("10.0.0.10", 40000, "10.96.0.1", 80, 17), 0x2f58173d},
+		{tuple("fd00::10", 40000, "fd96::1", 443, 6), 0xb22e1a05},
+		{tuple("0.0.0.0", 0, "0.0.0.0", 0, 0), 0x9ce219d2},
 	} {
 		NewWithT(t).Expect(c.tuple.Hash()).To(Equal(c.hash), "%v", c.tuple)
 	}

@@ -51,6 +51,16 @@ func TestLocalGatesKeepToTheirHost(t *testing.T) {
 	g.Expect(gates(set, service.Compile(set), "h2")).To(HaveExactElements(HaveSuffix("[192.0.2.2:30080] → ")))
 }
 
+// A service that keeps clients at their backend does so outside by what they choose by.
+func TestClientsOfAnAffineGateChooseAlike(t *testing.T) {
+	g := NewWithT(t)
+	for extra, alike := range map[string]bool{"": false, ", sessionAffinity: ClientIP": true} {
+		set := of(t, web(fmt.Sprintf(nodePorts, extra)))
+		h, _ := set.Host("h1")
+		g.Expect(service.Compile(set).Outside(h)).To(HaveExactElements(HaveField("Alike", alike)))
+	}
+}
+
 // A frontend outside is one service's in all VPCs, and never one of a host's own ports.
 func TestGatesAreOneServices(t *testing.T) {
 	g := NewWithT(t)

@@ -144,7 +144,7 @@ func outer() []frame.Tunnel {
 		{Identity: identity(3), NotHere: &frame.NotHere{}},
 		{Identity: identity(3), Refusal: refusal(bpf.RowDropReasonDROP_MTU, 1300)}, {Identity: identity(3), Refusal: refusal(bpf.RowDropReasonDROP_NO_ENDPOINT, 0)},
 		{Identity: identity(3), Refusal: refusal(bpf.RowDropReasonDROP_NO_SUBNET, 0)}, {Identity: identity(3), Refusal: refusal(bpf.RowDropReasonDROP_TTL, 0)},
-		{Identity: identity(3), Service: &frame.Service{Port: 80, Proto: 6, Frontend: far4}},
+		{Identity: identity(3), Service: &frame.Service{Port: 80, Proto: 6, Frontend: far4}}, {Identity: identity(0), Service: &frame.Service{Port: 80, Proto: 17, Frontend: far6}},
 		{Identity: identity(3), Return: back(0, h1), Other: []frame.Option{{Class: 0x0102, Type: 7, Data: make([]byte, 8)}}},
 		{Identity: identity(3), Other: []frame.Option{{Class: 0x0102, Type: 0x87}}},
 	}

@@ -5,6 +5,7 @@ package fuzz
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/sim/frame"
@@ -178,6 +179,9 @@ func (h *heard) geneve(g []byte) (int, bpf.RowDropReason) {
 
 const mostOptions = 8
 
+// controlling are the options of which a packet has at most one.
+var controlling = []uint8{frame.OptionReturn, frame.OptionSendBack, frame.OptionNotHere, frame.OptionRefusal, frame.OptionService}
+
 // controls reads the options behind the identity.
 func (h *heard) controls(b []byte) bpf.RowDropReason {
 	for n := 0; len(b) > 0; n++ {
@@ -187,7 +191,7 @@ func (h *heard) controls(b []byte) bpf.RowDropReason {
 		}
 		known := b[0] == 0xff && b[1] == 0x4d
 		switch kind := b[2]; {
-		case known && (kind == frame.OptionReturn || kind == frame.OptionSendBack || kind == frame.OptionNotHere || kind == frame.OptionRefusal):
+		case known && slices.Contains(controlling, kind):
 			if size != 28 || h.control.kind != 0 {
 				return bpf.RowDropReasonDROP_GENEVE_OPTION
 			}

@@ -33,8 +33,23 @@ func (o oracle) uplink(b []byte) outcome {
 		return o.notHere(h)
 	case frame.OptionRefusal:
 		return o.refused(h)
+	case frame.OptionService:
+		return o.visited(h)
 	}
 	return o.arrived(h)
+}
+
+// visited is a packet of a client outside, who came to another host. This one has no way
+// to the outside, and serves nobody there.
+func (o oracle) visited(h heard) outcome {
+	to := living(h.vni, h.inner.dst)
+	if to == nil || h.generation != to.generation {
+		return dropped(bpf.RowDropReasonDROP_STALE)
+	}
+	if _, reason := h.carried(); reason != 0 {
+		return dropped(reason)
+	}
+	return dropped(bpf.RowDropReasonDROP_NO_HOST)
 }
 
 // question says that the packet may be relayed.

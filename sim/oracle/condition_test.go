@@ -69,3 +69,26 @@ func TestAQuestionGetsOldByTheClockOfItsHost(t *testing.T) {
 		g.Expect(first(t, o, "a1", "10.0.0.12").Hops).To(Equal(hops), ahead.String())
 	}
 }
+
+// A stack that has found its neighbour once cuts what is too long, also for a host that
+// died meanwhile; one that finds none cuts nothing.
+func TestAStackRemembersItsNeighbours(t *testing.T) {
+	for _, knows := range []bool{false, true} {
+		g := NewWithT(t)
+		o := knowing(t, objects(t, guarded))
+		ask := wire.Probe{Proto: wire.ICMP, From: "x/a1", To: netip.MustParseAddr(a2)}
+		if knows {
+			probe(t, o, ask)
+		}
+		g.Expect(o.SetCondition("h1", wire.Condition{Dead: true})).To(Succeed())
+		ask.Size = 3000
+		parts := probe(t, o, ask).Requests[0].Parts
+		if !knows {
+			g.Expect(parts).To(BeEmpty())
+			continue
+		}
+		g.Expect(parts).To(HaveLen(3))
+		g.Expect(o.Apply(objects(t, guarded))).To(Succeed())
+		g.Expect(probe(t, o, ask).Requests[0].Parts).To(BeEmpty(), "what is there was looked for anew")
+	}
+}

@@ -21,7 +21,10 @@ func Short(key string) string {
 }
 
 // endpoint reads the name of an endpoint and returns its full name.
-func (d *decoder) endpoint(v strict.Value) string {
+func (d *decoder) endpoint(v strict.Value) string { return d.endpointOr(v) }
+
+// endpointOr reads the name of an endpoint, and says which others could have stood there.
+func (d *decoder) endpointOr(v strict.Value, others ...string) string {
 	text := v.Text()
 	if text == "" {
 		return ""
@@ -34,7 +37,7 @@ func (d *decoder) endpoint(v strict.Value) string {
 		}
 		known = append(known, Short(e.Key()))
 	}
-	unknown(v, "endpoint", text, known)
+	unknown(v, "endpoint", text, append(known, others...))
 	return ""
 }
 

@@ -67,13 +67,14 @@ func (d *decoder) outside() []topology.Outsider { return d.ground.Outside }
 
 // sender reads the name of an endpoint or of somebody outside.
 func (d *decoder) sender(v strict.Value) string {
-	if v.Present() && strings.HasPrefix(v.Node().Value, topology.OutsideMark) {
-		name := v.Text()
-		if _, ok := d.ground.Outsider(name); ok {
-			return name
+	var others []string
+	for _, o := range d.outside() {
+		if v.Present() && v.Node().Value == o.Name {
+			return o.Name
 		}
+		others = append(others, o.Name)
 	}
-	return d.endpoint(v)
+	return d.endpointOr(v, others...)
 }
 
 // visit reads how a probe comes from outside: to a host that has the address, or that it

@@ -46,6 +46,10 @@ func (d decoding) field(name string, v reflect.Value) {
 			return
 		}
 		d.set(name, d.nested(v))
+	case reflect.Int32:
+		if v.Int() != 0 {
+			d.set(name, strconv.FormatInt(v.Int(), 10))
+		}
 	default:
 		d.number(name, v.Uint())
 	}

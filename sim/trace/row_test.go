@@ -52,6 +52,7 @@ func TestRowsAreToldByName(t *testing.T) {
 			trace.Row{"addr": "192.0.2.9", "nextHop": "02:00:00:00:00:09", "port": "uplink", "mtu": "1500", "seed": "0xbeef"}},
 		{"routes", bpf.RowRoute{Subnet: 5}, "subnet red-a", trace.Row{"subnet": "red-a"}},
 		{"endpoints", bpf.RowEndpoint{}, "unused", trace.Row{}},
+		{"shares", bpf.RowShare{Flows: -2}, "flows -2", trace.Row{"flows": "-2"}},
 	} {
 		g := NewWithT(t)
 		row, err := trace.Decode(c.table, rowBytes(t, c.row), names)

@@ -112,16 +112,21 @@ func (w *Wire) parts(e *endpoint, s frame.Spec) ([][]byte, *trip, error) {
 	return parts, nil, err
 }
 
+// decodedPair reads what was sent and what came of it, whose checksums must be right.
+func decodedPair(sent, got []byte) (was, is frame.Packet, err error) {
+	if err := frame.VerifyChecksums(got); err != nil {
+		return was, is, err
+	}
+	if was, err = frame.Decode(sent); err != nil {
+		return was, is, err
+	}
+	is, err = frame.Decode(got)
+	return was, is, err
+}
+
 // echoed says what is wrong with a gateway's answer to an echo.
 func echoed(got, sent []byte, gateways []netip.Addr) error {
-	if err := frame.VerifyChecksums(got); err != nil {
-		return err
-	}
-	asked, err := frame.Decode(sent)
-	if err != nil {
-		return err
-	}
-	answer, err := frame.Decode(got)
+	asked, answer, err := decodedPair(sent, got)
 	if err != nil {
 		return err
 	}

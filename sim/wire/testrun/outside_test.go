@@ -125,16 +125,22 @@ func (v visit) reply(flags frame.TCPFlags) frame.Spec {
 // send puts a frame on a port and returns what comes of it.
 func (v visit) send(at wire.Port, spec frame.Spec) []wire.Emission {
 	v.t.Helper()
-	b, err := frame.Build(spec)
-	v.g.Expect(err).NotTo(HaveOccurred())
-	all, err := v.w.Inject(v.t.Context(), at, [][]byte{b})
-	v.g.Expect(err).NotTo(HaveOccurred())
+	all := v.inject(at, spec)
 	drops, err := v.w.Drops(v.t.Context())
 	v.g.Expect(err).NotTo(HaveOccurred())
 	v.g.Expect(all).NotTo(BeEmpty(), "drops: %v", drops)
 	for _, e := range all {
 		v.g.Expect(frame.VerifyChecksums(e.Frame)).To(Succeed())
 	}
+	return all
+}
+
+func (v visit) inject(at wire.Port, spec frame.Spec) []wire.Emission {
+	v.t.Helper()
+	b, err := frame.Build(spec)
+	v.g.Expect(err).NotTo(HaveOccurred())
+	all, err := v.w.Inject(v.t.Context(), at, [][]byte{b})
+	v.g.Expect(err).NotTo(HaveOccurred())
 	return all
 }
 
@@ -186,6 +192,22 @@ func TestNodePortIsReached(t *testing.T) {
 	})
 }
 
+// What is in another VLAN, or in fragments, is the host's own too.
+func TestOtherFramesAreTheHostsOwn(t *testing.T) {
+	visits(t, nil, func(v visit) {
+		for what, change := range map[string]func(*frame.Spec){
+			"another VLAN":     func(s *frame.Spec) { s.VLAN = 7 },
+			"a first fragment": func(s *frame.Spec) { s.ID, s.Payload, s.Fragment = 7, make([]byte, 64), &frame.Fragment{Size: 32} },
+		} {
+			spec := v.request(frame.SYN)
+			change(&spec)
+			all := v.inject(wire.Port{Uplink: v.host}, spec)
+			v.g.Expect(all).To(HaveLen(1), what)
+			v.g.Expect(all[0].At.Stack).To(Equal(v.host), what)
+		}
+	})
+}
+
 // Other ports of the host are its own (row C11).
 func TestOtherPortsAreTheHostsOwn(t *testing.T) {
 	visits(t, nil, func(v visit) {
@@ -195,4 +217,37 @@ func TestOtherPortsAreTheHostsOwn(t *testing.T) {
 		v.g.Expect(all).To(HaveLen(1))
 		v.g.Expect(all[0].At.Stack).To(Equal(v.host))
 	})
+}
+
+// All flows of a client choose one backend where the service says so, else each for itself.
+func TestClientsChooseAlikeWhereTheServiceSaysSo(t *testing.T) {
+	client := address("198.51.100.7")
+	for _, alike := range []bool{false, true} {
+		w := network(t, servedPlan)
+		states := outsideStates(state.FormXDP, func(h *state.Host) {
+			s := state.OutsideService{
+				Name: "ns/two:80/outside", VNI: 100, Protocol: 17, Frontends: []netip.AddrPort{netip.AddrPortFrom(h.Addresses[0], nodePort+9)},
+				Table: []uint16{0, 1, 0, 1}, Alike: alike,
+			}
+			for _, name := range backends[:2] {
+				s.Backends = append(s.Backends, state.OutsideBackend{At: netip.AddrPortFrom(servedPlan.endpoint(name).Addresses[0], 8081), Host: name[5:7]})
+			}
+			h.Outside = append(h.Outside, s)
+		})
+		g := NewWithT(t)
+		g.Expect(w.Apply(t.Context(), states)).To(Succeed())
+		got := map[string]bool{}
+		for port := uint16(6000); port < 6032; port++ {
+			v := visit{g: g, t: t, w: w}
+			all := v.send(wire.Port{Uplink: "h3"}, frame.Spec{
+				Kind: frame.UDP, SrcMAC: state.MAC{2, 1}, DstMAC: state.MAC{2, 2}, Src: client, Dst: underlay(3)[0], SrcPort: port, DstPort: nodePort + 9,
+			})
+			got[all[len(all)-1].At.Endpoint] = true
+		}
+		want := 2
+		if alike {
+			want = 1
+		}
+		g.Expect(got).To(HaveLen(want), "alike %t: %v", alike, got)
+	}
 }
