@@ -147,7 +147,8 @@ const (
 	RowDropReasonDROP_NO_BACKEND       RowDropReason = 49
 	RowDropReasonDROP_FLOW_TAKEN       RowDropReason = 50
 	RowDropReasonDROP_SNAT_PORTS       RowDropReason = 51
-	RowDropReasonDROP_MAX              RowDropReason = 52
+	RowDropReasonDROP_SNAT_TUNNEL      RowDropReason = 52
+	RowDropReasonDROP_MAX              RowDropReason = 53
 )
 
 type RowEndpoint struct {

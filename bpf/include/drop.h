@@ -68,6 +68,7 @@ enum drop_reason {
 	DROP_NO_BACKEND, /* the service has no backend */
 	DROP_FLOW_TAKEN, /* another flow has the tuple that this one would be translated to */
 	DROP_SNAT_PORTS, /* no port of the host is left for the destination */
+	DROP_SNAT_TUNNEL, /* to the tunnel's port outside: it would come from a host */
 	DROP_MAX,
 };
 

@@ -50,16 +50,26 @@ static __always_inline bool is_outside(const struct path *path)
 	return path && path->state == PATH_OUTSIDE && now() - path->since < OUTSIDE_KEPT;
 }
 
-/* Whether what is in no subnet of the packet's VPC is reached by its endpoints: but for this
- * host, whose address they would come from. */
-static __always_inline bool may_leave(struct pkt *p)
+/* Whether endpoints of the packet's VPC reach what is outside. */
+static __always_inline bool masquerades(struct pkt *p)
 {
 	struct vpc *v = vpcs_row(p, &p->destination.vni);
-	struct uplink *own = uplinks_row(p);
 
-	if (!v || !v->leaves || !own)
+	return v && v->leaves;
+}
+
+/* Whether what is in no subnet of the packet's VPC is reached by its endpoints: over a
+ * family that this host has an address of, and not the host itself, whose address they
+ * would come from. */
+static __always_inline bool may_leave(struct pkt *p)
+{
+	struct uplink *own = uplinks_row(p);
+	const __u8 *addr;
+
+	if (!own || !masquerades(p))
 		return false;
-	return !addr_equal(p->destination.addr, p->ethertype == ETH_P_IP ? own->v4 : own->v6);
+	addr = p->ethertype == ETH_P_IP ? own->v4 : own->v6;
+	return !addr_zero(addr) && !addr_equal(p->destination.addr, addr);
 }
 
 /* The destination is outside: the packet takes the way there. */
@@ -72,6 +82,10 @@ static __always_inline enum drop_reason begin_leaving(struct pkt *p, struct outg
 	out->host = h;
 	if (!h)
 		return DROP_NO_HOST;
+	/* Hosts believe each other by their addresses. */
+	if (p->protocol == IPPROTO_UDP &&
+	    k->key.port[other_end(k->side) & 1] == bpf_htons(GENEVE_PORT))
+		return DROP_SNAT_TUNNEL;
 	out->verdict = VERDICT_LEAVE;
 	note_away(k, 0, 0, number, h);
 	k->learned = now();

@@ -11,6 +11,7 @@
 #include "icmp.h"
 #include "learn.h"
 #include "locate.h"
+#include "outside.h"
 
 static __always_inline bool is_question(const struct tunnel *t)
 {
@@ -213,6 +214,12 @@ static __always_inline enum drop_reason prepare_question(struct pkt *p, const st
 	}
 	if (!is_final(reason))
 		return reason;
+	/* To the host that asks it says that the destination is outside. */
+	if (reason == DROP_NO_SUBNET && masquerades(p)) {
+		reason = prepare_refusal(p, t, reason, out);
+		out->verdict = VERDICT_SEND_BACK;
+		return reason;
+	}
 	out->refused = reason;
 	return prepare_refusal(p, t, reason, out);
 }

@@ -286,11 +286,14 @@ static __always_inline enum drop_reason report(struct pkt *p, const struct tunne
 	stage(p, STAGE_REFUSE);
 	source = locals_row(p, &p->source);
 	asked = source ? paths_row(p, &p->destination) : NULL;
-	if (!asked || asked->state != PATH_ASKED || asked->token != t->option.token ||
-	    !is_final(c.reason))
+	if (!asked || asked->token != t->option.token || !is_final(c.reason))
 		return DROP_REFUSAL;
-	if (c.reason == DROP_NO_SUBNET && may_leave(p))
+	/* Packets that have asked together come back one after the other. */
+	if (c.reason == DROP_NO_SUBNET && may_leave(p) &&
+	    (asked->state == PATH_ASKED || asked->state == PATH_OUTSIDE))
 		return leave_after_all(p, t, asked, source);
+	if (asked->state != PATH_ASKED)
+		return DROP_REFUSAL;
 	c.endpoint = source->endpoint;
 	ifindex = source->door.ifindex;
 	reason = note(p, &k);
@@ -298,7 +301,14 @@ static __always_inline enum drop_reason report(struct pkt *p, const struct tunne
 		reason = as_sent(p, k);
 	if (!reason)
 		reason = complain(p, &c);
-	return reason ? reason : decide(p, VERDICT_DELIVER, hook_redirect(ifindex), ifindex);
+	if (reason)
+		return reason;
+	/* Only this host knows that it ends here. */
+	if (c.reason == DROP_NO_SUBNET && masquerades(p)) {
+		decide(p, VERDICT_REFUSE, hook_redirect(ifindex), ifindex);
+		return c.reason;
+	}
+	return decide(p, VERDICT_DELIVER, hook_redirect(ifindex), ifindex);
 }
 
 #endif

@@ -82,6 +82,8 @@ type flow struct {
 	frontend netip.AddrPort
 	// gate is what who is outside has opened it to; it is invalid for all other flows.
 	gate netip.AddrPort
+	// leaves says that it was opened to who is outside.
+	leaves bool
 	// settled says that both sides have spoken.
 	settled bool
 	// doubted says that an end is not who it was taken for.
@@ -180,7 +182,7 @@ func (o *Oracle) collect(n *node) {
 
 // source is the end that a packet comes from: who it says it is.
 func (n *node) source(w *walk) end {
-	if w.gate.IsValid() {
+	if w.gate.IsValid() || w.abroad {
 		return end{addr: w.src, known: true}
 	}
 	e := end{addr: w.src, party: &w.sender, number: w.number, known: true}

@@ -53,6 +53,7 @@ const (
 	asked
 	learned
 	local
+	beyond // outside of all VPCs
 )
 
 // view is what a host is told of the network.
@@ -122,6 +123,9 @@ func (n *node) hold(v view) {
 			subnet, some := n.subnet(at)
 			wrong = wrong || (found && (location.Host != known.host || generation(location) != known.generation)) || !n.knows(known.host) ||
 				(!found && some && n.bounces(n.name, subnet.Name) && !slices.Contains(n.filling, subnet.Name))
+		}
+		if vpc, _ := n.set.VPC(at.vpc); known.state == beyond && !vpc.Masquerade {
+			wrong = true
 		}
 		if wrong {
 			delete(n.paths, at)

@@ -67,8 +67,8 @@ func (o *Oracle) answerer(p wire.Packet, d datagram) (object.Endpoint, bool) {
 	if !p.Delivered {
 		return object.Endpoint{}, false
 	}
-	if d.Visit.IsSet() && d.reversed {
-		return object.Endpoint{}, true // who came from outside
+	if d.Visit.IsSet() && d.reversed || d.Outsider != "" && p.To == d.Outsider {
+		return object.Endpoint{}, true // who is outside
 	}
 	e, ok := o.real.set.Endpoint(p.To)
 	_, stands := d.Behind(p.To)
@@ -133,7 +133,11 @@ func (o *Oracle) datagram(e object.Endpoint, d datagram) wire.Packet {
 	if d.Visit.IsSet() {
 		return o.visit(e, d, transport)
 	}
-	whole := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: d.ipHeader() + body, echo: d.Proto == wire.ICMP && !d.reversed, flow: d.tuple()}
+	if d.Outsider != "" && d.reversed {
+		asked, _ := o.real.set.Endpoint(d.From)
+		return o.comeBack(asked, d, transport)
+	}
+	whole := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: d.ipHeader() + body, echo: d.Proto == wire.ICMP && !d.reversed, flow: d.tuple(), outsider: d.Outsider}
 	if d.DontFragment && body > room {
 		return wire.Packet{Hosts: []string{e.Host}, Reason: wire.StackMTU, Dropper: e.Host}
 	}
@@ -152,7 +156,7 @@ func (o *Oracle) fragments(e object.Endpoint, d datagram, body, room int) (told 
 	var whole departure
 	var parts []wire.Packet
 	for at := 0; at < body; at += room {
-		p := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: header + min(room, body-at), silent: at > 0, whole: &whole, flow: d.tuple()}
+		p := packet{src: d.src, dst: d.dst, ttl: d.ttl, length: header + min(room, body-at), silent: at > 0, whole: &whole, flow: d.tuple(), outsider: d.Outsider}
 		if at > 0 {
 			p.later = &later{offset: at, protocol: d.number()}
 		}

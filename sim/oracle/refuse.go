@@ -36,7 +36,9 @@ func (o *Oracle) turnDown(w *walk, n *node, opt option, reason string, most int)
 		return
 	}
 	answer := option{kind: refused, token: opt.token, reason: reason, mtu: most}
-	w.drop(reason)
+	if reason != noSubnet || !n.masquerades(w) {
+		w.drop(reason)
+	}
 	o.arrive(w, opt.host, answer)
 }
 
@@ -45,13 +47,22 @@ func (o *Oracle) complain(w *walk, n *node, opt option) {
 	row := n.paths[w.to()]
 	e, lives := n.behind(n.name, w.from())
 	switch {
-	case row.state != asked || row.token != opt.token || !lives:
+	case row.token != opt.token || !lives:
+		w.drop(refusal)
+	case opt.reason == noSubnet && n.mayLeave(w) && (row.state == asked || row.state == beyond):
+		row.state, row.since = beyond, o.now(n.name)
+		n.paths[w.to()] = row
+		o.goAbroad(w, n, false)
+	case row.state != asked:
 		w.drop(refusal)
 	case w.silent:
 		w.drop(opt.reason)
 	case !spend(n.errors, e.Key(), o.now(n.name), errorEvery, errorAhead):
 		w.drop(budget)
 	default:
+		if opt.reason == noSubnet && n.masquerades(w) {
+			w.drop(opt.reason) // nobody else knows that it ends here
+		}
 		o.tell(w, n, e, opt.reason, opt.mtu)
 	}
 }

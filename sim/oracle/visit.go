@@ -10,6 +10,7 @@ import (
 	"github.com/mizar-net/mizar/controlplane/service"
 	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/link"
+	"github.com/mizar-net/mizar/sim/oracle/judge"
 	"github.com/mizar-net/mizar/sim/wire"
 )
 
@@ -128,6 +129,10 @@ func (o *Oracle) answersOutside(w *walk, n *node) bool {
 
 // goOut sends an answer to the outside: from what its client came to, and past all hosts.
 func (o *Oracle) goOut(w *walk, n *node) {
+	if w.flow.protocol == judge.UDP && w.flow.to == tunnelPort {
+		w.drop(snatTunnel)
+		return
+	}
 	if v := o.track(n, w, end{addr: w.dst, known: true}); v != pass {
 		w.drop(v.reason)
 		return

@@ -52,6 +52,8 @@ type packet struct {
 	whole *departure
 	// flow is what tells the conversation apart that the packet belongs to.
 	flow tuple
+	// outsider is who is outside and has the destination; "": nobody.
+	outsider string
 }
 
 // later is where a fragment begins in its packet, in bytes, and the protocol of
@@ -78,6 +80,8 @@ type walk struct {
 	frontend netip.AddrPort
 	// gate is what who is outside has sent it to; it is invalid for all others.
 	gate netip.AddrPort
+	// abroad says that its sender is outside, and answers.
+	abroad bool
 	// self says that its sender is who gets it.
 	self    bool
 	view    flowKey
@@ -186,6 +190,10 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		o.follow(w, n, e)
 		return
 	}
+	if o.isOutside(w, n) {
+		o.goAbroad(w, n, false)
+		return
+	}
 	known := n.paths[w.to()]
 	w.out.Outdated = w.out.Outdated || known.vain
 	if known.state == learned && known.vain {
@@ -261,6 +269,13 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 	switch reason {
 	case "":
 	case noEndpoint, noSubnet:
+		if reason == noSubnet && n.mayLeave(w) {
+			if now := o.now(n.name); spend(n.questions, e.Key(), now, questionEvery, questionAhead) {
+				n.paths[w.to()] = path{state: beyond, since: now}
+			}
+			o.goAbroad(w, n, !v.ask)
+			return
+		}
 		o.refuse(w, n, e, reason, 0)
 		return
 	default:

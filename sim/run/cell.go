@@ -24,7 +24,8 @@ type Cell struct {
 	Placement string `json:"placement,omitempty"`
 	// Subnet is "same-subnet" or "two-subnets".
 	Subnet string `json:"subnet,omitempty"`
-	// Path is "direct", "service", or "outside" where who is outside comes to one.
+	// Path is "direct", "service", "outside" where who is outside comes to one, or
+	// "leaving" where an endpoint talks to who is outside.
 	Path string `json:"path,omitempty"`
 	// Underlay is the family of the outer packet: "v4" or "v6".
 	Underlay string `json:"underlay,omitempty"`

@@ -91,14 +91,16 @@ func (r *runner) conversations(p *scenario.Probe, proto wire.Proto) ([]conversat
 		}
 		src, _ := address(from, family)
 		talk.ends = []state.Place{{VNI: talk.vni, Address: src}, {VNI: talk.vni, Address: dst}}
-		if to != nil {
+		if p.To.Outsider != "" {
+			talk.to, talk.cell.Path = p.To.Outsider, "leaving"
+		} else if to != nil {
 			talk.to = to.Key()
 		} else if talk.service = r.world.served(talk.vni, proto, netip.AddrPortFrom(dst, p.Port)); talk.service {
 			talk.cell.Path = "service"
 		}
 		for flow := range max(p.Flows, 1) {
 			probe := wire.Probe{
-				Proto: proto, From: p.From, To: dst, Port: p.Port, SourcePort: p.Source,
+				Proto: proto, From: p.From, To: dst, Outsider: p.To.Outsider, Port: p.Port, SourcePort: p.Source,
 				Count: p.Count, Size: p.Size, TOS: p.TOS,
 				TTL: p.TTL, DontFragment: p.Whole,
 			}
@@ -132,6 +134,13 @@ func (r *runner) destination(p *scenario.Probe, from *object.Endpoint, family in
 	case p.To.Service != nil:
 		dst, ok := p.To.Service.Addr(family)
 		return dst, nil, ok
+	case p.To.Outsider != "":
+		o, _ := r.ground.Outsider(p.To.Outsider)
+		i := slices.IndexFunc(o.Addresses, func(a netip.Addr) bool { return familyOf(a) == family })
+		if i < 0 {
+			return netip.Addr{}, nil, false
+		}
+		return o.Addresses[i], nil, true
 	case p.To.Endpoint != "":
 		to := r.world.endpoints[p.To.Endpoint]
 		dst, ok := address(to, family)

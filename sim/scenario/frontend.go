@@ -13,6 +13,7 @@ import (
 	"github.com/mizar-net/mizar/controlplane/object"
 	"github.com/mizar-net/mizar/controlplane/object/strict"
 	"github.com/mizar-net/mizar/sim/wire"
+	"github.com/mizar-net/mizar/topology"
 )
 
 // Frontend is a service that somebody talks to, as it is when that begins.
@@ -64,6 +65,21 @@ func (d *decoder) target(v strict.Value) Target {
 	}
 	endpoint, addr := d.peer(v)
 	return Target{Endpoint: endpoint, Addr: addr}
+}
+
+// targetOrOutsider is target, and may be somebody outside.
+func (d *decoder) targetOrOutsider(v strict.Value) Target {
+	if !v.Present() || !strings.HasPrefix(v.Node().Value, topology.OutsideMark) {
+		return d.target(v)
+	}
+	var known []string
+	for _, o := range d.outside() {
+		if known = append(known, o.Name); o.Name == v.Text() {
+			return Target{Outsider: o.Name}
+		}
+	}
+	unknown(v, "name outside", v.Text(), known)
+	return Target{}
 }
 
 // frontend reads the name of a service that has cluster addresses.

@@ -86,7 +86,7 @@ func (d *decoder) visit(v, via strict.Value, p *Probe) {
 		}
 		return
 	}
-	if p.To.Endpoint != "" || p.To.Service != nil {
+	if p.To.Endpoint != "" || p.To.Service != nil || p.To.Outsider != "" {
 		v.FailGot("a probe from outside to "+p.To.String(), "to: the address of a host, or of a service, and its port")
 	}
 	if slices.Contains(p.Protos, wire.ICMP) {

@@ -137,7 +137,7 @@ func (d *decoder) probe(v, expect strict.Value) *Probe {
 		Flows:  f.Optional("flows").Int(1, 1000),
 		Fresh:  f.Optional("fresh").Bool(),
 	}
-	p.To = d.target(f.Required("to", "the name of an endpoint or a service, or an address"))
+	p.To = d.targetOrOutsider(f.Required("to", "the name of an endpoint, a service or somebody outside, or an address"))
 	p.Port = d.portTo(f.Optional("port"), p.To, p.Protos...)
 	d.visit(v, f.Optional("via"), p)
 	if !expect.Present() {

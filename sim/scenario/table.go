@@ -50,11 +50,12 @@ func (t Talk) String() string {
 	return fmt.Sprintf("%s/%d", t.Proto, t.Port)
 }
 
-// Target is whom somebody talks to: an endpoint by its full name, a service, or an
-// address.
+// Target is whom somebody talks to: an endpoint by its full name, a service, somebody
+// outside by his, or an address.
 type Target struct {
 	Endpoint string
 	Service  *Frontend
+	Outsider string
 	Addr     netip.Addr
 }
 
@@ -63,8 +64,11 @@ func (t Target) String() string {
 	if t.Service != nil {
 		return t.Service.String()
 	}
-	if t.Endpoint != "" {
+	switch {
+	case t.Endpoint != "":
 		return Short(t.Endpoint)
+	case t.Outsider != "":
+		return t.Outsider
 	}
 	return t.Addr.String()
 }

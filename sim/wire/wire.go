@@ -141,6 +141,10 @@ type Probe struct {
 	Visit Visit
 	// To is the address that the packets go to.
 	To netip.Addr
+	// Outsider is the name of who is outside of all VPCs and has that address, if he is
+	// meant: he answers as endpoints do. His answers' hops are those from the host on that
+	// he has seen the requests come from.
+	Outsider string
 	// Ports of tcp and udp; a source port of 0 is chosen by the wire. The
 	// receiving endpoint listens on Port.
 	Port, SourcePort uint16
@@ -205,7 +209,7 @@ type Outcome struct {
 // Packet is what became of one packet; of the first fragment, or the first that
 // got lost, where the sender's stack cut it.
 type Packet struct {
-	// Delivered says that it came out at the endpoint To.
+	// Delivered says that it came out at the endpoint To, or at who is outside.
 	Delivered bool
 	To        string
 	// Hosts are the hosts on its way in order, the sender's first.

@@ -21,20 +21,32 @@ func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *end
 	if c.probe.Visit.IsSet() {
 		return c.visit(from, s)
 	}
+	if c.probe.Outsider != "" {
+		return c.leave(from, s)
+	}
 	if slices.Contains(from.Addresses, s.Dst) && !c.served() {
 		// To itself: the stack keeps it, no port sees it.
 		return wire.Packet{Delivered: true, To: from.Name, Hosts: []string{from.host.name}}, from, nil
 	}
+	told, err := c.send(from, s)
+	to := c.wire.endpoints[told.To]
+	if err != nil || !told.Delivered || !c.meant(to, s.Dst) {
+		return told, nil, err
+	}
+	return told, to, nil
+}
+
+// send sends a packet of an endpoint, and tells what became of it, or of its fragments.
+func (c *conversation) send(from *endpoint, s frame.Spec) (told wire.Packet, err error) {
 	parts, failed, err := c.wire.parts(from, s)
 	if err != nil || failed != nil {
-		return orEmpty(failed).Packet, nil, err
+		return orEmpty(failed).Packet, err
 	}
-	var told wire.Packet
 	var all []wire.Packet
 	for i, part := range parts {
 		became, err := c.wire.part(from, part, c)
 		if err != nil {
-			return wire.Packet{}, nil, err
+			return wire.Packet{}, err
 		}
 		if all = append(all, became); i == 0 || told.Delivered && !became.Delivered {
 			told = became
@@ -43,11 +55,7 @@ func (c *conversation) exchange(from *endpoint, s frame.Spec) (wire.Packet, *end
 	if len(all) > 1 {
 		told.Parts = all
 	}
-	to := c.wire.endpoints[told.To]
-	if !told.Delivered || !c.meant(to, s.Dst) {
-		return told, nil, nil
-	}
-	return told, to, nil
+	return told, nil
 }
 
 // part sends one frame and tells what became of it.
@@ -56,6 +64,8 @@ func (w *Wire) part(from *endpoint, sent []byte, c *conversation) (wire.Packet, 
 	switch {
 	case err != nil:
 		return wire.Packet{}, err
+	case len(t.emissions) > 0 && goesOut(t.emissions[len(t.emissions)-1]):
+		return c.goneOut(t, sent)
 	case t.answered:
 		t.Answered = true
 		if err := echoed(t.frame, sent, append(slices.Clone(from.subnet.Gateways), c.probe.To)); err != nil {

@@ -27,6 +27,8 @@ type conversation struct {
 	source  netip.Addr
 	payload []byte
 	outcome wire.Outcome
+	// seen is what who is outside takes the sender for.
+	seen netip.AddrPort
 }
 
 // Probe sends a flow's packets from one endpoint and answers as the stack of

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,8 @@ type call struct {
 	from placed
 	// to is who has the address; nil: nobody.
 	to *placed
+	// faces are the addresses that the sender may have outside.
+	faces []netip.Addr
 	// nonce tells the packets of one call from those of any other.
 	nonce uint16
 	// tell, when set, is told each reply.
@@ -94,6 +97,12 @@ func (w *Wire) call(p wire.Probe) (call, error) {
 	}
 	w.nonce++
 	c := call{Probe: p, from: from, nonce: w.nonce}
+	if p.Outsider != "" {
+		if !w.room.Outside(p.Outsider) {
+			return call{}, fmt.Errorf("probe to %s: there is nobody of that name outside", p.Outsider)
+		}
+		c.faces = w.know.addresses(from.host)
+	}
 	if p.Visit.IsSet() {
 		return c, w.room.Lead(p.To, p.Visit.Via)
 	}
@@ -217,7 +226,11 @@ func (x exchange) read(k knowledge, c call, request, reply match, out *wire.Outc
 	if !c.answers(asked.To) {
 		return nil // whoever got it does not answer
 	}
-	answer := k.followAll(x.seen, k.endpoints[asked.To], reply)
+	answerer := k.endpoints[asked.To]
+	if c.Outsider != "" {
+		answerer.host = c.from.host // where his answers come to
+	}
+	answer := k.followAll(x.seen, answerer, reply)
 	if !answer.Delivered {
 		x.blame(&answer)
 	}

@@ -68,6 +68,9 @@ func (c call) back(y frame.Layer) bool  { return y.Src == c.To && y.Dst == c.sou
 // asAsked are sightings of a probe to a frontend as the sender would see them: with the
 // frontend in the place of a backend. That each got the right one is for its stack to say.
 func (c call) asAsked(seen []sighting) []sighting {
+	if c.Outsider != "" {
+		return c.unmasked(seen)
+	}
 	if len(c.Backends) == 0 {
 		return seen
 	}
@@ -80,6 +83,32 @@ func (c call) asAsked(seen []sighting) []sighting {
 			c.turn(&y.Dst, &y.DstPort)
 		} else if y.Dst == c.source() {
 			c.turn(&y.Src, &y.SrcPort)
+		}
+	}
+	return seen
+}
+
+// unmasked are sightings of a probe to somebody outside as the sender would see them: with
+// himself in the place of his host. Who of its endpoints gets an answer is for their stacks
+// to say.
+func (c call) unmasked(seen []sighting) []sighting {
+	seen = slices.Clone(seen)
+	for i := range seen {
+		y := &seen[i].packet.Inner
+		addr, port := &y.Src, &y.SrcPort
+		if y.Src == c.To {
+			addr, port = &y.Dst, &y.DstPort
+		}
+		if seen[i].packet.Tunnel || (y.Src != c.To && y.Dst != c.To) || !slices.Contains(c.faces, *addr) {
+			continue
+		}
+		if *addr = c.source(); y.Offset > 0 {
+			continue // it has no ports
+		}
+		if c.Proto == wire.ICMP {
+			y.ICMPID = c.nonce
+		} else {
+			*port = c.SourcePort
 		}
 	}
 	return seen
@@ -150,6 +179,9 @@ func (c call) target() netip.AddrPort { return netip.AddrPortFrom(c.To, c.Port) 
 
 // listeners are who may get them, and where they listen.
 func (c call) listeners() []wire.Backend {
+	if c.Outsider != "" {
+		return []wire.Backend{{Endpoint: c.Outsider, At: c.target()}}
+	}
 	if len(c.Backends) == 0 && c.to != nil {
 		return []wire.Backend{{Endpoint: c.to.Name, At: c.target()}}
 	}

@@ -350,6 +350,17 @@ type place struct {
 	addr netip.Addr
 }
 
+// addresses are the underlay's of a host.
+func (k knowledge) addresses(host string) []netip.Addr {
+	var all []netip.Addr
+	for a, h := range k.byAddress {
+		if h == host {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
 func knowledgeOf(hosts []state.Host, t topology.Topology) knowledge {
 	k := knowledge{
 		byAddress: map[netip.Addr]string{}, byMAC: map[state.MAC]string{},
