@@ -9,10 +9,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/mizar-net/mizar/bpf"
+	"github.com/mizar-net/mizar/controlplane/hash"
 	"github.com/mizar-net/mizar/dataplane"
 	"github.com/mizar-net/mizar/dataplane/flow"
 	"github.com/mizar-net/mizar/dataplane/kernel"
@@ -22,13 +24,15 @@ import (
 
 // The host of these tests bounces subnet a and divides the VPC; its endpoint
 // has port 100. VPC 200 has nobody to ask, its endpoint has port 101. VPC 300 is
-// bounced by the peer, its endpoint has port 102.
+// bounced by the peer, its endpoint has port 102. Who is in VPC 400 reaches the outside, its
+// endpoint has port 104.
 const (
 	uplinkPort  = 1
 	portOfRed   = 100
 	portOfBlue  = 101
 	portOfGreen = 102
 	portOfGuard = 103
+	portOfWhite = 104
 	noPort      = 999
 )
 
@@ -63,6 +67,7 @@ func reasonsHost() (state.Host, state.Local) {
 			{Name: "blue", VNI: 200},
 			{Name: "green", VNI: 300},
 			{Name: "red", VNI: 100, Dividers: []string{"h3"}, Divider: true},
+			{Name: "white", VNI: 400, Dividers: []string{"h3"}, Divider: true, Leaves: true},
 		},
 		Subnets: []state.Subnet{
 			{Name: "a", VNI: 100, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways,
@@ -72,6 +77,8 @@ func reasonsHost() (state.Host, state.Local) {
 			{Name: "c", VNI: 200, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways, GatewayMAC: gatewayMAC},
 			{Name: "d", VNI: 300, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways, GatewayMAC: gatewayMAC,
 				Bouncers: []string{"h1"}},
+			{Name: "e", VNI: 400, CIDRs: prefixes("10.0.0.0/24", "fd00::/64"), Gateways: gateways, GatewayMAC: gatewayMAC,
+				Bouncers: []string{"h3"}, Bouncer: state.Complete},
 		},
 		Endpoints: []state.Endpoint{
 			{Name: "default/blue", VNI: 200, Subnet: "c", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
@@ -79,6 +86,7 @@ func reasonsHost() (state.Host, state.Local) {
 			{Name: "default/guarded", VNI: 100, Subnet: "a", Addresses: []netip.Addr{guarded4}, MAC: redMAC, MTU: 1400,
 				Egress: "egress", Ingress: "ingress"},
 			{Name: "default/red", VNI: 100, Subnet: "a", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
+			{Name: "default/white", VNI: 400, Subnet: "e", Addresses: []netip.Addr{own4, own6}, MAC: redMAC, MTU: 1400},
 		},
 		Directory: []state.Location{
 			{VNI: 100, Address: far4, Subnet: "a", Host: "h1"},
@@ -103,8 +111,9 @@ func reasonsHost() (state.Host, state.Local) {
 	}
 	local := state.Local{
 		UplinkIndex: uplinkPort, UplinkMAC: state.MAC{2, 1, 1, 1, 1, 3},
-		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue, "default/green": portOfGreen, "default/guarded": portOfGuard},
+		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue, "default/green": portOfGreen, "default/guarded": portOfGuard, "default/white": portOfWhite},
 		NextHops: map[netip.Addr]state.MAC{peer: {2, 1, 1, 1, 1, 1}},
+		Outside:  map[netip.Addr]state.MAC{netip.IPv4Unspecified(): {2, 1, 1, 1, 1, 9}},
 	}
 	return host, local
 }
@@ -227,6 +236,8 @@ func deaths() map[string]death {
 		"no_service":       {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = frontend, 79 })},
 		"no_backend":       {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = frontend, 81 })},
 		"flow_taken":       {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = frontend, 80 }), before: takenFlow},
+		"snat_ports":       {port: portOfWhite, before: noPortsLeft, spec: sent(func(s *frame.Spec) { s.Dst = stranger })},
+		"snat_tunnel":      {port: portOfWhite, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = peer, 6081 })},
 		"flow_quota":       {port: portOfRed, before: openedTooOften, spec: sent(func(s *frame.Spec) { s.SrcPort = 7 })},
 		"flow_full":        {port: portOfRed, before: fullOfFlows, spec: sent(func(s *frame.Spec) { s.SrcPort, s.DstPort = 2000, 8 })},
 		"fragment_unknown": spoil(from(func(s *frame.Spec) { s.Dst = guarded4 }), 14+4, 0, 9, 0, 185, 64, 6), // 1480 bytes on, TTL, TCP
@@ -317,6 +328,33 @@ func takenFlow(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 	if err := mapOf(t, d, bpf.RowMapFlows).Put(key, row); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// noPortsLeft gives others the ports of the host that the frame's flow looks at.
+func noPortsLeft(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
+	t.Helper()
+	const first, tries = 61000, 16
+	flows := mapOf(t, d, bpf.RowMapFlows)
+	own, _ := flow.Key(400, 17, flow.End{Addr: own4, Port: 1000}, flow.End{Addr: stranger, Port: 2000})
+	words := unsafe.Slice((*uint32)(unsafe.Pointer(&own.Addr)), 8)
+	at := own.VniProtocol ^ *(*uint32)(unsafe.Pointer(&own.Port))
+	for _, w := range words {
+		at = hash.Mix(at ^ w)
+	}
+	for range tries {
+		port := first + at%(1<<16-first)
+		at = hash.Mix(at + 1)
+		key, side := flow.Key(0, 17, flow.End{Addr: self, Port: uint16(port)}, flow.End{Addr: stranger, Port: 2000})
+		row := bpf.RowFlow{Opener: uint8(side), State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED), Translation: uint8(bpf.RowTranslationTRANSLATION_FACE)}
+		if err := flows.Put(key, row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := d.ForgetFlows(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // fullOfFlows fills the table of flows, and lets another open a flow to which the

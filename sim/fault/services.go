@@ -63,6 +63,16 @@ func homely(host string, s *state.OutsideService) {
 	}
 }
 
+// shutIn lets nobody leave a VPC.
+func shutIn(hosts []state.Host) {
+	for i := range hosts {
+		hosts[i].VPCs = slices.Clone(hosts[i].VPCs)
+		for j := range hosts[i].VPCs {
+			hosts[i].VPCs[j].Leaves = false
+		}
+	}
+}
+
 // onePort leads to the port that the first backend has, at all of them.
 func onePort(s *state.Service) {
 	for i, b := range s.Backends {
