@@ -4,7 +4,7 @@
 
 /* endpoint: everything an endpoint sends, in its XDP form: fastest for small
  * packets, complete on every kernel from 6.1 on. */
-#include "include/endpoint.h"
+#include "include/depart.h"
 
 SEC("xdp.frags")
 int endpoint(struct xdp_md *ctx)
@@ -40,6 +40,15 @@ int service(struct xdp_md *ctx)
 
 	begin(&p, ctx);
 	return finish(&p, process_service(&p));
+}
+
+SEC("xdp.frags")
+int depart(struct xdp_md *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_depart(&p));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -50,6 +50,7 @@ const (
 	EndpointMapVirtuals       = "virtuals"
 	EndpointMapVpcs           = "vpcs"
 	EndpointProgCourse        = "course"
+	EndpointProgDepart        = "depart"
 	EndpointProgEndpoint      = "endpoint"
 	EndpointProgFragment      = "fragment"
 	EndpointProgService       = "service"
@@ -104,6 +105,7 @@ type EndpointSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointProgramSpecs struct {
 	Course   *ebpf.ProgramSpec `ebpf:"course"`
+	Depart   *ebpf.ProgramSpec `ebpf:"depart"`
 	Endpoint *ebpf.ProgramSpec `ebpf:"endpoint"`
 	Fragment *ebpf.ProgramSpec `ebpf:"fragment"`
 	Service  *ebpf.ProgramSpec `ebpf:"service"`
@@ -270,6 +272,7 @@ type EndpointVariables struct {
 // It can be passed to LoadEndpointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointPrograms struct {
 	Course   *ebpf.Program `ebpf:"course"`
+	Depart   *ebpf.Program `ebpf:"depart"`
 	Endpoint *ebpf.Program `ebpf:"endpoint"`
 	Fragment *ebpf.Program `ebpf:"fragment"`
 	Service  *ebpf.Program `ebpf:"service"`
@@ -278,6 +281,7 @@ type EndpointPrograms struct {
 func (p *EndpointPrograms) Close() error {
 	return _EndpointClose(
 		p.Course,
+		p.Depart,
 		p.Endpoint,
 		p.Fragment,
 		p.Service,

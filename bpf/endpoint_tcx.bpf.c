@@ -5,7 +5,7 @@
 /* endpoint_tcx: everything an endpoint sends, in its TCX form: GSO packets stay
  * whole and checksums stay with the device. It needs kernel 6.6. */
 #define MIZAR_HOOK_TCX
-#include "include/endpoint.h"
+#include "include/depart.h"
 
 SEC("tcx/ingress")
 int endpoint_tcx(struct __sk_buff *ctx)
@@ -41,6 +41,15 @@ int service(struct __sk_buff *ctx)
 
 	begin(&p, ctx);
 	return finish(&p, process_service(&p));
+}
+
+SEC("tcx/ingress")
+int depart(struct __sk_buff *ctx)
+{
+	struct pkt p;
+
+	begin(&p, ctx);
+	return finish(&p, process_depart(&p));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -50,6 +50,7 @@ const (
 	EndpointTCXMapVirtuals       = "virtuals"
 	EndpointTCXMapVpcs           = "vpcs"
 	EndpointTCXProgCourse        = "course"
+	EndpointTCXProgDepart        = "depart"
 	EndpointTCXProgEndpointTcx   = "endpoint_tcx"
 	EndpointTCXProgFragment      = "fragment"
 	EndpointTCXProgService       = "service"
@@ -104,6 +105,7 @@ type EndpointTCXSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type EndpointTCXProgramSpecs struct {
 	Course      *ebpf.ProgramSpec `ebpf:"course"`
+	Depart      *ebpf.ProgramSpec `ebpf:"depart"`
 	EndpointTcx *ebpf.ProgramSpec `ebpf:"endpoint_tcx"`
 	Fragment    *ebpf.ProgramSpec `ebpf:"fragment"`
 	Service     *ebpf.ProgramSpec `ebpf:"service"`
@@ -270,6 +272,7 @@ type EndpointTCXVariables struct {
 // It can be passed to LoadEndpointTCXObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EndpointTCXPrograms struct {
 	Course      *ebpf.Program `ebpf:"course"`
+	Depart      *ebpf.Program `ebpf:"depart"`
 	EndpointTcx *ebpf.Program `ebpf:"endpoint_tcx"`
 	Fragment    *ebpf.Program `ebpf:"fragment"`
 	Service     *ebpf.Program `ebpf:"service"`
@@ -278,6 +281,7 @@ type EndpointTCXPrograms struct {
 func (p *EndpointTCXPrograms) Close() error {
 	return _EndpointTCXClose(
 		p.Course,
+		p.Depart,
 		p.EndpointTcx,
 		p.Fragment,
 		p.Service,

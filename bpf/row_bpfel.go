@@ -263,7 +263,8 @@ type RowHanded struct {
 	FragmentId       uint32
 	Unopened         uint8
 	Translation      uint8
-	Pad              [2]uint8
+	Leaves           uint8
+	Pad              uint8
 	Identity         uint32
 	Peer             uint32
 	Generation       uint8
@@ -433,7 +434,8 @@ const (
 	RowProgramPROGRAM_FRAGMENT RowProgram = 5
 	RowProgramPROGRAM_SERVICE  RowProgram = 6
 	RowProgramPROGRAM_OUTSIDE  RowProgram = 7
-	RowProgramPROGRAM_MAX      RowProgram = 8
+	RowProgramPROGRAM_DEPART   RowProgram = 8
+	RowProgramPROGRAM_MAX      RowProgram = 9
 )
 
 type RowRecord struct {
@@ -586,7 +588,7 @@ type RowTracked struct {
 	Settled     uint8
 	Self        uint8
 	TurnsOuter  uint8
-	_           [1]byte
+	Leaves      uint8
 	Parts       RowFragmented
 	Bytes       uint32
 	Length      uint32

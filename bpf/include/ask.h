@@ -13,7 +13,6 @@
 #include "deliver.h"
 #include "locate.h"
 #include "note.h"
-#include "outside.h"
 
 /* An endpoint that something is sent for. */
 struct sender {
@@ -144,20 +143,6 @@ static __always_inline struct subnet *shared_subnet(struct pkt *p, const struct 
 	return same_subnet(p, e) ? subnets_row(p, e->subnet) : NULL;
 }
 
-/* The destination is outside: remembered at the cost of a question. */
-static __always_inline enum drop_reason prepare_leaving(struct pkt *p, const struct sender *from,
-							struct outgoing *out, struct tracked *k,
-							enum drop_reason judged)
-{
-	struct path row = {.since = now(), .state = PATH_OUTSIDE};
-	enum drop_reason reason;
-
-	if (spend_question(p, from->index, row.since))
-		paths_put(p, &p->destination, &row);
-	reason = begin_leaving(p, out, k);
-	return reason || !judged ? reason : track(p, k);
-}
-
 /* The way is not learned, and policy may not have judged the packet: TRACK_ASK. A
  * sender that has used up its budget is not told the way. */
 static __always_inline enum drop_reason prepare_asking(struct pkt *p, const struct sender *from,
@@ -171,8 +156,6 @@ static __always_inline enum drop_reason prepare_asking(struct pkt *p, const stru
 
 	stage(p, STAGE_ASK);
 	reason = find_next(p, shared_subnet(p, from->row), &n, out);
-	if (reason == DROP_NO_SUBNET && may_leave(p))
-		return prepare_leaving(p, from, out, k, judged);
 	if (reason)
 		return reason;
 	if (judged && n.located) {

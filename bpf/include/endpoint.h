@@ -23,7 +23,6 @@
 #include "icmp.h"
 #include "parts.h"
 #include "service.h"
-#include "snat.h"
 #include "send.h"
 #include "translate.h"
 
@@ -104,6 +103,17 @@ static __always_inline struct endpoint *local_endpoint(struct pkt *p, const stru
 	return to;
 }
 
+/* To the program of what leaves, as it was handed over to this one. */
+static __always_inline enum drop_reason hand_outside(struct pkt *p, __u8 leaves)
+{
+	struct handed *h = handed_row();
+
+	if (!h)
+		return DROP_NO_PROGRAM;
+	h->leaves = leaves;
+	return next_program(p, PROGRAM_DEPART);
+}
+
 /* Where a packet goes: `to` is set if that is an endpoint of this host, else out. */
 struct course {
 	struct endpoint *to;
@@ -116,7 +126,6 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 {
 	enum drop_reason reason;
 	struct tracked *k = NULL;
-	bool outside = false;
 	struct path *path;
 	__u32 index = 0;
 
@@ -131,30 +140,29 @@ static __always_inline enum drop_reason find_course(struct pkt *p, const struct 
 	if (p->translation & TRANSLATION_SELF) {
 		index = from->index;
 		c->to = from->row;
-	} else if (p->translation == TRANSLATION_OUTSIDE) {
-		k->translation = TRANSLATION_NONE;
-		k->turn.translation = TRANSLATION_NONE;
-		c->to = NULL;
+	} else if (p->translation == TRANSLATION_OUTSIDE || is_outside(path)) {
+		return hand_outside(p, 0);
 	} else {
-		outside = is_outside(path);
-		if (!outside && !(path && path->state == PATH_LEARNED))
-			c->to = local_endpoint(p, path, &index);
+		c->to = path && path->state == PATH_LEARNED ? NULL
+							    : local_endpoint(p, path, &index);
 	}
 	if (c->to)
 		note_here(k, ROLE_DESTINATION, index, c->to);
-	else if (outside || p->translation == TRANSLATION_OUTSIDE)
-		reason = begin_leaving(p, &c->out, k);
 	else
 		reason = begin_sending(p, from, path, &c->out, k);
 	if (reason)
 		return reason;
-	reason = is_judged_later(p, k) ? DROP_NONE : track(p, k);
+	k->leaves = LEAVES_PERHAPS;
+	if (!is_judged_later(p, k)) {
+		reason = track(p, k);
+		k->leaves |= reason ? 0 : LEAVES_JUDGED;
+	}
 	if (reason && (c->to || reason != TRACK_ASK))
 		return reason;
 	if (!c->to)
 		reason = prepare_sending(p, from, path, &c->out, k, reason);
-	if (!reason && c->out.verdict == VERDICT_LEAVE && p->translation != TRANSLATION_OUTSIDE)
-		reason = take_face(p, k);
+	if (reason == DROP_NO_SUBNET)
+		return hand_outside(p, k->leaves);
 	if (reason)
 		return reason;
 	keep_fragments(p);

@@ -45,7 +45,8 @@ static __always_inline bool note_outside(struct pkt *p, struct tracked *k, const
 /* How long a destination is taken to be outside, in ns: subnets are made. */
 #define OUTSIDE_KEPT (60 * SECOND)
 
-static __always_inline bool is_outside(const struct path *path)
+/* A function of its own: it is verified once. */
+__noinline int is_outside(const struct path *path)
 {
 	return path && path->state == PATH_OUTSIDE && now() - path->since < OUTSIDE_KEPT;
 }

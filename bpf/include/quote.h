@@ -113,6 +113,8 @@ static __always_inline __u32 put_quoted(struct quote *q, bool v4, enum translati
 	__u32 changed = 0, ported;
 	__u16 was;
 
+	if (q->protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		port = &ports->len; /* where an echo has its number */
 	ported = sum_narrow((__u64)(__u16) ~*port + turn->port);
 	*port = turn->port;
 	if (v4) {

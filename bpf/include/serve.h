@@ -116,11 +116,10 @@ static __always_inline enum drop_reason serve_outside(struct pkt *p)
 	struct uplink *own = uplinks_row(p);
 	struct handed *h = handed_row();
 	struct service *s = NULL;
-	struct flow_key key;
 	enum drop_reason reason;
-	struct flow *face;
 	struct backend *b;
 	struct host *to;
+	bool parsed;
 	__u32 before;
 
 	if (!own || !h)
@@ -128,16 +127,13 @@ static __always_inline enum drop_reason serve_outside(struct pkt *p)
 	p->source.vni = 0;
 	p->destination.vni = 0;
 	stage(p, STAGE_PARSE);
-	if (parse_client(p, own, &before) && p->l4 && p->fragment == FRAGMENT_NONE) {
+	parsed = parse_client(p, own, &before);
+	if (parsed && p->l4 && p->fragment == FRAGMENT_NONE) {
 		stage(p, STAGE_SERVICE);
 		s = outside_service(p);
 	}
-	if (!s) {
-		stage(p, STAGE_FLOW);
-		face = p->l4 && p->fragment == FRAGMENT_NONE ? find_face(p, &key) : NULL;
-		return face ? take_reply(p, h, face, &key, before)
-			    : decide(p, VERDICT_PASS, HOOK_PASS, 0);
-	}
+	if (!s)
+		return parsed ? take_answer(p, h, before) : decide(p, VERDICT_PASS, HOOK_PASS, 0);
 	b = outside_backend(p, s);
 	if (!b)
 		return DROP_NO_BACKEND;

@@ -16,6 +16,7 @@
 #include "handover.h"
 #include "note.h"
 #include "outside.h"
+#include "quote.h"
 
 #define SNAT_FIRST 61000 /* behind Linux's ip_local_port_range */
 #define SNAT_PORTS (65536 - SNAT_FIRST)
@@ -161,6 +162,84 @@ static __always_inline struct flow *find_face(struct pkt *p, struct flow_key *ke
 	return face && face->translation == TRANSLATION_FACE && side != face->opener ? face : NULL;
 }
 
+/* The face that a packet from outside is for which has to be noted: a fragment, or an error
+ * that quotes what has left; NULL: none. */
+static __always_inline struct flow *find_face_noted(struct pkt *p, struct tracked **noted)
+{
+	struct tracked *k = NULL;
+	struct flow_key *key;
+	struct flow *face;
+
+	p->translation = TRANSLATION_NONE;
+	if (note(p, &k) || !k || (k->belongs != BELONGS_FLOW && k->belongs != BELONGS_QUOTED))
+		return NULL;
+	*noted = k;
+	key = k->belongs == BELONGS_FLOW ? &k->key : &k->quoted;
+	face = flows_row_of(p->record, p->stage, key);
+	if (!face) {
+		face = openings_row_of(p->record, p->stage, key);
+		if (face && face->translation == TRANSLATION_FACE && k->belongs == BELONGS_FLOW &&
+		    settle_face(p->record, face, key))
+			return NULL;
+	}
+	if (!face || face->translation != TRANSLATION_FACE)
+		return NULL;
+	return addr_equal(key->addr[face->opener & 1], p->destination.addr) ? face : NULL;
+}
+
+/* To who admits it into the VPC, as if it had come through the tunnel. */
+static __always_inline enum drop_reason hand_in(struct pkt *p, struct handed *h,
+						const struct local *to, __u32 before)
+{
+	put_down(p, h, before);
+	h->identity = 0;
+	h->peer = 0;
+	h->generation = to->generation;
+	h->outer_tos = p->tos;
+	h->type = 0;
+	h->flags = 0;
+	h->limit = 0;
+	h->source_generation = 0;
+	h->token = 0;
+	return next_program(p, PROGRAM_ADMIT);
+}
+
+/* What is noted goes to the endpoint that has opened the flow, whose ports the fragments
+ * behind this one follow. */
+static __always_inline enum drop_reason
+take_noted(struct pkt *p, struct handed *h, struct flow *face, struct tracked *k, __u32 before)
+{
+	__u32 vni = face->set[0];
+	enum drop_reason reason;
+	struct local *local;
+
+	if (p->ttl <= 1)
+		return DROP_TTL;
+	if (p->protocol == IPPROTO_SCTP && is_fragment(p))
+		return DROP_FRAGMENT_UNKNOWN;
+	if (p->fragment == FRAGMENT_FIRST) {
+		k->parts.from = k->key.port[k->side & 1];
+		k->parts.to = k->key.port[other_end(k->side) & 1];
+		k->parts.begun = 1;
+		k->led = 1;
+		keep_fragments(p);
+	}
+	turn_to(&k->backend, face->addr, face->port, TRANSLATION_TO);
+	k->translation = TRANSLATION_TO;
+	k->turns_outer = 1;
+	reason = turn_tracked(p, k);
+	if (reason)
+		return reason;
+	count_hop(p);
+	p->translation = TRANSLATION_NONE;
+	note_put(p, TRANSLATION_TO, face->addr,
+		 p->fragment == FRAGMENT_FIRST ? face->port : p->dport);
+	p->source.vni = vni;
+	p->destination.vni = vni;
+	local = locals_row(p, &p->destination);
+	return local ? hand_in(p, h, local, before) : DROP_NOT_OURS;
+}
+
 /* To the endpoint, whose flow must be there. */
 static __always_inline enum drop_reason take_reply(struct pkt *p, struct handed *h,
 						   struct flow *face, const struct flow_key *key,
@@ -190,19 +269,28 @@ static __always_inline enum drop_reason take_reply(struct pkt *p, struct handed 
 		}
 	}
 	local = p->unopened ? NULL : locals_row(p, &p->destination);
-	if (!local)
-		return DROP_NOT_OURS;
-	put_down(p, h, before);
-	h->identity = 0;
-	h->peer = 0;
-	h->generation = local->generation;
-	h->outer_tos = p->tos;
-	h->type = 0;
-	h->flags = 0;
-	h->limit = 0;
-	h->source_generation = 0;
-	h->token = 0;
-	return next_program(p, PROGRAM_ADMIT);
+	return local ? hand_in(p, h, local, before) : DROP_NOT_OURS;
+}
+
+/* A packet from outside that is for no service: an endpoint's that has asked for it, or the
+ * host's own. */
+static __always_inline enum drop_reason take_answer(struct pkt *p, struct handed *h, __u32 before)
+{
+	struct tracked *k = NULL;
+	struct flow_key key;
+	struct flow *face;
+
+	stage(p, STAGE_FLOW);
+	if (is_fragment(p) || (p->l4 && is_icmp_error(p))) {
+		face = find_face_noted(p, &k);
+		if (face && k)
+			return take_noted(p, h, face, k, before);
+	} else if (p->l4) {
+		face = find_face(p, &key);
+		if (face)
+			return take_reply(p, h, face, &key, before);
+	}
+	return decide(p, VERDICT_PASS, HOOK_PASS, 0);
 }
 
 #endif

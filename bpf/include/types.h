@@ -443,6 +443,9 @@ struct turn {
 	__u8 pad[5];
 };
 
+#define LEAVES_PERHAPS 1 /* it is in no subnet of the VPC, which this host divides */
+#define LEAVES_JUDGED 2 /* policy has judged it */
+
 /* tracked[0], per CPU: a packet whose flow has to be looked at closely. */
 struct tracked {
 	struct flow_key key; /* of the packet itself */
@@ -468,6 +471,7 @@ struct tracked {
 	__u8 settled; /* 1: the flow's row is in flows */
 	__u8 self; /* 1: its sender gets it himself */
 	__u8 turns_outer; /* of an error: 1: it is from, or for, the end that is translated */
+	__u8 leaves; /* LEAVES_*, should it turn out to */
 	struct fragmented parts; /* of a fragment */
 	__u32 bytes;
 	__u32 length; /* bytes from the transport header on; 0: in fragments */
@@ -504,6 +508,7 @@ enum program {
 	PROGRAM_FRAGMENT,
 	PROGRAM_SERVICE,
 	PROGRAM_OUTSIDE,
+	PROGRAM_DEPART,
 	PROGRAM_MAX,
 };
 
@@ -528,7 +533,8 @@ struct handed {
 	__u8 unopened; /* 1: no flow of its own key is known */
 	__u8 translation; /* TO: destination and dport are a backend's; OUTSIDE: it is for
 			   * somebody there; TRANSLATION_SELF */
-	__u8 pad[2];
+	__u8 leaves; /* LEAVES_*: of what may leave for the outside */
+	__u8 pad;
 	__u32 identity;
 	__u32 peer;
 	__u8 generation;

@@ -269,7 +269,7 @@ func (o *Oracle) ask(w *walk, n *node, e object.Endpoint) {
 	switch reason {
 	case "":
 	case noEndpoint, noSubnet:
-		if reason == noSubnet && n.mayLeave(w) {
+		if reason == noSubnet && len(w.out.Hosts) == 1 && n.mayLeave(w) {
 			if now := o.now(n.name); spend(n.questions, e.Key(), now, questionEvery, questionAhead) {
 				n.paths[w.to()] = path{state: beyond, since: now}
 			}

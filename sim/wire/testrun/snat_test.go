@@ -3,6 +3,7 @@
 package testrun_test
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 
@@ -67,11 +68,7 @@ func leave(t *testing.T, names []string, test func(l leaver)) {
 // ask sends a packet of the endpoint from a port, and returns it as it leaves.
 func (l leaver) ask(port uint16, flags frame.TCPFlags) frame.Layer {
 	l.t.Helper()
-	spec := frame.Spec{
-		Kind: l.kind, SrcMAC: l.from.MAC, DstMAC: state.MAC{2, 0x4d, 0x5a, 0, 0, byte(l.from.VNI)},
-		Src: l.from.Addresses[l.at], Dst: l.to.Addr(), SrcPort: port, DstPort: l.to.Port(), ID: port, TCPFlags: flags,
-	}
-	out := l.send(wire.Port{Endpoint: l.from.Name}, spec)
+	out := l.send(wire.Port{Endpoint: l.from.Name}, l.spec(port, flags))
 	last := out[len(out)-1]
 	l.g.Expect(last.At.Uplink).To(Equal(l.host), "%v", out)
 	p, err := frame.Decode(last.Frame)
@@ -81,6 +78,14 @@ func (l leaver) ask(port uint16, flags frame.TCPFlags) frame.Layer {
 	l.g.Expect(netip.AddrPortFrom(p.Inner.Dst, p.Inner.DstPort)).To(Equal(l.peer()))
 	l.g.Expect(p.Inner.TTL).To(BeEquivalentTo(63))
 	return p.Inner
+}
+
+// spec is a packet of the endpoint from a port.
+func (l leaver) spec(port uint16, flags frame.TCPFlags) frame.Spec {
+	return frame.Spec{
+		Kind: l.kind, SrcMAC: l.from.MAC, DstMAC: state.MAC{2, 0x4d, 0x5a, 0, 0, byte(l.from.VNI)},
+		Src: l.from.Addresses[l.at], Dst: l.to.Addr(), SrcPort: port, DstPort: l.to.Port(), ID: port, TCPFlags: flags,
+	}
 }
 
 // peer is the one outside; an echo has no ports.
@@ -112,14 +117,19 @@ func port(p frame.Layer) uint16 {
 // answer sends what the outside answers to a packet that has left.
 func (l leaver) answer(asked frame.Layer, flags frame.TCPFlags) []wire.Emission {
 	l.t.Helper()
+	return l.send(wire.Port{Uplink: l.host}, l.reply(asked, flags))
+}
+
+// reply is what the outside answers to a packet that has left.
+func (l leaver) reply(asked frame.Layer, flags frame.TCPFlags) frame.Spec {
 	kind := l.kind
 	if kind == frame.Echo {
 		kind = frame.EchoReply
 	}
-	return l.send(wire.Port{Uplink: l.host}, frame.Spec{
+	return frame.Spec{
 		Kind: kind, SrcMAC: state.MAC{2, 1}, DstMAC: state.MAC{2, 2}, Src: asked.Dst, Dst: asked.Src,
 		SrcPort: l.to.Port(), DstPort: asked.SrcPort, ID: asked.ICMPID, TCPFlags: flags,
-	})
+	}
 }
 
 func (l leaver) send(at wire.Port, spec frame.Spec) []wire.Emission {
@@ -184,4 +194,97 @@ func TestWhatNobodyAskedForIsTheHosts(t *testing.T) {
 		l.g.Expect(all).To(HaveLen(1))
 		l.g.Expect(all[0].At.Stack).To(Equal(l.host))
 	})
+}
+
+// seen is what who is outside sees of a packet that leaves.
+func (l leaver) seen(out []wire.Emission) []byte {
+	l.t.Helper()
+	last := out[len(out)-1]
+	l.g.Expect(last.At.Uplink).To(Equal(l.host), "%v", out)
+	return last.Frame
+}
+
+// Errors from outside about what has left reach who sent it, and quote what he sent: so his
+// stack learns how large its packets may be (row D1).
+func TestErrorsFromOutsideReachWhoSent(t *testing.T) {
+	leave(t, []string{"blue/h3-a-30", "blue/h1-a-10"}, func(l leaver) {
+		spec := l.spec(4500, frame.SYN)
+		about := l.seen(l.send(wire.Port{Endpoint: l.from.Name}, spec))
+		router := netip.MustParseAddr("198.51.100.1")
+		e := frame.Spec{Kind: frame.ErrorMessage, SrcMAC: state.MAC{2, 1}, DstMAC: state.MAC{2, 2}, Src: router, Type: 3, Code: 4, Payload: about[14:]}
+		if l.to.Addr().Is6() {
+			e.Src, e.Type, e.Code = netip.MustParseAddr("2001:db8:ffff::1"), 2, 0
+		}
+		e.Dst = l.own()
+		all := l.send(wire.Port{Uplink: l.host}, e)
+		l.g.Expect(all).To(HaveLen(1))
+		l.g.Expect(all[0].At.Endpoint).To(Equal(l.from.Name))
+		got := decoded(l.g, all[0].Frame)
+		l.g.Expect(got.Src).To(Equal(e.Src))
+		l.g.Expect(got.Dst).To(Equal(l.from.Addresses[l.at]))
+		quoted, err := got.Error.Quote()
+		l.g.Expect(err).NotTo(HaveOccurred())
+		l.g.Expect(netip.AddrPortFrom(quoted.Dst, quoted.DstPort)).To(Equal(l.peer()))
+		l.g.Expect(quoted.Src).To(Equal(l.from.Addresses[l.at]))
+		l.g.Expect(port(quoted)).To(BeEquivalentTo(4500))
+
+		// About what nobody has sent, it is the host's.
+		foreign := bytes.Clone(about)
+		foreign[14+12] ^= 1 // of IPv4 the quoted source, of IPv6 too
+		e.Payload = foreign[14:]
+		all = l.send(wire.Port{Uplink: l.host}, e)
+		l.g.Expect(all).To(HaveLen(1))
+		l.g.Expect(all[0].At.Stack).To(Equal(l.host))
+	})
+}
+
+// An answer in fragments comes whole to who asked, and what he sends in fragments leaves
+// with one address and port (row D1).
+func TestFragmentsLeaveAndComeBack(t *testing.T) {
+	leave(t, []string{"red/h3-a-30", "red/h1-a-10"}, func(l leaver) {
+		if l.kind == frame.TCP || l.kind == frame.SCTP {
+			return
+		}
+		spec := l.spec(4600, 0)
+		spec.Payload, spec.IPID = bytes.Repeat([]byte("abcdefgh"), 300), 77
+		var asked frame.Layer
+		for i, f := range l.cut(spec) {
+			out, err := l.w.Inject(l.t.Context(), wire.Port{Endpoint: l.from.Name}, [][]byte{f})
+			l.g.Expect(err).NotTo(HaveOccurred())
+			got := decoded(l.g, l.seen(out))
+			l.g.Expect(got.Src).To(Equal(l.own()))
+			l.g.Expect(got.Dst).To(Equal(l.to.Addr()))
+			if l.g.Expect(got.Fragment).To(BeTrue()); i == 0 {
+				asked = got
+			}
+		}
+		back := l.reply(asked, 0)
+		back.Payload, back.IPID = spec.Payload, 78
+		var first frame.Layer
+		for i, f := range l.cut(back) {
+			out, err := l.w.Inject(l.t.Context(), wire.Port{Uplink: l.host}, [][]byte{f})
+			l.g.Expect(err).NotTo(HaveOccurred())
+			l.g.Expect(out).To(HaveLen(1))
+			l.g.Expect(out[0].At.Endpoint).To(Equal(l.from.Name), "fragment %d", i)
+			got := decoded(l.g, out[0].Frame)
+			l.g.Expect(got.Src).To(Equal(l.to.Addr()))
+			if l.g.Expect(got.Dst).To(Equal(l.from.Addresses[l.at])); i == 0 {
+				first = got
+			}
+		}
+		if l.kind == frame.Echo {
+			l.g.Expect(first.ICMPID).To(BeEquivalentTo(4600))
+		} else {
+			l.g.Expect(first.DstPort).To(BeEquivalentTo(4600))
+		}
+	})
+}
+
+// cut is a packet in fragments.
+func (l leaver) cut(spec frame.Spec) [][]byte {
+	l.t.Helper()
+	all, err := frame.Fragments(spec, 1000)
+	l.g.Expect(err).NotTo(HaveOccurred())
+	l.g.Expect(len(all)).To(BeNumerically(">", 2))
+	return all
 }
