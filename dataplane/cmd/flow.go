@@ -47,6 +47,8 @@ type Flow struct {
 	// Frontend where the same flow was opened to, in that of everybody else.
 	Backend  *netip.AddrPort `json:"backend,omitempty"`
 	Frontend *netip.AddrPort `json:"frontend,omitempty"`
+	// Face is what who is outside of all VPCs takes From for.
+	Face *netip.AddrPort `json:"face,omitempty"`
 	// Charged is the endpoint of whose share of the map it is.
 	Charged *Named `json:"charged,omitempty"`
 }
@@ -107,14 +109,21 @@ type host struct {
 // the order of their VPCs and ends.
 func (h host) flows(now time.Duration) []Flow {
 	var all []Flow
-	for key, row := range h.settled {
-		all = append(all, h.flow(key, row, now, bpf.RowMapFlows))
-	}
-	for key, row := range h.openings {
-		all = append(all, h.flow(key, row, now, bpf.RowMapOpenings))
+	for table, rows := range map[string]map[bpf.RowFlowKey]bpf.RowFlow{bpf.RowMapFlows: h.settled, bpf.RowMapOpenings: h.openings} {
+		for key, row := range rows {
+			if !isFace(row) {
+				all = append(all, h.flow(key, row, now, table))
+			}
+		}
 	}
 	slices.SortFunc(all, compare)
 	return all
+}
+
+// isFace says that a row is another flow's as the outside sees that, which tells of it
+// itself.
+func isFace(row bpf.RowFlow) bool {
+	return bpf.RowTranslation(row.Translation) == bpf.RowTranslationTRANSLATION_FACE
 }
 
 func compare(a, b Flow) int {
@@ -139,21 +148,22 @@ func (h host) flow(key bpf.RowFlowKey, row bpf.RowFlow, now time.Duration, table
 		Egress: h.judged(row, bpf.RowDirectionDIRECTION_EGRESS), Ingress: h.judged(row, bpf.RowDirectionDIRECTION_INGRESS),
 		Charged: named(h.names.Endpoints, uint32(row.Charged)),
 	}
-	f.Backend, f.Frontend = translated(row)
+	f.translated(row)
 	return f
 }
 
-// translated are the backend, or the frontend, of a row that has either.
-func translated(row bpf.RowFlow) (backend, frontend *netip.AddrPort) {
+// translated notes what the translation of a row puts in.
+func (f *Flow) translated(row bpf.RowFlow) {
 	in := flow.PutIn(row)
 	at := netip.AddrPortFrom(in.Addr, in.Port)
 	switch bpf.RowTranslation(row.Translation) {
 	case bpf.RowTranslationTRANSLATION_TO:
-		return &at, nil
-	case bpf.RowTranslationTRANSLATION_FROM:
-		return nil, &at
+		f.Backend = &at
+	case bpf.RowTranslationTRANSLATION_FROM, bpf.RowTranslationTRANSLATION_OUTSIDE:
+		f.Frontend = &at
+	case bpf.RowTranslationTRANSLATION_SOURCE:
+		f.Face = &at
 	}
-	return nil, nil
 }
 
 func (h host) end(e flow.End, row bpf.RowFlow, i uint8) End {

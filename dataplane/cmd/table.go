@@ -17,7 +17,7 @@ func writeTable(out io.Writer, all []Flow) error {
 	fmt.Fprintln(w, "HOST\tVPC\tPROTOCOL\tFROM\tTO\tSTATE\tTABLE\tSEEN\tLEFT\tIDENTITIES\tEGRESS\tINGRESS")
 	for _, f := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			f.place(), f.vpc(), f.Protocol, f.From, f.target(), f.State, f.Table,
+			f.place(), f.vpc(), f.Protocol, f.opener(), f.target(), f.State, f.Table,
 			short(time.Duration(f.SeenSeconds)*time.Second), left(f.LeftSeconds),
 			identity(f.From.Identity)+" > "+identity(f.To.Identity), f.Egress, f.Ingress)
 	}
@@ -25,6 +25,14 @@ func writeTable(out io.Writer, all []Flow) error {
 		return fmt.Errorf("write the flows: %w", err)
 	}
 	return nil
+}
+
+// opener is who has opened the flow, and what he is taken for outside.
+func (f Flow) opener() string {
+	if f.Face != nil {
+		return f.From.String() + " as " + f.Face.String()
+	}
+	return f.From.String()
 }
 
 // target is whom the flow was opened to, and what that was translated to or from.

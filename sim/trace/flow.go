@@ -10,6 +10,12 @@ import (
 	"github.com/mizar-net/mizar/bpf"
 )
 
+// puts names what the translation of a flow's row puts in.
+var puts = map[bpf.RowTranslation]string{
+	bpf.RowTranslationTRANSLATION_TO: "backend", bpf.RowTranslationTRANSLATION_FROM: "frontend",
+	bpf.RowTranslationTRANSLATION_OUTSIDE: "outside", bpf.RowTranslationTRANSLATION_SOURCE: "leavesAs", bpf.RowTranslationTRANSLATION_FACE: "faceOf",
+}
+
 // flow tells a flow's row: its state, who opened it, where its ends are, and what
 // accepted it.
 func (d decoding) flow(f bpf.RowFlow) {
@@ -18,9 +24,14 @@ func (d decoding) flow(f bpf.RowFlow) {
 	from := f.Opener & 1
 	d.set("from", d.end(f, from))
 	d.set("to", d.end(f, from^1))
-	if kind := bpf.RowTranslation(f.Translation); kind != bpf.RowTranslationTRANSLATION_NONE {
+	kind := bpf.RowTranslation(f.Translation)
+	if kind != bpf.RowTranslationTRANSLATION_NONE {
 		at := netip.AddrPortFrom(netip.AddrFrom16(f.Addr).Unmap(), port(f.Port))
-		d.set(map[bpf.RowTranslation]string{bpf.RowTranslationTRANSLATION_TO: "backend", bpf.RowTranslationTRANSLATION_FROM: "frontend"}[kind], at.String())
+		d.set(puts[kind], at.String())
+	}
+	if kind == bpf.RowTranslationTRANSLATION_FACE {
+		d.set("vni", fmt.Sprint(f.Set[0])) // it is in no VPC itself, and has no policy
+		return
 	}
 	if f.Charged != 0 {
 		d.set("charged", named(d.names.Endpoints, uint32(f.Charged)))

@@ -33,6 +33,8 @@ func TestRowsAreToldByName(t *testing.T) {
 	host := bpf.RowHost{Ifindex: 1, Mtu: 1500, Seed: 0xbeef}
 	host.Addr = [16]byte{10: 0xff, 11: 0xff, 12: 192, 14: 2, 15: 9}
 	host.NextHop.Octet = [6]byte{2, 0, 0, 0, 0, 9}
+	face := bpf.RowFlow{Translation: uint8(bpf.RowTranslationTRANSLATION_FACE), Port: 0xa00f, Set: [2]uint32{100}}
+	face.Addr = [16]byte{10: 0xff, 11: 0xff, 12: 10, 15: 9}
 	for _, c := range []struct {
 		table string
 		row   any
@@ -52,6 +54,7 @@ func TestRowsAreToldByName(t *testing.T) {
 			trace.Row{"addr": "192.0.2.9", "nextHop": "02:00:00:00:00:09", "port": "uplink", "mtu": "1500", "seed": "0xbeef"}},
 		{"routes", bpf.RowRoute{Subnet: 5}, "subnet red-a", trace.Row{"subnet": "red-a"}},
 		{"endpoints", bpf.RowEndpoint{}, "unused", trace.Row{}},
+		{"flows", face, "none", trace.Row{"state": "none", "seen": "0s", "faceOf": "10.0.0.9:4000", "vni": "100"}},
 		{"shares", bpf.RowShare{Flows: -2}, "flows -2", trace.Row{"flows": "-2"}},
 	} {
 		g := NewWithT(t)
