@@ -647,6 +647,8 @@ type RowUplink struct {
 	Outside [2]uint16
 	Serves  uint8
 	Pad     uint8
+	Port    uint16
+	Ports   uint16
 }
 
 type RowVerdict uint32

@@ -341,9 +341,8 @@ func noPortsLeft(t *testing.T, d *dataplane.Datapath, _ *frame.Spec) {
 	for _, w := range words {
 		at = hash.Mix(at ^ w)
 	}
-	for range tries {
-		port := first + at%(1<<16-first)
-		at = hash.Mix(at + 1)
+	for n := range uint32(tries) {
+		port := first + (at&0xffff+n*(at>>16|1))%(1<<16-first)
 		key, side := flow.Key(0, 17, flow.End{Addr: self, Port: uint16(port)}, flow.End{Addr: stranger, Port: 2000})
 		row := bpf.RowFlow{Opener: uint8(side), State: uint8(bpf.RowFlowStateFLOW_ESTABLISHED), Translation: uint8(bpf.RowTranslationTRANSLATION_FACE)}
 		if err := flows.Put(key, row); err != nil {

@@ -7,7 +7,7 @@
  * Contract: a flow that leaves has two rows, as one to a frontend has: its own, as policy
  * and its endpoint see it (TRANSLATION_SOURCE), and its face, as the outside sees it, in
  * no VPC (TRANSLATION_FACE). Faces never collide: one is made only where there is none,
- * at a port that the flow's hash begins to look from. The ports lie above those that
+ * at a port that the flow's hash begins to look from. The ports are none of those that
  * the host's stack gives out by itself, and what has no face is the host's.
  *
  *   course ─► judged ─► face found or made ─► translated ─► leaves plainly
@@ -18,8 +18,6 @@
 #include "outside.h"
 #include "quote.h"
 
-#define SNAT_FIRST 61000 /* behind Linux's ip_local_port_range */
-#define SNAT_PORTS (65536 - SNAT_FIRST)
 #define SNAT_TRIES 16
 
 /* Whether a row is the face of the flow that is noted. */
@@ -77,11 +75,12 @@ static __always_inline __u32 hash_of(const struct flow_key *key)
 __noinline int hold_face(struct record *record, const struct uplink *own)
 {
 	struct tracked *k = tracked_row();
+	__u32 hash, port, ports;
 	struct flow *f;
-	__u32 hash;
 
 	if (!k || !own)
 		return DROP_NO_PROGRAM;
+	ports = own->ports;
 	f = flows_row_of(record, STAGE_TRANSLATE, &k->key);
 	if (!f)
 		f = openings_row_of(record, STAGE_TRANSLATE, &k->key);
@@ -89,11 +88,12 @@ __noinline int hold_face(struct record *record, const struct uplink *own)
 		return DROP_NOT_OURS;
 	begin_face(k, addr_mapped(k->key.addr[0]) ? own->v4 : own->v6);
 	hash = hash_of(&k->key);
+	port = hash & 0xffff;
 	if (f->translation == TRANSLATION_SOURCE)
 		k->view.port[k->view_side & 1] = f->port;
-	for (int i = 0; i < SNAT_TRIES; i++) {
+	for (int i = 0; i < SNAT_TRIES && ports; i++) {
 		if (i || f->translation != TRANSLATION_SOURCE)
-			k->view.port[k->view_side & 1] = bpf_htons(SNAT_FIRST + hash % SNAT_PORTS);
+			k->view.port[k->view_side & 1] = bpf_htons(own->port + port % ports);
 		if (claim_face(record, k)) {
 			turn_to(&k->turn, k->view.addr[k->view_side & 1],
 				k->view.port[k->view_side & 1], TRANSLATION_SOURCE);
@@ -102,7 +102,7 @@ __noinline int hold_face(struct record *record, const struct uplink *own)
 			f->translation = TRANSLATION_SOURCE;
 			return DROP_NONE;
 		}
-		hash = fmix32(hash + 1);
+		port += hash >> 16 | 1; /* odd: among a power of two, all have their turn */
 	}
 	openings_delete(record, STAGE_TRANSLATE, &k->key);
 	return DROP_SNAT_PORTS;

@@ -147,6 +147,8 @@ struct uplink {
 			   * there is none */
 	__u8 serves; /* 1: services has frontends that the outside comes to */
 	__u8 pad;
+	__u16 port; /* the first of those that endpoints leave by, in host order */
+	__u16 ports; /* how many there are; 0: none */
 };
 
 struct roles {

@@ -130,7 +130,7 @@ func (n *network) addSubnet(s object.Subnet, bouncers overlay.Holders) {
 }
 
 func (n *network) host(h object.Host) state.Host {
-	out := state.Host{Name: h.Name, Addresses: h.Addresses, MTU: h.MTU, VLAN: h.VLAN, Form: h.Form, XDP: h.XDP}
+	out := state.Host{Name: h.Name, Addresses: h.Addresses, MTU: h.MTU, VLAN: h.VLAN, Form: h.Form, XDP: h.XDP, MasqueradePorts: h.MasqueradePorts}
 	for _, peer := range n.set.Hosts {
 		if peer.Name != h.Name {
 			out.Peers = append(out.Peers, state.Peer{Name: peer.Name, Addresses: peer.Addresses})

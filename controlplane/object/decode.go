@@ -3,6 +3,7 @@
 package object
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -198,7 +199,7 @@ func decodeName(v strict.Value) string {
 }
 
 func decodeHost(meta Meta, v strict.Value) Host {
-	f := v.Fields("addresses", "mtu", "vlan", "form", "xdp", "endpoint")
+	f := v.Fields("addresses", "mtu", "vlan", "form", "xdp", "endpoint", "masqueradePorts")
 	h := Host{
 		Meta:      meta,
 		Endpoint:  decodeHostEndpoint(f.Optional("endpoint")),
@@ -207,9 +208,25 @@ func decodeHost(meta Meta, v strict.Value) Host {
 		VLAN:      uint16(f.Optional("vlan").Int(0, MaxVLAN)),
 		Form:      DecodeForm(f.Optional("form")),
 		XDP:       DecodeXDP(f.Optional("xdp")),
+
+		MasqueradePorts: decodePorts(f.Optional("masqueradePorts")),
 	}
 	checkForm(h.Form, h.XDP, f)
 	return h
+}
+
+func decodePorts(v strict.Value) state.Ports {
+	const least, most = 1024, 65535
+	f := v.Fields("first", "last")
+	first := f.Required("first", "a port from 1024 to 65535").Int(least, most)
+	last := f.Required("last", "a port from 1024 to 65535").Int(least, most)
+	if !v.Present() {
+		return state.Ports{}
+	}
+	if last < first {
+		f.Optional("last").FailGot(fmt.Sprint(last), fmt.Sprintf("first, which is %d, or more", first))
+	}
+	return state.Ports{First: uint16(first), Last: uint16(last)}
 }
 
 func decodeHostEndpoint(v strict.Value) *HostEndpoint {

@@ -62,6 +62,10 @@ type Host struct {
 	// XDP is where at the uplink a program of the form xdp sits: native, generic,
 	// offload or auto; default: native.
 	XDP state.XDP
+	// MasqueradePorts are those that flows leave by with an address of the host; default
+	// [state.MasqueradePorts]. They must be none that the host's stack gives out by itself
+	// (net.ipv4.ip_local_port_range), and no node ports.
+	MasqueradePorts state.Ports
 	// Endpoint makes the host itself an endpoint of the default VPC; nil: it
 	// is none.
 	Endpoint *HostEndpoint

@@ -3,6 +3,7 @@
 package encode
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
@@ -25,6 +26,11 @@ func (e *encoder) outside(d *difference) error {
 	}
 	uplink := e.rows.Uplinks[0]
 	uplink.Serves = 1
+	ports := cmp.Or(e.host.MasqueradePorts, state.MasqueradePorts)
+	if ports.Last < ports.First {
+		return fmt.Errorf("masquerade ports %d to %d: want the first before the last", ports.First, ports.Last)
+	}
+	uplink.Port, uplink.Ports = ports.First, ports.Last-ports.First+1
 	for family, name := range outsideNames {
 		number := e.index.Hosts[name]
 		uplink.Outside[family] = uint16(number)

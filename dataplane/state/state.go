@@ -57,7 +57,16 @@ type Host struct {
 	// Outside are the services that clients outside of all VPCs reach at this host's
 	// uplink, in order of names.
 	Outside []OutsideService
+	// MasqueradePorts are those that endpoints leave by with an address of the host; none:
+	// [MasqueradePorts].
+	MasqueradePorts Ports
 }
+
+// Ports are a range of ports, both ends included; the zero Ports are none.
+type Ports struct{ First, Last uint16 }
+
+// MasqueradePorts are those behind Linux's ip_local_port_range.
+var MasqueradePorts = Ports{61000, 65535}
 
 // MeetsOutside says whether the host has anything to do with who is outside of all VPCs.
 func (h Host) MeetsOutside() bool {

@@ -115,6 +115,8 @@ func All() []Fault {
 			Rows: []string{"C11"}, states: eachGate(homely)},
 		{Name: "shut-in", Says: "nobody leaves a VPC",
 			Rows: []string{"D1"}, states: shutIn},
+		{Name: "half-ports", Says: "flows leave by half of the ports that they may",
+			Rows: []string{"D3"}, states: halvePorts},
 		{Name: "one-port", Says: "all backends of a service have the port of the first",
 			Rows: []string{"C15"}, states: eachService(onePort)},
 		{Name: "lone-backend", Says: "flows choose one backend of several",

@@ -73,6 +73,15 @@ func shutIn(hosts []state.Host) {
 	}
 }
 
+// halvePorts takes half of the ports away that flows leave by.
+func halvePorts(hosts []state.Host) {
+	for i := range hosts {
+		if p := &hosts[i].MasqueradePorts; *p != (state.Ports{}) {
+			p.Last -= (p.Last - p.First + 1) / 2
+		}
+	}
+}
+
 // onePort leads to the port that the first backend has, at all of them.
 func onePort(s *state.Service) {
 	for i, b := range s.Backends {

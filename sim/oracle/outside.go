@@ -3,9 +3,11 @@
 package oracle
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/mizar-net/mizar/controlplane/object"
+	"github.com/mizar-net/mizar/dataplane/state"
 	"github.com/mizar-net/mizar/sim/link"
 	"github.com/mizar-net/mizar/sim/oracle/judge"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -14,8 +16,9 @@ import (
 // How long a host takes an address to be outside: subnets are made.
 const outsideKept = 60 * time.Second
 
-// Nobody reaches the port of the tunnel outside.
+// The drop reasons of what leaves; nobody reaches the port of the tunnel outside.
 const (
+	snatPorts  = "snat_ports"
 	snatTunnel = "snat_tunnel"
 	tunnelPort = 6081
 )
@@ -53,9 +56,39 @@ func (o *Oracle) goAbroad(w *walk, n *node, judged bool) {
 			return
 		}
 	}
-	k, _ := w.key()
+	k, low := w.key()
+	if f := n.flows[k]; !f.leaves && n.leaving(k, low) >= n.ports() {
+		delete(n.flows, k)
+		w.drop(snatPorts)
+		return
+	}
 	n.flows[k].leaves = true
-	w.out.Delivered, w.out.To = true, w.outsider
+	w.out.Delivered, w.out.To, w.out.Reason, w.out.Dropper = true, w.outsider, "", ""
+}
+
+// ports is how many the host has for what leaves to one address, protocol and port outside.
+func (n *node) ports() int {
+	own, _ := n.set.Host(n.name)
+	if p := own.MasqueradePorts; p != (state.Ports{}) {
+		return int(p.Last) - int(p.First) + 1
+	}
+	return int(state.MasqueradePorts.Last) - int(state.MasqueradePorts.First) + 1
+}
+
+// leaving is how many flows have a port to who is outside in a flow.
+func (n *node) leaving(k flowKey, low bool) (count int) {
+	far := func(k flowKey, low bool) netip.AddrPort {
+		if low {
+			return k.high
+		}
+		return k.low
+	}
+	for other, f := range n.flows {
+		if f.leaves && other.protocol == k.protocol && far(other, f.low) == far(k, low) {
+			count++
+		}
+	}
+	return count
 }
 
 // comeBack is what a host does with what somebody outside answers an endpoint behind it.
