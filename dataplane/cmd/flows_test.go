@@ -161,3 +161,16 @@ func TestShortDurations(t *testing.T) {
 		NewWithT(t).Expect(short(d)).To(Equal(want))
 	}
 }
+
+// A flow that leaves is told once, with what it is taken for outside.
+func TestAFlowThatLeavesSaysAsWhat(t *testing.T) {
+	g := NewWithT(t)
+	key, row := talk(17, 4000, 53, bpf.RowFlowStateFLOW_ESTABLISHED)
+	row.Translation, row.Addr, row.Port = uint8(bpf.RowTranslationTRANSLATION_SOURCE), netip.MustParseAddr("192.0.2.1").As16(), 0x49ee // 61001
+	face, _ := flow.Key(0, 17, flow.PutIn(row), flow.End{Addr: netip.MustParseAddr("10.0.0.3"), Port: 53})
+	h := host{settled: map[bpf.RowFlowKey]bpf.RowFlow{key: row, face: {Translation: uint8(bpf.RowTranslationTRANSLATION_FACE)}}}
+	all := h.flows(now)
+	g.Expect(all).To(HaveLen(1))
+	g.Expect(all[0].Face.String()).To(Equal("192.0.2.1:61001"))
+	g.Expect(all[0].opener()).To(HaveSuffix(" as 192.0.2.1:61001"))
+}
