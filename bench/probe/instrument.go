@@ -3,6 +3,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -19,8 +20,14 @@ const (
 	TCX Form = "tcx"
 )
 
+// ErrInterrupted is the error of a run that the kernel started over, because of a
+// signal: some packets came more often than others, and what the program keeps is
+// not what it began with. Begin anew.
+var ErrInterrupted = errors.New("a signal interrupted the run")
+
 // Instrument repeats programs of one form over one set of packets under
-// BPF_PROG_TEST_RUN, with the packet restored for every repetition. Close it.
+// BPF_PROG_TEST_RUN, with the packet restored for every repetition. Runs fail with
+// [ErrInterrupted] now and then. Close it.
 type Instrument interface {
 	// Run repeats a program.
 	Run(p *ebpf.Program, repetitions int) (Outcome, error)
@@ -44,11 +51,8 @@ const (
 type Outcome struct {
 	// Gross is nanoseconds a repetition, the instrument's own included.
 	Gross float64
-	// Repetitions is how many there were, those of runs that were
-	// interrupted and done again included.
+	// Repetitions is how many there were.
 	Repetitions uint64
-	// Wasted is how many of them were of interrupted runs.
-	Wasted uint64
 	// Action is what the program returned the last time, in the words of
 	// XDP, Frame what it left.
 	Action kernel.Action

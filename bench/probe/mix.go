@@ -139,7 +139,7 @@ func (m mixInstrument) Run(p *ebpf.Program, repetitions int) (Outcome, error) {
 	if err := m.objects.UnderTest.Put(uint32(0), p); err != nil {
 		return Outcome{}, fmt.Errorf("put %v under test: %w", p, err)
 	}
-	o, err := m.whole(accompanied, repetitions)
+	o, err := m.run(accompanied, repetitions)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("run %v over recorded frames: %w", p, err)
 	}
@@ -152,40 +152,34 @@ func (m mixInstrument) Alone(_ Resizing, repetitions int) (Outcome, error) {
 	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return Outcome{}, fmt.Errorf("empty the slot of the program under test: %w", err)
 	}
-	o, err := m.whole(alone, repetitions)
+	o, err := m.run(alone, repetitions)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("run the instrument of recorded frames alone: %w", err)
 	}
 	return o, nil
 }
 
-// whole repeats runs that a signal interrupted.
-func (m mixInstrument) whole(c company, repetitions int) (Outcome, error) {
+// run gives every frame its turns.
+func (m mixInstrument) run(c company, repetitions int) (Outcome, error) {
 	n := strides(repetitions)
 	want := uint64(n*stride + 1)
-	var o Outcome
-	for range attempts {
-		if err := m.reset(c); err != nil {
-			return Outcome{}, err
-		}
-		run := ebpf.RunOptions{Data: m.buffer, DataOut: make([]byte, page), Repeat: uint32(want)}
-		action, err := m.objects.Restore.Run(&run)
-		if err != nil {
-			return Outcome{}, err
-		}
-		var did uint64
-		if err := m.objects.Generated.Get(&did); err != nil {
-			return Outcome{}, fmt.Errorf("read the repetitions: %w", err)
-		}
-		o.Repetitions += did
-		if did == want {
-			o.Action, o.Frame = kernel.Action(action), run.DataOut
-			o.Gross, err = m.gross(n)
-			return o, err
-		}
-		o.Wasted += did
+	if err := m.reset(c); err != nil {
+		return Outcome{}, err
 	}
-	return Outcome{}, fmt.Errorf("interrupted %d times by signals", attempts)
+	run := ebpf.RunOptions{Data: m.buffer, DataOut: make([]byte, page), Repeat: uint32(want)}
+	action, err := m.objects.Restore.Run(&run)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var did uint64
+	if err := m.objects.Generated.Get(&did); err != nil {
+		return Outcome{}, fmt.Errorf("read the repetitions: %w", err)
+	}
+	if did != want {
+		return Outcome{}, ErrInterrupted
+	}
+	gross, err := m.gross(n)
+	return Outcome{Gross: gross, Repetitions: did, Action: kernel.Action(action), Frame: run.DataOut}, err
 }
 
 // MixGenerator sends recorded frames out of a device, and counts them where they

@@ -24,8 +24,6 @@ const (
 	// drifted is how much longer every second packet is for the wrapper
 	// alone.
 	drifted = 32
-	// attempts is how often a run is repeated that a signal interrupted.
-	attempts = 10
 )
 
 // repeater is the instrument: the wrapper of one form.
@@ -136,22 +134,8 @@ func (x *repeater) run(drift uint32, repetitions int) (Outcome, error) {
 	if err := x.wrapper.Variables["drift"].Set(drift); err != nil {
 		return Outcome{}, fmt.Errorf("set the drift: %w", err)
 	}
-	var wasted uint64
-	for range attempts {
-		o, whole, err := x.attempt(strides)
-		o.Repetitions += wasted
-		wasted = o.Repetitions
-		if err != nil || whole {
-			return o, err
-		}
-	}
-	return Outcome{}, fmt.Errorf("interrupted %d times by signals", attempts)
-}
-
-// attempt is one run; it is not whole when a signal made the kernel start over.
-func (x *repeater) attempt(strides int) (Outcome, bool, error) {
 	if err := x.wrapper.Variables["repetition"].Set(uint64(0)); err != nil {
-		return Outcome{}, false, fmt.Errorf("reset the repetition: %w", err)
+		return Outcome{}, fmt.Errorf("reset the repetition: %w", err)
 	}
 	want := uint64(strides*stride + 1)
 	run := ebpf.RunOptions{
@@ -162,21 +146,24 @@ func (x *repeater) attempt(strides int) (Outcome, bool, error) {
 	}
 	code, err := x.wrapper.Programs["wrapper"].Run(&run)
 	if err != nil {
-		return Outcome{}, false, err
+		return Outcome{}, err
 	}
 	action, err := x.action(code)
 	if err != nil {
-		return Outcome{}, false, err
+		return Outcome{}, err
 	}
 	var did uint64
 	var stamps [maxStamps]uint64
 	if err := errors.Join(x.wrapper.Variables["repetition"].Get(&did), x.wrapper.Variables["stamps"].Get(&stamps)); err != nil {
-		return Outcome{}, false, fmt.Errorf("read the time stamps: %w", err)
+		return Outcome{}, fmt.Errorf("read the time stamps: %w", err)
+	}
+	if did != want {
+		return Outcome{}, ErrInterrupted
 	}
 	return Outcome{
 		Gross:       float64(stamps[strides]-stamps[0]) / float64(strides*stride),
 		Repetitions: did,
 		Action:      action,
 		Frame:       run.DataOut,
-	}, did == want, nil
+	}, nil
 }

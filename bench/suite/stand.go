@@ -39,10 +39,13 @@ func (c *contender) run(repetitions int) (float64, error) {
 	if c.once {
 		repetitions = 1 // rounded up to every packet once
 	}
-	if err := c.begin(); err != nil {
-		return 0, fmt.Errorf("%s: %w", c.name, err)
+	var o probe.Outcome
+	err := probe.ErrInterrupted
+	for n := 0; n < attempts && errors.Is(err, probe.ErrInterrupted); n++ {
+		if err = c.begin(); err == nil {
+			o, err = c.turn(repetitions)
+		}
 	}
-	o, err := c.turn(repetitions)
 	if err == nil {
 		err = c.check(o)
 	}
@@ -51,6 +54,9 @@ func (c *contender) run(repetitions int) (float64, error) {
 	}
 	return o.Gross, nil
 }
+
+// attempts is how often a run is begun that signals interrupt.
+const attempts = 10
 
 func (c *contender) turn(repetitions int) (probe.Outcome, error) {
 	if c.program == nil {
