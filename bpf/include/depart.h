@@ -39,7 +39,9 @@ static __always_inline enum drop_reason find_way_out(struct pkt *p, const struct
 		k->turn.translation = TRANSLATION_NONE;
 	}
 	reason = begin_leaving(p, out, k);
-	if (!reason && !(leaves & LEAVES_JUDGED))
+	if (!reason && leaves & LEAVES_JUDGED)
+		lead_ports(p, k);
+	else if (!reason)
 		reason = track(p, k);
 	if (!reason && !answers)
 		reason = take_face(p, k);

@@ -108,26 +108,33 @@ static __always_inline void note_away(struct tracked *k, __u32 identity, __u8 ge
 	k->epoch[ROLE_DESTINATION] = h->epoch;
 }
 
+/* The fragments behind a first one follow its ports. */
+static __always_inline void lead_ports(const struct pkt *p, struct tracked *k)
+{
+	__u32 side = k->side & 1;
+
+	if (p->fragment != FRAGMENT_FIRST || k->belongs != BELONGS_FLOW)
+		return;
+	k->parts.from = k->key.port[side];
+	k->parts.to = k->key.port[other_end(side)];
+	k->parts.begun = 1;
+	k->led = 1;
+}
+
 /* What becomes of a packet whose ends are noted: DROP_NONE, a reason, or
  * TRACK_ASK. */
 static __always_inline enum drop_reason track(struct pkt *p, struct tracked *k)
 {
 	enum drop_reason reason;
-	__u32 side;
 
 	stage(p, STAGE_JUDGE);
 	if (k->belongs == BELONGS_FLOW)
 		reason = track_flow(p->record, k);
 	else
 		reason = track_alone(p->record, k);
-	if (reason || p->fragment != FRAGMENT_FIRST || k->belongs != BELONGS_FLOW)
-		return reason;
-	side = k->side & 1;
-	k->parts.from = k->key.port[side];
-	k->parts.to = k->key.port[other_end(side)];
-	k->parts.begun = 1;
-	k->led = 1;
-	return DROP_NONE;
+	if (!reason)
+		lead_ports(p, k);
+	return reason;
 }
 
 #endif

@@ -61,6 +61,22 @@ static __always_inline struct backend *outside_backend(struct pkt *p, const stru
 	return choose_place(p->record, s, choice_hash(p->protocol, &w));
 }
 
+/* What goes along with a packet that is the backend's now. */
+static __always_inline void put_down_for(struct pkt *p, struct handed *h, const struct backend *b,
+					 __u32 before)
+{
+	put_down(p, h, before);
+	h->identity = 0;
+	h->peer = 0;
+	h->generation = b->generation;
+	h->outer_tos = p->tos;
+	h->type = GENEVE_SERVICE;
+	h->flags = 0;
+	h->limit = 0;
+	h->source_generation = 0;
+	h->token = 0;
+}
+
 /* Puts the backend in as the destination, and notes what goes along with the packet. */
 static __always_inline enum drop_reason turn_to_backend(struct pkt *p, struct handed *h,
 							const struct backend *b, __u32 before)
@@ -77,16 +93,7 @@ static __always_inline enum drop_reason turn_to_backend(struct pkt *p, struct ha
 	if (!translate(p, TRANSLATION_TO, b->addr, b->port))
 		return DROP_TRUNCATED;
 	count_hop(p);
-	put_down(p, h, before);
-	h->identity = 0;
-	h->peer = 0;
-	h->generation = b->generation;
-	h->outer_tos = p->tos;
-	h->type = GENEVE_SERVICE;
-	h->flags = 0;
-	h->limit = 0;
-	h->source_generation = 0;
-	h->token = 0;
+	put_down_for(p, h, b, before);
 	return DROP_NONE;
 }
 
@@ -111,15 +118,86 @@ static __always_inline enum drop_reason send_to_backend(struct pkt *p, struct ha
 	return reason ? reason : decide(p, VERDICT_SERVE, hook_bounce(p->ctx), ifindex);
 }
 
+/* To the backend, wherever it is. */
+static __always_inline enum drop_reason go_to_backend(struct pkt *p, struct handed *h,
+						      const struct backend *b)
+{
+	struct host *to;
+
+	if (!b->host)
+		return next_program(p, PROGRAM_ADMIT);
+	to = hosts_row(p, b->host);
+	return to ? send_to_backend(p, h, to) : DROP_NO_HOST;
+}
+
+/* The end of a key that has an address; the other one if neither has. */
+static __always_inline __u32 end_with(const struct flow_key *key, const __u8 *addr)
+{
+	return addr_equal(key->addr[0], addr) ? 0 : 1;
+}
+
+/* The backend of the flow that what is noted belongs to, as of the client's own packets. */
+static __always_inline struct backend *noted_backend(struct pkt *p, const struct service *s,
+						     const struct flow_key *key, __u32 near)
+{
+	__u32 far = other_end(near);
+	struct way w = {key->addr[far & 1], key->addr[near & 1],
+			s->affinity ? 0 : key->port[far & 1], key->port[near & 1]};
+
+	return choose_place(p->record, s, choice_hash(protocol_of(key), &w));
+}
+
+/* A fragment, or an ICMP error: for who gets the flow that it belongs to, or the stack's. */
+static __always_inline enum drop_reason serve_noted(struct pkt *p, struct handed *h, __u32 before)
+{
+	struct service_key at = {};
+	struct tracked *k = NULL;
+	enum drop_reason reason;
+	struct flow_key *key;
+	struct service *s;
+	struct backend *b;
+	struct flow *face;
+	__u32 near, vni;
+
+	p->translation = TRANSLATION_NONE;
+	reason = note(p, &k);
+	if (reason || !k || (k->belongs != BELONGS_FLOW && k->belongs != BELONGS_QUOTED))
+		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	key = k->belongs == BELONGS_FLOW ? &k->key : &k->quoted;
+	near = end_with(key, p->destination.addr);
+	at.port = key->port[near & 1];
+	at.protocol = protocol_of(key);
+	addr_copy(at.addr, p->destination.addr);
+	s = services_row_of(p->record, STAGE_SERVICE, &at);
+	if (!s) {
+		face = find_face_noted(p, key, near);
+		return face ? take_noted(p, h, face, k, before)
+			    : decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	}
+	b = noted_backend(p, s, key, near);
+	if (!b)
+		return DROP_NO_BACKEND;
+	if (addr_equal(p->source.addr, b->addr))
+		return DROP_FLOW_TAKEN;
+	addr_copy(h->host, p->destination.addr);
+	h->found = (__u32)bpf_ntohs(at.port) << 16 | (__u32)at.protocol << 8;
+	vni = s->vni;
+	reason = turn_noted(p, k, b->addr, b->port, vni);
+	if (reason)
+		return reason;
+	put_down_for(p, h, b, before);
+	return go_to_backend(p, h, b);
+}
+
 static __always_inline enum drop_reason serve_outside(struct pkt *p)
 {
 	struct uplink *own = uplinks_row(p);
 	struct handed *h = handed_row();
-	struct service *s = NULL;
 	enum drop_reason reason;
+	struct flow_key key;
+	struct service *s;
 	struct backend *b;
-	struct host *to;
-	bool parsed;
+	struct flow *face;
 	__u32 before;
 
 	if (!own || !h)
@@ -127,25 +205,25 @@ static __always_inline enum drop_reason serve_outside(struct pkt *p)
 	p->source.vni = 0;
 	p->destination.vni = 0;
 	stage(p, STAGE_PARSE);
-	parsed = parse_client(p, own, &before);
-	if (parsed && p->l4 && p->fragment == FRAGMENT_NONE) {
-		stage(p, STAGE_SERVICE);
-		s = outside_service(p);
+	if (!parse_client(p, own, &before) || (!p->l4 && !is_fragment(p)))
+		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	if (is_fragment(p) || is_icmp_error(p))
+		return serve_noted(p, h, before);
+	stage(p, STAGE_SERVICE);
+	s = outside_service(p);
+	if (!s) {
+		stage(p, STAGE_FLOW);
+		face = find_face(p, &key);
+		return face ? take_reply(p, h, face, &key, before)
+			    : decide(p, VERDICT_PASS, HOOK_PASS, 0);
 	}
-	if (!s)
-		return parsed ? take_answer(p, h, before) : decide(p, VERDICT_PASS, HOOK_PASS, 0);
 	b = outside_backend(p, s);
 	if (!b)
 		return DROP_NO_BACKEND;
 	p->source.vni = s->vni;
 	p->destination.vni = s->vni;
 	reason = turn_to_backend(p, h, b, before);
-	if (reason)
-		return reason;
-	if (!b->host)
-		return next_program(p, PROGRAM_ADMIT);
-	to = hosts_row(p, b->host);
-	return to ? send_to_backend(p, h, to) : DROP_NO_HOST;
+	return reason ? reason : go_to_backend(p, h, b);
 }
 
 #endif

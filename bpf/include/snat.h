@@ -162,29 +162,21 @@ static __always_inline struct flow *find_face(struct pkt *p, struct flow_key *ke
 	return face && face->translation == TRANSLATION_FACE && side != face->opener ? face : NULL;
 }
 
-/* The face that a packet from outside is for which has to be noted: a fragment, or an error
- * that quotes what has left; NULL: none. */
-static __always_inline struct flow *find_face_noted(struct pkt *p, struct tracked **noted)
+/* The face of the flow that what is noted belongs to: its own one, or that of what it
+ * quotes, of which this host is the end `near`; NULL: none. */
+static __always_inline struct flow *find_face_noted(struct pkt *p, const struct flow_key *key,
+						    __u32 near)
 {
-	struct tracked *k = NULL;
-	struct flow_key *key;
-	struct flow *face;
+	bool own = key == &tracked_row()->key;
+	struct flow *face = flows_row_of(p->record, p->stage, key);
 
-	p->translation = TRANSLATION_NONE;
-	if (note(p, &k) || !k || (k->belongs != BELONGS_FLOW && k->belongs != BELONGS_QUOTED))
-		return NULL;
-	*noted = k;
-	key = k->belongs == BELONGS_FLOW ? &k->key : &k->quoted;
-	face = flows_row_of(p->record, p->stage, key);
 	if (!face) {
 		face = openings_row_of(p->record, p->stage, key);
-		if (face && face->translation == TRANSLATION_FACE && k->belongs == BELONGS_FLOW &&
+		if (face && face->translation == TRANSLATION_FACE && own &&
 		    settle_face(p->record, face, key))
 			return NULL;
 	}
-	if (!face || face->translation != TRANSLATION_FACE)
-		return NULL;
-	return addr_equal(key->addr[face->opener & 1], p->destination.addr) ? face : NULL;
+	return face && face->translation == TRANSLATION_FACE && near == face->opener ? face : NULL;
 }
 
 /* To who admits it into the VPC, as if it had come through the tunnel. */
@@ -204,27 +196,20 @@ static __always_inline enum drop_reason hand_in(struct pkt *p, struct handed *h,
 	return next_program(p, PROGRAM_ADMIT);
 }
 
-/* What is noted goes to the endpoint that has opened the flow, whose ports the fragments
+/* Puts another destination into what is noted, and notes the ports that the fragments
  * behind this one follow. */
-static __always_inline enum drop_reason
-take_noted(struct pkt *p, struct handed *h, struct flow *face, struct tracked *k, __u32 before)
+static __always_inline enum drop_reason turn_noted(struct pkt *p, struct tracked *k,
+						   const __u8 *addr, __be16 port, __u32 vni)
 {
-	__u32 vni = face->set[0];
 	enum drop_reason reason;
-	struct local *local;
 
-	if (p->ttl <= 1)
-		return DROP_TTL;
 	if (p->protocol == IPPROTO_SCTP && is_fragment(p))
 		return DROP_FRAGMENT_UNKNOWN;
-	if (p->fragment == FRAGMENT_FIRST) {
-		k->parts.from = k->key.port[k->side & 1];
-		k->parts.to = k->key.port[other_end(k->side) & 1];
-		k->parts.begun = 1;
-		k->led = 1;
-		keep_fragments(p);
-	}
-	turn_to(&k->backend, face->addr, face->port, TRANSLATION_TO);
+	if (p->ttl <= 1)
+		return DROP_TTL;
+	lead_ports(p, k);
+	keep_fragments(p);
+	turn_to(&k->backend, addr, port, TRANSLATION_TO);
 	k->translation = TRANSLATION_TO;
 	k->turns_outer = 1;
 	reason = turn_tracked(p, k);
@@ -232,10 +217,22 @@ take_noted(struct pkt *p, struct handed *h, struct flow *face, struct tracked *k
 		return reason;
 	count_hop(p);
 	p->translation = TRANSLATION_NONE;
-	note_put(p, TRANSLATION_TO, face->addr,
-		 p->fragment == FRAGMENT_FIRST ? face->port : p->dport);
+	note_put(p, TRANSLATION_TO, addr, p->fragment == FRAGMENT_FIRST ? port : p->dport);
 	p->source.vni = vni;
 	p->destination.vni = vni;
+	return DROP_NONE;
+}
+
+/* What is noted goes to the endpoint that has opened the flow. */
+static __always_inline enum drop_reason take_noted(struct pkt *p, struct handed *h,
+						   const struct flow *face, struct tracked *k,
+						   __u32 before)
+{
+	enum drop_reason reason = turn_noted(p, k, face->addr, face->port, face->set[0]);
+	struct local *local;
+
+	if (reason)
+		return reason;
 	local = locals_row(p, &p->destination);
 	return local ? hand_in(p, h, local, before) : DROP_NOT_OURS;
 }
@@ -270,27 +267,6 @@ static __always_inline enum drop_reason take_reply(struct pkt *p, struct handed 
 	}
 	local = p->unopened ? NULL : locals_row(p, &p->destination);
 	return local ? hand_in(p, h, local, before) : DROP_NOT_OURS;
-}
-
-/* A packet from outside that is for no service: an endpoint's that has asked for it, or the
- * host's own. */
-static __always_inline enum drop_reason take_answer(struct pkt *p, struct handed *h, __u32 before)
-{
-	struct tracked *k = NULL;
-	struct flow_key key;
-	struct flow *face;
-
-	stage(p, STAGE_FLOW);
-	if (is_fragment(p) || (p->l4 && is_icmp_error(p))) {
-		face = find_face_noted(p, &k);
-		if (face && k)
-			return take_noted(p, h, face, k, before);
-	} else if (p->l4) {
-		face = find_face(p, &key);
-		if (face)
-			return take_reply(p, h, face, &key, before);
-	}
-	return decide(p, VERDICT_PASS, HOOK_PASS, 0);
 }
 
 #endif

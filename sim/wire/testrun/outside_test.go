@@ -3,6 +3,7 @@
 package testrun_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -192,12 +193,12 @@ func TestNodePortIsReached(t *testing.T) {
 	})
 }
 
-// What is in another VLAN, or in fragments, is the host's own too.
+// What is in another VLAN is the host's own, and so are fragments whose first one nobody saw.
 func TestOtherFramesAreTheHostsOwn(t *testing.T) {
 	visits(t, nil, func(v visit) {
 		for what, change := range map[string]func(*frame.Spec){
-			"another VLAN":     func(s *frame.Spec) { s.VLAN = 7 },
-			"a first fragment": func(s *frame.Spec) { s.ID, s.Payload, s.Fragment = 7, make([]byte, 64), &frame.Fragment{Size: 32} },
+			"another VLAN":    func(s *frame.Spec) { s.VLAN = 7 },
+			"a late fragment": func(s *frame.Spec) { s.IPID, s.Payload, s.Fragment = 7, make([]byte, 64), &frame.Fragment{Offset: 32} },
 		} {
 			spec := v.request(frame.SYN)
 			change(&spec)
@@ -205,6 +206,76 @@ func TestOtherFramesAreTheHostsOwn(t *testing.T) {
 			v.g.Expect(all).To(HaveLen(1), what)
 			v.g.Expect(all[0].At.Stack).To(Equal(v.host), what)
 		}
+	})
+}
+
+// A datagram in fragments comes whole to the backend, and so does its answer to the client
+// (row C11).
+func TestFragmentsReachTheBackend(t *testing.T) {
+	visits(t, nil, func(v visit) {
+		if v.kind != frame.UDP {
+			return
+		}
+		request := v.request(0)
+		request.Payload, request.IPID = bytes.Repeat([]byte("abcdefgh"), 300), 77
+		for i, f := range pieces(v.g, request) {
+			all, err := v.w.Inject(v.t.Context(), wire.Port{Uplink: v.host}, [][]byte{f})
+			v.g.Expect(err).NotTo(HaveOccurred())
+			v.g.Expect(all).NotTo(BeEmpty(), "fragment %d", i)
+			last := all[len(all)-1]
+			v.g.Expect(last.At.Endpoint).To(Equal(v.to.Name), "fragment %d", i)
+			got := decoded(v.g, last.Frame)
+			v.g.Expect(got.Dst).To(Equal(v.backend()))
+			if v.g.Expect(got.Src).To(Equal(v.client.Addr())); i == 0 {
+				v.g.Expect(got.DstPort).To(BeEquivalentTo(8080))
+			}
+		}
+		reply := v.reply(0)
+		reply.Payload, reply.IPID = request.Payload, 78
+		for i, f := range pieces(v.g, reply) {
+			all, err := v.w.Inject(v.t.Context(), wire.Port{Endpoint: v.to.Name}, [][]byte{f})
+			v.g.Expect(err).NotTo(HaveOccurred())
+			v.g.Expect(all).To(HaveLen(1), "fragment %d", i)
+			got := decoded(v.g, all[0].Frame)
+			v.g.Expect(got.Dst).To(Equal(v.client.Addr()))
+			if v.g.Expect(got.Src).To(Equal(v.front)); i == 0 {
+				v.g.Expect(got.SrcPort).To(BeEquivalentTo(v.port()))
+			}
+		}
+	})
+}
+
+// pieces is a packet in fragments.
+func pieces(g Gomega, spec frame.Spec) [][]byte {
+	all, err := frame.Fragments(spec, 1000)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(len(all)).To(BeNumerically(">", 2))
+	return all
+}
+
+// An error about what a backend has answered comes to where the client came, and reaches the
+// backend: so its stack learns how large its packets may be (row C11).
+func TestErrorsAboutAnswersReachTheBackend(t *testing.T) {
+	visits(t, nil, func(v visit) {
+		v.come(frame.SYN)
+		all := v.send(wire.Port{Endpoint: v.to.Name}, v.reply(frame.SYN|frame.ACK))
+		e := frame.Spec{
+			Kind: frame.ErrorMessage, SrcMAC: state.MAC{2, 1}, DstMAC: state.MAC{2, 2}, Src: address("198.51.100.1"), Dst: v.front,
+			Type: 3, Code: 4, Payload: all[0].Frame[14:],
+		}
+		if v.front.Is6() {
+			e.Src, e.Type, e.Code = address("2001:db8:ffff::1"), 2, 0
+		}
+		all = v.send(wire.Port{Uplink: v.host}, e)
+		last := all[len(all)-1]
+		v.g.Expect(last.At.Endpoint).To(Equal(v.to.Name))
+		got := decoded(v.g, last.Frame)
+		v.g.Expect(got.Src).To(Equal(e.Src))
+		v.g.Expect(got.Dst).To(Equal(v.backend()))
+		quoted, err := got.Error.Quote()
+		v.g.Expect(err).NotTo(HaveOccurred())
+		v.g.Expect(netip.AddrPortFrom(quoted.Src, quoted.SrcPort)).To(Equal(netip.AddrPortFrom(v.backend(), 8080)))
+		v.g.Expect(netip.AddrPortFrom(quoted.Dst, quoted.DstPort)).To(Equal(v.client))
 	})
 }
 

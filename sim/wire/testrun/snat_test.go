@@ -248,7 +248,7 @@ func TestFragmentsLeaveAndComeBack(t *testing.T) {
 		spec := l.spec(4600, 0)
 		spec.Payload, spec.IPID = bytes.Repeat([]byte("abcdefgh"), 300), 77
 		var asked frame.Layer
-		for i, f := range l.cut(spec) {
+		for i, f := range pieces(l.g, spec) {
 			out, err := l.w.Inject(l.t.Context(), wire.Port{Endpoint: l.from.Name}, [][]byte{f})
 			l.g.Expect(err).NotTo(HaveOccurred())
 			got := decoded(l.g, l.seen(out))
@@ -261,7 +261,7 @@ func TestFragmentsLeaveAndComeBack(t *testing.T) {
 		back := l.reply(asked, 0)
 		back.Payload, back.IPID = spec.Payload, 78
 		var first frame.Layer
-		for i, f := range l.cut(back) {
+		for i, f := range pieces(l.g, back) {
 			out, err := l.w.Inject(l.t.Context(), wire.Port{Uplink: l.host}, [][]byte{f})
 			l.g.Expect(err).NotTo(HaveOccurred())
 			l.g.Expect(out).To(HaveLen(1))
@@ -278,13 +278,4 @@ func TestFragmentsLeaveAndComeBack(t *testing.T) {
 			l.g.Expect(first.DstPort).To(BeEquivalentTo(4600))
 		}
 	})
-}
-
-// cut is a packet in fragments.
-func (l leaver) cut(spec frame.Spec) [][]byte {
-	l.t.Helper()
-	all, err := frame.Fragments(spec, 1000)
-	l.g.Expect(err).NotTo(HaveOccurred())
-	l.g.Expect(len(all)).To(BeNumerically(">", 2))
-	return all
 }
