@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
+	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/state"
 )
 
@@ -22,7 +23,7 @@ func TestUplinksHaveEveryForm(t *testing.T) {
 		g.Expect(p.Type()).To(Equal(kind), "form %q", form)
 		next, err := d.Next(form)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(next).To(HaveLen(8))
+		g.Expect(next).To(HaveLen(int(bpf.RowProgramPROGRAM_MAX)))
 		g.Expect(next).To(HaveEach(HaveField("Type()", kind)), "form %q", form)
 	}
 	_, err := d.UplinkIn("punched-cards")

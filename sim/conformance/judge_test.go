@@ -128,7 +128,7 @@ func TestEvidenceOfOtherRowsAndOtherCellsDoesNotCount(t *testing.T) {
 
 func TestReports(t *testing.T) {
 	g := NewWithT(t)
-	asked := rows(t, "A1", "A2", "D1", "I5")
+	asked := rows(t, "A1", "A2", "D2", "I5")
 	evidence := append(full(asked[0]), full(asked[1])...)
 	evidence[0].Failure = "hops: got 2, want 1"
 	table := conformance.Judge(asked, evidence)
@@ -141,7 +141,7 @@ func TestReports(t *testing.T) {
 	g.Expect(text.String()).To(ContainSubstring("pass  A2 "))
 	g.Expect(text.String()).To(ContainSubstring("none  I5              0 of 12  cells"))
 	g.Expect(text.String()).To(ContainSubstring("missing: and 9 more"))
-	g.Expect(text.String()).To(ContainSubstring("no test: D1\n"))
+	g.Expect(text.String()).To(ContainSubstring("no test: D2\n"))
 	g.Expect(text.String()).To(HaveSuffix("\n4 rows: 1 pass, 1 fail, 2 none\n"))
 
 	g.Expect(table.WriteJSON(&machine)).To(Succeed())
@@ -149,6 +149,6 @@ func TestReports(t *testing.T) {
 	g.Expect(json.Unmarshal(machine.Bytes(), &decoded)).To(Succeed())
 	g.Expect(decoded.Rows).To(HaveLen(4))
 	for _, key := range []string{"id", "capability", "status", "cells", "tests"} {
-		g.Expect(decoded.Rows[2]).To(HaveKeyWithValue(key, Not(BeNil())), "D1 has %s", key)
+		g.Expect(decoded.Rows[2]).To(HaveKeyWithValue(key, Not(BeNil())), "D2 has %s", key)
 	}
 }
