@@ -26,6 +26,8 @@ type reader struct {
 	// in is the VPC that the service is in.
 	in         object.VPC
 	conditions []object.Condition
+	// chosen are the endpoints that the service selects, once somebody has asked.
+	chosen []*object.Endpoint
 	// gates are those that the service has for clients outside.
 	gates []*gate
 }
@@ -99,11 +101,15 @@ func (r *reader) read() []*choice {
 	return all
 }
 
-// of are those that have an address of a family.
+// of are those that have an address of a family, which may be all; they are only read.
 func of[T any](all []T, family int, addr func(T) netip.Addr) []T {
+	is := func(one T) bool { return addr(one).Is4() == (family == 4) }
+	if !slices.ContainsFunc(all, func(one T) bool { return !is(one) }) {
+		return all
+	}
 	var out []T
 	for _, one := range all {
-		if addr(one).Is4() == (family == 4) {
+		if is(one) {
 			out = append(out, one)
 		}
 	}

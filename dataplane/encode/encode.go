@@ -39,6 +39,9 @@ type encoder struct {
 
 	subnet map[string]state.Subnet
 	sets   map[string]state.PolicySet
+	// frontends and blocks become rows.Services and rows.Blocks.
+	frontends *keptEdit[bpf.RowServiceKey, bpf.RowService]
+	blocks    *keptEdit[string, Block]
 }
 
 func (e *encoder) number(before Index) {

@@ -4,6 +4,7 @@ package encode_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -37,10 +38,10 @@ func TestGatesBecomeRows(t *testing.T) {
 	l.Outside = map[netip.Addr]state.MAC{netip.IPv4Unspecified(): {2, 9}}
 	rows, index, err = encode.Encode(s, l, index)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rows.Services).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
+	g.Expect(rows.Services.Map()).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
 		encode.Service(0, port("192.0.2.2:30080"), 6): {Places: 3, Affinity: 1, Vni: 0x0a0b0c},
 	}))
-	backends := table.Keyed(rows.Blocks.Backends())
+	backends := table.Keyed(encode.Blocks(rows.Blocks.Map()).Backends())
 	g.Expect(backends[0]).To(Equal(bpf.RowBackend{Addr: at("10.0.0.2").As16(), Port: 0x901f, Generation: 3}))
 	g.Expect(backends[1]).To(Equal(bpf.RowBackend{
 		Addr: at("10.0.0.3").As16(), Port: 0x901f, Host: uint16(index.Hosts["gamma"]), Generation: 4,
@@ -98,4 +99,17 @@ func TestGatesThatContradictThemselvesAreRefused(t *testing.T) {
 		_, _, err := encode.Encode(s, l, encode.Index{})
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)))
 	}
+}
+
+// A backend may not be behind a host that has gone, whether its service has changed or not.
+func TestGatesOfHostsThatGoAreRefused(t *testing.T) {
+	g := NewWithT(t)
+	s, l := sample()
+	s.Outside = []state.OutsideService{gate()}
+	_, index, err := encode.Encode(s, l, encode.Index{})
+	g.Expect(err).NotTo(HaveOccurred())
+	s.Peers = slices.DeleteFunc(slices.Clone(s.Peers), func(p state.Peer) bool { return p.Name == "gamma" })
+	s.VPCs, s.Subnets, s.Endpoints, s.Directory = nil, nil, nil, nil // which name it too
+	_, _, err = encode.Encode(s, l, index)
+	g.Expect(err).To(MatchError(ContainSubstring("host gamma is not among the peers")))
 }
