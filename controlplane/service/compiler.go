@@ -81,7 +81,7 @@ type made struct {
 // New returns a compiler that holds nothing.
 func New() *Compiler {
 	return &Compiler{
-		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, tables: tables{}, last: map[uint32]told{},
+		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, tables: tables{all: map[string]*table{}}, last: map[uint32]told{},
 		claims: map[frontend]map[string]bool{}, touched: map[string]bool{}, gone: map[*choice]bool{}, goneGates: map[*gate]bool{},
 	}
 }
