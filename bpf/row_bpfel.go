@@ -146,7 +146,8 @@ const (
 	RowDropReasonDROP_NO_SERVICE       RowDropReason = 48
 	RowDropReasonDROP_NO_BACKEND       RowDropReason = 49
 	RowDropReasonDROP_FLOW_TAKEN       RowDropReason = 50
-	RowDropReasonDROP_MAX              RowDropReason = 51
+	RowDropReasonDROP_SOURCE_RANGE     RowDropReason = 51
+	RowDropReasonDROP_MAX              RowDropReason = 52
 )
 
 type RowEndpoint struct {

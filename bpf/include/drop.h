@@ -67,6 +67,7 @@ enum drop_reason {
 	DROP_NO_SERVICE, /* the frontend's address has no such port */
 	DROP_NO_BACKEND, /* the service has no backend */
 	DROP_FLOW_TAKEN, /* another flow has the tuple that this one would be translated to */
+	DROP_SOURCE_RANGE, /* the load balancer's address is not for the client */
 	DROP_MAX,
 };
 

@@ -26,7 +26,9 @@ type gate struct {
 	frontends []netip.AddrPort
 	backends  []located
 	reach     reach
-	alike     bool
+	// ranges are where clients come from; none: from anywhere.
+	ranges []netip.Prefix
+	alike  bool
 	// made is what was made for hosts, by name.
 	made map[string]*madeGate
 }
@@ -69,7 +71,7 @@ func (c *Compiler) outside(g *gate, h object.Host) *state.OutsideService {
 	m := g.made[h.Name]
 	if m == nil {
 		m = &madeGate{}
-		m.state = state.OutsideService{Name: g.name, VNI: g.vni, Protocol: g.protocol, Alike: g.alike}
+		m.state = state.OutsideService{Name: g.name, VNI: g.vni, Protocol: g.protocol, Alike: g.alike, Ranges: g.ranges}
 		m.table, m.state.Backends = c.locate(g, h.Name)
 		m.state.Table = m.table.places
 		g.made[h.Name] = m
@@ -102,8 +104,23 @@ func (c *Compiler) locate(g *gate, host string) (t *table, all []state.OutsideBa
 }
 
 // gate is that of a port and a family; nil: nobody outside comes there. Addresses are
-// those of the service that are of no VPC.
+// those of the service that are of no VPC, and that everybody may come to.
 func (r *reader) gate(port *corev1.ServicePort, family int, addrs []netip.Addr, backends []backend) *gate {
+	g := r.newGate(port, family)
+	if r.hasNodePort(port) && r.speaks(family) && r.claim(port, netip.AddrPortFrom(unspecified(family), uint16(port.NodePort))) {
+		g.node = uint16(port.NodePort)
+	}
+	return r.opened(g, port, addrs, backends)
+}
+
+// rangedGate is that of a load balancer's addresses that are not for everybody.
+func (r *reader) rangedGate(port *corev1.ServicePort, family int, addrs []netip.Addr, backends []backend) *gate {
+	g := r.newGate(port, family)
+	g.name, g.ranges = g.name+"/ranges", r.ranges
+	return r.opened(g, port, addrs, backends)
+}
+
+func (r *reader) newGate(port *corev1.ServicePort, family int) *gate {
 	g := &gate{
 		name: fmt.Sprintf("%s:%d/%d%s/outside", r.service.Key(), port.Port, family, protocols[protocol(port)].suffix),
 		vni:  r.in.VNI, protocol: protocols[protocol(port)].number, family: family,
@@ -112,9 +129,12 @@ func (r *reader) gate(port *corev1.ServicePort, family int, addrs []netip.Addr, 
 	if r.service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
 		g.reach = hostOnly
 	}
-	if r.hasNodePort(port) && r.speaks(family) && r.claim(port, netip.AddrPortFrom(unspecified(family), uint16(port.NodePort))) {
-		g.node = uint16(port.NodePort)
-	}
+	return g
+}
+
+// opened is a gate with the frontends at some addresses, and its backends; nil: it has no
+// frontend.
+func (r *reader) opened(g *gate, port *corev1.ServicePort, addrs []netip.Addr, backends []backend) *gate {
 	for _, a := range addrs {
 		at := netip.AddrPortFrom(a, uint16(port.Port))
 		if r.world.hosts[a] {

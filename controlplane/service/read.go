@@ -28,6 +28,8 @@ type reader struct {
 	conditions []object.Condition
 	// chosen are the endpoints that the service selects, once somebody has asked.
 	chosen []*object.Endpoint
+	// ranges are where clients of the load balancer come from; none: from anywhere.
+	ranges []netip.Prefix
 	// gates are those that the service has for clients outside.
 	gates []*gate
 }
@@ -71,7 +73,8 @@ func (r *reader) read() []*choice {
 		return nil
 	}
 	r.undone()
-	cluster, others := r.clusterAddresses(), r.otherAddresses()
+	cluster := r.clusterAddresses()
+	others, ranged := r.otherAddresses()
 	var all []*choice
 	for i := range spec.Ports {
 		port := &spec.Ports[i]
@@ -82,13 +85,15 @@ func (r *reader) read() []*choice {
 				r.fail("spec.ports", fmt.Sprintf("port %s has %d backends of IPv%d; those beyond %d in order of addresses are left out", portName(port), len(own), family, MaxBackends))
 			}
 			add := func(addrs []netip.Addr, reach reach) {
-				if one := r.choice(port, of(addrs, family, func(a netip.Addr) netip.Addr { return a })); one != nil {
+				if one := r.choice(port, of(addrs, family, self)); one != nil {
 					one.name, one.backends, one.reach = r.name(port, family, reach), own, reach
 					all = append(all, one)
 				}
 			}
-			if one := r.gate(port, family, of(others, family, func(a netip.Addr) netip.Addr { return a }), own); one != nil {
-				r.gates = append(r.gates, one)
+			for _, one := range []*gate{r.gate(port, family, of(others, family, self), own), r.rangedGate(port, family, of(ranged, family, self), own)} {
+				if one != nil {
+					r.gates = append(r.gates, one)
+				}
 			}
 			if r.local() {
 				add(cluster, hostOnly)
@@ -100,6 +105,8 @@ func (r *reader) read() []*choice {
 	}
 	return all
 }
+
+func self(a netip.Addr) netip.Addr { return a }
 
 // of are those that have an address of a family, which may be all; they are only read.
 func of[T any](all []T, family int, addr func(T) netip.Addr) []T {

@@ -3,6 +3,7 @@
 package encode_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -49,6 +50,9 @@ func drawGates(t *rapid.T, peers []state.Peer) (all []state.OutsideService) {
 		s := state.OutsideService{
 			Name: fmt.Sprint("g", n), VNI: 7, Protocol: 17, Alike: rapid.Bool().Draw(t, "alike"),
 			Frontends: []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(30000+n))},
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "ranges") {
+			s.Ranges = append(s.Ranges, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(rapid.IntRange(1, 3).Draw(t, "range"))}), 16))
 		}
 		for b := range rapid.IntRange(0, 2).Draw(t, "backends") {
 			host := "h"
@@ -118,12 +122,26 @@ func read(r encode.Rows, index encode.Index) map[bpf.RowServiceKey]string {
 			continue // by a number that others have elsewhere
 		}
 		text := fmt.Sprint(row.Places, row.Affinity)
+		if key.Vni == 0 {
+			text += fmt.Sprint(clients(r, row.Number))
+		}
 		for p := range row.Places {
 			b := backends[row.Backends+uint32(choices[row.First+p/32].Backend[p%32])]
 			text += fmt.Sprint(b.Addr, b.Port, hosts[b.Host], b.Generation)
 		}
 		all[key] = text
 	}
+	return all
+}
+
+// clients are the ends of prefixes that are in a set.
+func clients(r encode.Rows, set uint32) (all []byte) {
+	for key := range r.PolicyPrefixes {
+		if binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, key.Set)) == set && set != 0 {
+			all = append(all, key.Addr[13])
+		}
+	}
+	slices.Sort(all)
 	return all
 }
 

@@ -5,6 +5,7 @@ package encode
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -75,6 +76,7 @@ func (e *encoder) number(before Index) {
 		Rules:     renumber(before.Rules, ruleNames(e.host.Policy)),
 		Served:    maps.Clone(before.Served),
 		Affine:    renumber(before.Affine, affine(e.host.Services)),
+		Ranges:    renumber(before.Ranges, slices.Collect(maps.Keys(rangeSets(e.host.Outside)))),
 	}
 	e.index.Sets, e.index.Series = renumberSets(before, sets)
 }

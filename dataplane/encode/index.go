@@ -28,6 +28,8 @@ type Index struct {
 	Blocks Kept[string, Block]
 	// Affine are services with affinity, numbered from 1.
 	Affine map[string]uint32
+	// Ranges are sets of source ranges, numbered from 1.
+	Ranges map[string]uint32
 	// Served are the VPCs, by VNI, that have services, or had some: flows to them go on.
 	Served map[uint32]bool
 

@@ -34,6 +34,7 @@ func (e *encoder) outside(come []state.OutsideService, d *difference) error {
 		}
 	}
 	e.rows.Uplinks[0] = uplink
+	e.ranges()
 	for _, s := range come {
 		if err := e.outsideService(s, d); err != nil {
 			return fmt.Errorf("service %s for the outside: %w", s.Name, err)
@@ -55,7 +56,8 @@ func (e *encoder) differingGates(before Index) (gone, come []state.OutsideServic
 
 func sameGate(a, b *state.OutsideService) bool {
 	return a.VNI == b.VNI && a.Protocol == b.Protocol && a.Alike == b.Alike &&
-		alike(a.Frontends, b.Frontends) && alike(a.Backends, b.Backends) && alike(a.Table, b.Table)
+		alike(a.Frontends, b.Frontends) && alike(a.Backends, b.Backends) && alike(a.Table, b.Table) &&
+		alike(a.Ranges, b.Ranges)
 }
 
 // wayOut is the row of the way to the outside of a family, if its next hop is known.
@@ -90,6 +92,9 @@ func (e *encoder) outsideService(s state.OutsideService, d *difference) error {
 	e.index.Served[s.VNI] = true
 	row := bpf.RowService{
 		First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend, Affinity: uint32(flag(s.Alike)), Vni: s.VNI,
+	}
+	if name, _ := rangesOf(&s); name != "" {
+		row.Number = RangeSet(e.index.Ranges[name])
 	}
 	for _, f := range s.Frontends {
 		key := Service(0, f, s.Protocol)

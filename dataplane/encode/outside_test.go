@@ -3,6 +3,7 @@
 package encode_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -112,4 +113,31 @@ func TestGatesOfHostsThatGoAreRefused(t *testing.T) {
 	s.VPCs, s.Subnets, s.Endpoints, s.Directory = nil, nil, nil, nil // which name it too
 	_, _, err = encode.Encode(s, l, index)
 	g.Expect(err).To(MatchError(ContainSubstring("host gamma is not among the peers")))
+}
+
+// Services share sets of source ranges, which are those of their family; where none is,
+// nobody is in the set. Others are for everybody.
+func TestSourceRangesBecomeSets(t *testing.T) {
+	g := NewWithT(t)
+	s, l := sample()
+	prefix, six := netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")
+	for n, ranges := range [][]netip.Prefix{nil, {prefix, six}, {prefix}, {six}} {
+		one := gate()
+		one.Name, one.Ranges = fmt.Sprint(n), ranges
+		one.Frontends = []netip.AddrPort{port(fmt.Sprint("192.0.2.2:", 30000+n))}
+		s.Outside = append(s.Outside, one)
+	}
+	rows, _, err := encode.Encode(s, l, encode.Index{})
+	g.Expect(err).NotTo(HaveOccurred())
+	var sets []uint32
+	for _, one := range s.Outside {
+		row, ok := rows.Services.Get(encode.Service(0, one.Frontends[0], 6))
+		g.Expect(ok).To(BeTrue())
+		g.Expect(row.Number%bpf.Sets()).To(BeZero(), "no policy set has that number")
+		sets = append(sets, row.Number)
+	}
+	g.Expect(sets[0]).To(BeZero())
+	g.Expect(sets[1]).To(And(Equal(sets[2]), Not(BeZero())))
+	g.Expect(sets[3]).NotTo(BeElementOf(0, sets[1]))
+	g.Expect(rows.PolicyPrefixes).To(And(HaveLen(1), HaveKey(encode.PolicyPrefix(sets[1], prefix))))
 }

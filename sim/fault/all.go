@@ -113,6 +113,8 @@ func All() []Fault {
 			Rows: []string{"C11"}, states: eachGate(sameGate)},
 		{Name: "homely-gates", Says: "clients outside are served by no host but the backend's",
 			Rows: []string{"C11"}, states: eachGate(homely)},
+		{Name: "open-ranges", Says: "clients from anywhere may come to the addresses of load balancers",
+			Rows: []string{"C11"}, states: eachGate(openRanges)},
 		{Name: "one-port", Says: "all backends of a service have the port of the first",
 			Rows: []string{"C15"}, states: eachService(onePort)},
 		{Name: "lone-backend", Says: "flows choose one backend of several",
