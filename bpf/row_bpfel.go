@@ -148,7 +148,8 @@ const (
 	RowDropReasonDROP_FLOW_TAKEN       RowDropReason = 50
 	RowDropReasonDROP_SNAT_PORTS       RowDropReason = 51
 	RowDropReasonDROP_SNAT_TUNNEL      RowDropReason = 52
-	RowDropReasonDROP_MAX              RowDropReason = 53
+	RowDropReasonDROP_SOURCE_RANGE     RowDropReason = 53
+	RowDropReasonDROP_MAX              RowDropReason = 54
 )
 
 type RowEndpoint struct {

@@ -65,13 +65,12 @@ func forsake(t Tables, now []state.Service) error {
 }
 
 // lose says whether some service by UDP has lost a backend, or a frontend.
-func lose(before, now []state.Service) bool {
-	gone, come := encode.Differing(before, now)
-	is := make(map[string]state.Service, len(come))
-	for _, s := range come {
+func lose(c *encode.Change) bool {
+	is := make(map[string]state.Service, len(c.Is))
+	for _, s := range c.Is {
 		is[s.Name] = s
 	}
-	return slices.ContainsFunc(gone, func(was state.Service) bool {
+	return slices.ContainsFunc(c.Was, func(was state.Service) bool {
 		s := is[was.Name]
 		return was.Protocol == udp && (s.VNI != was.VNI || lacks(s.Backends, was.Backends) || lacks(s.Frontends, was.Frontends))
 	})

@@ -60,24 +60,27 @@ func hostsJob(t Tables, held, r encode.Rows) table.Job {
 // servicesJob is of the rows that differ, where those that are held are known: they are
 // those of the index that the others were made after.
 func servicesJob(t Tables, held, r encode.Rows) table.Job {
-	if held.Services == nil || r.Change == nil {
-		return table.WantFrom(t.Services, held.Services, r.Services, encode.CompareService)
+	if !held.Services.Known() || r.Change == nil {
+		return table.WantFrom(t.Services, held.Services.Map(), r.Services.Map(), encode.CompareService)
 	}
-	return table.Replace(t.Services, len(held.Services), r.Change.Gone, r.Change.Come, encode.CompareService)
+	return table.Replace(t.Services, held.Services.Len(), r.Change.Gone, r.Change.Come, encode.CompareService)
 }
 
 // blockJobs are of the backends and places of the blocks that differ, where those that are
 // held are known.
 func blockJobs(t Tables, held, r encode.Rows) []table.Job {
-	if held.Blocks == nil {
+	if !held.Blocks.Known() {
+		all := encode.Blocks(r.Blocks.Map())
 		return []table.Job{
-			table.Want(t.Backends, table.Keyed(r.Blocks.Backends()), cmp.Compare[uint32]),
-			table.Want(t.Choices, table.Keyed(r.Blocks.Choices()), cmp.Compare[uint32]),
+			table.Want(t.Backends, table.Keyed(all.Backends()), cmp.Compare[uint32]),
+			table.Want(t.Choices, table.Keyed(all.Choices()), cmp.Compare[uint32]),
 		}
 	}
-	gone, come := held.Blocks, r.Blocks
+	var gone, come encode.Blocks
 	if r.Change != nil {
 		gone, come = r.Change.GoneBlocks, r.Change.ComeBlocks
+	} else {
+		gone, come = held.Blocks.Map(), r.Blocks.Map()
 	}
 	return []table.Job{
 		table.Replace(t.Backends, 0, gone.Backends(), come.Backends(), cmp.Compare[uint32]),

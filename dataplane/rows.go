@@ -112,7 +112,7 @@ func (h *Holder) Apply(s state.Host, l state.Local) (Report, error) {
 		h.Reread()
 		return nil, fmt.Errorf("apply the state of host %s: %w", s.Name, advised(err))
 	}
-	h.open.add(steps{moved: movedOf(gone), lost: lose(h.state.Services, s.Services)})
+	h.open.add(steps{moved: movedOf(gone), lost: lose(rows.Change)})
 	h.index, h.state, h.rows, h.complete, h.learned, h.leaving = index, s, rows, whole, false, nil
 	h.local = state.Local{UplinkIndex: l.UplinkIndex, UplinkMAC: l.UplinkMAC, Ports: maps.Clone(l.Ports), NextHops: maps.Clone(l.NextHops), Outside: maps.Clone(l.Outside), Ways: maps.Clone(l.Ways)}
 	h.applied++

@@ -98,6 +98,10 @@ var _ = Describe("planted faults", func() {
 						expectFailed(id, services.Spread(ctx, f.Plant))
 					}
 					expectRed(ctx, ask, f)
+				case services.MovesRow:
+					expectFailed(id, services.Moves(ctx, f.Plant))
+				case services.SCTPRow:
+					expectFailed(id, services.SCTP(ctx, f.Plant))
 				case services.CrowdRow:
 					expectFailed(id, services.Crowd(ctx, f.Plant))
 				case services.UnsummedRow:

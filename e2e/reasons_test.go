@@ -42,6 +42,7 @@ var (
 	own4, own6 = netip.MustParseAddr("10.0.0.10"), netip.MustParseAddr("fd00::10")
 	far4       = netip.MustParseAddr("10.0.0.20")
 	frontend   = netip.MustParseAddr("172.20.0.1")
+	balancer   = netip.MustParseAddr("203.0.113.80")
 	far6       = netip.MustParseAddr("fd00::20")
 	other4     = netip.MustParseAddr("10.0.1.20")
 	gateway4   = netip.MustParseAddr("10.0.0.1")
@@ -109,6 +110,11 @@ func reasonsHost() (state.Host, state.Local) {
 		{Name: "ns/some:80/4", VNI: 100, Protocol: 17, Frontends: []netip.AddrPort{netip.AddrPortFrom(frontend, 80)},
 			Backends: []netip.AddrPort{netip.AddrPortFrom(far4, 2000)}, Table: []uint16{0}},
 	}
+	host.Outside = []state.OutsideService{{
+		Name: "ns/some:80/4/outside/ranges", VNI: 100, Protocol: 17, Frontends: []netip.AddrPort{netip.AddrPortFrom(balancer, 80)},
+		Backends: []state.OutsideBackend{{At: netip.AddrPortFrom(own4, 2000), Host: "h3"}}, Table: []uint16{0},
+		Ranges: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
+	}}
 	local := state.Local{
 		UplinkIndex: uplinkPort, UplinkMAC: state.MAC{2, 1, 1, 1, 1, 3},
 		Ports:    map[string]uint32{"default/red": portOfRed, "default/blue": portOfBlue, "default/green": portOfGreen, "default/guarded": portOfGuard, "default/white": portOfWhite},
@@ -238,6 +244,7 @@ func deaths() map[string]death {
 		"flow_taken":       {port: portOfRed, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = frontend, 80 }), before: takenFlow},
 		"snat_ports":       {port: portOfWhite, before: noPortsLeft, spec: sent(func(s *frame.Spec) { s.Dst = stranger })},
 		"snat_tunnel":      {port: portOfWhite, spec: sent(func(s *frame.Spec) { s.Dst, s.DstPort = peer, 6081 })},
+		"source_range":     {port: uplinkPort, spec: sent(func(s *frame.Spec) { s.Src, s.Dst, s.DstPort = stranger, balancer, 80 })},
 		"flow_quota":       {port: portOfRed, before: openedTooOften, spec: sent(func(s *frame.Spec) { s.SrcPort = 7 })},
 		"flow_full":        {port: portOfRed, before: fullOfFlows, spec: sent(func(s *frame.Spec) { s.SrcPort, s.DstPort = 2000, 8 })},
 		"fragment_unknown": spoil(from(func(s *frame.Spec) { s.Dst = guarded4 }), 14+4, 0, 9, 0, 185, 64, 6), // 1480 bytes on, TTL, TCP

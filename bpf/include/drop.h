@@ -69,6 +69,7 @@ enum drop_reason {
 	DROP_FLOW_TAKEN, /* another flow has the tuple that this one would be translated to */
 	DROP_SNAT_PORTS, /* no port of the host is left for the destination */
 	DROP_SNAT_TUNNEL, /* to the tunnel's port outside: it would come from a host */
+	DROP_SOURCE_RANGE, /* the load balancer's address is not for the client */
 	DROP_MAX,
 };
 

@@ -11,8 +11,8 @@
  * itself (direct server return): the client's address stays, and the frontend goes along
  * in the option `service`.
  *
- *   parsed ─► frontend? ─► backend ─► translated ─► here: admit
- *                 └ none: pass                   └► else: encapsulated, to its host */
+ *   parsed ─► frontend? ─► backend ─► for the client? ─► translated ─► here: admit
+ *                 └ none: pass                                      └► else: encapsulated, to its host */
 
 #include "choice.h"
 #include "deliver.h"
@@ -52,6 +52,28 @@ static __always_inline struct service *outside_service(struct pkt *p)
 
 	addr_copy(key.addr, p->destination.addr);
 	return services_row_of(p->record, STAGE_SERVICE, &key);
+}
+
+/* Whether a set of source ranges has the address that is handed over. A function of its
+ * own: packets to services for everybody do not pay for its registers. */
+__noinline int has_client(struct record *record, __u32 set)
+{
+	struct policy_prefix_key key = {.prefixlen = 32 + 128, .set = bpf_htonl(set)};
+	struct handed *h = handed_row();
+
+	if (!h)
+		return 0;
+	addr_copy(key.addr, h->source.addr);
+	return policy_prefixes_row_of(record, STAGE_SERVICE, &key) != NULL;
+}
+
+/* Whether the service is for the client: most are for everybody, and have no set. */
+static __always_inline bool is_for(struct pkt *p, struct handed *h, const struct service *s)
+{
+	if (!s->number)
+		return true;
+	h->source = p->source;
+	return has_client(p->record, s->number);
 }
 
 static __always_inline struct backend *outside_backend(struct pkt *p, const struct service *s)
@@ -177,6 +199,8 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, struct handed
 	b = noted_backend(p, s, key, near);
 	if (!b)
 		return DROP_NO_BACKEND;
+	if (k->belongs == BELONGS_FLOW && !is_for(p, h, s))
+		return DROP_SOURCE_RANGE;
 	if (addr_equal(p->source.addr, b->addr))
 		return DROP_FLOW_TAKEN;
 	addr_copy(h->host, p->destination.addr);
@@ -222,6 +246,8 @@ static __always_inline enum drop_reason serve_outside(struct pkt *p)
 		return DROP_NO_BACKEND;
 	p->source.vni = s->vni;
 	p->destination.vni = s->vni;
+	if (!is_for(p, h, s))
+		return DROP_SOURCE_RANGE;
 	reason = turn_to_backend(p, h, b, before);
 	return reason ? reason : go_to_backend(p, h, b);
 }

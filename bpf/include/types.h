@@ -353,7 +353,8 @@ struct policy_peer_key {
 };
 
 /* policy_prefixes[prefix]: prefixlen counts the set's 32 bits and, for IPv4, the
- * 96 bits of ::ffff:0:0/96. set is in network order. */
+ * 96 bits of ::ffff:0:0/96. set is in network order; multiples of SETS, which are no
+ * numbers of policy sets, are of source ranges. */
 struct policy_prefix_key {
 	__u32 prefixlen;
 	__be32 set;
@@ -385,7 +386,9 @@ struct service {
 	__u32 first; /* index in choices of where its places begin */
 	__u32 places; /* that flows choose from; 0: it has no backend */
 	__u32 backends; /* index in backends of the first of its own */
-	__u32 number; /* of services with affinity; others have 0 */
+	__u32 number; /* of services with affinity; of an outside frontend: the set in
+		       * policy_prefixes that its clients are in, a multiple of SETS;
+		       * others have 0 */
 	__u32 affinity; /* seconds that a client keeps a backend after its last new flow; 0: none */
 	__u32 vni; /* of an outside frontend: its backends' */
 };

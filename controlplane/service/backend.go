@@ -27,21 +27,25 @@ type backend struct {
 // usable are the addresses of the backends that are chosen from: sorted, each once,
 // at most [MaxBackends].
 func usable(all []backend) []netip.AddrPort {
-	pick := func(good func(backend) bool) []netip.AddrPort {
+	pick := func(good func(*backend) bool) []netip.AddrPort {
 		var out []netip.AddrPort
-		for _, b := range all {
-			if good(b) {
-				out = append(out, b.addr)
+		for i := range all {
+			if !good(&all[i]) {
+				continue
 			}
+			if out == nil {
+				out = make([]netip.AddrPort, 0, len(all)-i)
+			}
+			out = append(out, all[i].addr)
 		}
 		slices.SortFunc(out, netip.AddrPort.Compare)
 		out = slices.Compact(out)
 		return out[:min(len(out), MaxBackends)]
 	}
-	if ready := pick(func(b backend) bool { return b.ready }); len(ready) > 0 {
+	if ready := pick(func(b *backend) bool { return b.ready }); len(ready) > 0 {
 		return ready
 	}
-	return pick(func(b backend) bool { return b.draining })
+	return pick(func(b *backend) bool { return b.draining })
 }
 
 // backends are those of one port, of both families.
@@ -122,9 +126,10 @@ func (r *reader) where(addr netip.Addr, of *discoveryv1.Endpoint) (host, zone st
 // fromEndpoints are the endpoints of the service's VPC that its selector selects. One
 // that has no port of the name that the service asks for is none of them.
 func (r *reader) fromEndpoints(port *corev1.ServicePort) []backend {
-	var out []backend
+	all := r.selected()
+	out := make([]backend, 0, len(all))
 	selected, named := 0, 0
-	for _, e := range r.selected() {
+	for _, e := range all {
 		if r.world.vpcOf[e.Subnet] != r.in.Name {
 			continue
 		}

@@ -228,7 +228,6 @@ func (c *Compiler) deleteService(key string) {
 		return
 	}
 	delete(c.services, key)
-	delete(c.gated, key)
 	c.world.unlook(one.service)
 	c.world.forget(key, one.causes)
 	c.contest(key, one.claims, nil)

@@ -20,7 +20,7 @@ type Compiler struct {
 	world    *world
 	services map[string]*compiled
 	byVNI    map[uint32][]*choice // in order of names
-	gated    map[string]bool      // services that have gates
+	gates    []*gate              // in order of names
 	tables   tables
 	// last is what was last told of a VPC.
 	last map[uint32]told
@@ -31,7 +31,7 @@ type Compiler struct {
 	touched map[string]bool
 	// gone are choices that are not in their VPCs any more, but for settling.
 	gone      map[*choice]bool
-	goneGates []*gate
+	goneGates map[*gate]bool
 	// retired are choices that were replaced; their tables are kept until hosts have
 	// asked for what is there instead, and something changes then.
 	retired      []*choice
@@ -81,8 +81,8 @@ type made struct {
 // New returns a compiler that holds nothing.
 func New() *Compiler {
 	return &Compiler{
-		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, gated: map[string]bool{}, tables: tables{}, last: map[uint32]told{},
-		claims: map[frontend]map[string]bool{}, touched: map[string]bool{}, gone: map[*choice]bool{},
+		world: newWorld(), services: map[string]*compiled{}, byVNI: map[uint32][]*choice{}, tables: tables{all: map[string]*table{}}, last: map[uint32]told{},
+		claims: map[frontend]map[string]bool{}, touched: map[string]bool{}, gone: map[*choice]bool{}, goneGates: map[*gate]bool{},
 	}
 }
 
@@ -175,13 +175,14 @@ func (c *Compiler) settle() {
 			}
 		}
 		for _, g := range c.retiredGates {
-			for _, t := range g.tables {
-				c.tables.giveBack(t)
+			for _, m := range g.made {
+				c.tables.giveBack(m.table)
 			}
 		}
 		c.retired, c.retiredGates, c.asked = nil, nil, false
 	}
 	added := map[uint32][]*choice{}
+	var gates []*gate
 	now := map[string][]*choice{} // of services that are compiled, once they are for the last time
 	for len(c.touched) > 0 {
 		touched := c.touched
@@ -199,11 +200,13 @@ func (c *Compiler) settle() {
 	}
 	for key, choices := range now {
 		c.services[key].choices = choices
+		gates = append(gates, c.services[key].gates...)
 		for _, one := range choices {
 			added[one.vni] = append(added[one.vni], one)
 		}
 	}
 	c.arrange(added)
+	c.arrangeGates(gates)
 }
 
 // retire notes choices that were there and are not any more.
@@ -211,7 +214,9 @@ func (c *Compiler) retire(one *compiled) {
 	for _, choice := range one.choices {
 		c.gone[choice] = true
 	}
-	c.goneGates = append(c.goneGates, one.gates...)
+	for _, g := range one.gates {
+		c.goneGates[g] = true
+	}
 }
 
 // compile reads a service anew, and touches the others whose frontends that changes.
@@ -222,10 +227,6 @@ func (c *Compiler) compile(key string, one *compiled) []*choice {
 	c.contest(key, one.claims, r.claimed)
 	one.claims, one.causes, one.conditions = r.claimed, r.causes, r.conditions
 	one.gates = r.gates
-	c.gated[key] = len(r.gates) > 0
-	if !c.gated[key] {
-		delete(c.gated, key)
-	}
 	c.world.note(key, one.causes)
 	return choices
 }
@@ -257,37 +258,4 @@ func (c *Compiler) contest(key string, before, now map[frontend]bool) {
 		}
 		c.claims[at][key] = true
 	}
-}
-
-// arrange takes the choices that are gone out of those of VPCs, and puts others in.
-func (c *Compiler) arrange(added map[uint32][]*choice) {
-	vnis := map[uint32]bool{}
-	for one := range c.gone {
-		vnis[one.vni] = true
-		c.retired = append(c.retired, one)
-	}
-	for vni := range added {
-		vnis[vni] = true
-	}
-	byName := func(a, b *choice) int { return cmp.Compare(a.name, b.name) }
-	for vni := range vnis {
-		before, more := c.byVNI[vni], added[vni]
-		slices.SortFunc(more, byName)
-		all := make([]*choice, 0, len(before)+len(more))
-		for _, one := range before {
-			if c.gone[one] {
-				continue
-			}
-			for len(more) > 0 && byName(more[0], one) < 0 {
-				all, more = append(all, more[0]), more[1:]
-			}
-			all = append(all, one)
-		}
-		if c.byVNI[vni] = append(all, more...); len(c.byVNI[vni]) == 0 {
-			delete(c.byVNI, vni)
-			delete(c.last, vni)
-		}
-	}
-	c.retiredGates, c.goneGates = append(c.retiredGates, c.goneGates...), nil
-	clear(c.gone)
 }

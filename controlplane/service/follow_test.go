@@ -53,6 +53,10 @@ func drawService(t *rapid.T, name, namespace string) object.Service {
 		s.Spec.Type = corev1.ServiceTypeNodePort
 		s.Spec.ExternalTrafficPolicy = oneOf(t, "outside", corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal)
 	}
+	if ip := oneOf(t, "balancer", "", "198.51.100.1", "198.51.100.2", "10.96.0.3"); ip != "" {
+		s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: ip}}
+		s.Spec.LoadBalancerSourceRanges = oneOf(t, "ranges", nil, []string{"203.0.113.0/24"}, []string{"10.0.0.0/8", "nonsense"})
+	}
 	if rapid.Bool().Draw(t, "local") {
 		s.Spec.InternalTrafficPolicy = ptr(corev1.ServiceInternalTrafficPolicyLocal)
 	}

@@ -3,8 +3,11 @@
 package service
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,14 +28,51 @@ func (r *reader) clusterAddresses() []netip.Addr {
 	return nil
 }
 
-// otherAddresses are external ones, and those that a load balancer was given. Those
-// of a load balancer that sends packets on to node ports or endpoints itself are not
-// the service's here.
-func (r *reader) otherAddresses() []netip.Addr {
-	all := r.addresses("spec.externalIPs", r.service.Spec.ExternalIPs)
-	if len(r.service.Spec.LoadBalancerSourceRanges) > 0 {
-		return all
+// otherAddresses are external ones, and those that a load balancer was given; where these
+// are for clients of some ranges, apart from the others, even if they are external too.
+func (r *reader) otherAddresses() (all, ranged []netip.Addr) {
+	all = r.addresses("spec.externalIPs", r.service.Spec.ExternalIPs)
+	if len(r.service.Spec.LoadBalancerSourceRanges) == 0 {
+		return r.balancerAddresses(all), nil
 	}
+	if r.ranges = r.sourceRanges(); len(r.ranges) == 0 {
+		r.fail(sourceRanges, "have no prefix that clients could come from; the addresses of the load balancer are not served")
+		return all, nil
+	}
+	ranged = r.balancerAddresses(nil)
+	return slices.DeleteFunc(all, func(a netip.Addr) bool { return slices.Contains(ranged, a) }), ranged
+}
+
+const sourceRanges = "spec.loadBalancerSourceRanges"
+
+// sourceRanges are the prefixes that clients of the load balancer come from, sorted. What
+// is none is left out: who should have come from there does not.
+func (r *reader) sourceRanges() []netip.Prefix {
+	var all []netip.Prefix
+	for i, text := range r.service.Spec.LoadBalancerSourceRanges {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil || p.Addr().Is4In6() {
+			r.fail(fmt.Sprintf("%s[%d]", sourceRanges, i), text+" is no prefix that packets could come from; it is left out")
+			continue
+		}
+		all = append(all, p.Masked())
+	}
+	for _, s := range r.world.subnets[r.in.Name] {
+		for _, cidr := range s.CIDRs {
+			if slices.ContainsFunc(all, cidr.Overlaps) {
+				r.fail(sourceRanges, fmt.Sprintf("have clients in %s of subnet %s of the service's VPC; they are not served at the load balancer's addresses, but at the cluster's", cidr, s.Name))
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	return slices.Compact(all)
+}
+
+// balancerAddresses adds those that a load balancer was given. Those of one that sends
+// packets on to node ports or endpoints itself are not the service's here.
+func (r *reader) balancerAddresses(all []netip.Addr) []netip.Addr {
 	for i, g := range r.service.Status.LoadBalancer.Ingress {
 		if g.IP != "" && value(g.IPMode, corev1.LoadBalancerIPModeVIP) == corev1.LoadBalancerIPModeVIP {
 			all = r.address(all, fmt.Sprintf("status.loadBalancer.ingress[%d].ip", i), g.IP)
@@ -105,11 +145,7 @@ func (r *reader) affinity() time.Duration {
 
 // undone tells what the service asks for that is not done yet.
 func (r *reader) undone() {
-	spec := &r.service.Spec
-	if len(spec.LoadBalancerSourceRanges) > 0 {
-		r.fail("spec.loadBalancerSourceRanges", "are not enforced yet; the addresses of the load balancer are not served, lest others get in")
-	}
-	if spec.HealthCheckNodePort != 0 {
+	if r.service.Spec.HealthCheckNodePort != 0 {
 		r.fail("spec.healthCheckNodePort", "is not answered yet")
 	}
 }

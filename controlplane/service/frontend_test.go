@@ -19,9 +19,6 @@ func TestLoadBalancersHaveTheAddressesTheyWereGiven(t *testing.T) {
 	const balancer = `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, status: {loadBalancer: {ingress: [{ip: 198.51.100.1}, {ip: 198.51.100.2, ipMode: Proxy}, {hostname: lb.example.com}, {ip: 198.51.100.3, ipMode: VIP}]}},
 		spec: {type: LoadBalancer, selector: {tier: b}, clusterIP: 10.96.0.1, ports: [{port: 80}]}}`
 	g.Expect(told(service.Compile(of(t, balancer)).Host("h1", 7))).To(Equal([]string{"shop/web:80/4 [10.96.0.1:80 198.51.100.1:80 198.51.100.3:80] → [10.0.0.12:80]"}))
-	c := service.Compile(of(t, strings.Replace(balancer, "spec: {", "spec: {loadBalancerSourceRanges: [10.0.0.0/8], ", 1)))
-	g.Expect(told(c.Host("h1", 7))).To(Equal([]string{"shop/web:80/4 [10.96.0.1:80] → [10.0.0.12:80]"}), "nobody gets in who was to be kept out")
-	g.Expect(problems(c)).To(HaveExactElements(HavePrefix("Service/shop/web: spec.loadBalancerSourceRanges: are not enforced yet")))
 }
 
 func TestAFrontendIsOneServices(t *testing.T) {

@@ -3,7 +3,6 @@
 package service
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,9 +26,18 @@ type gate struct {
 	frontends []netip.AddrPort
 	backends  []located
 	reach     reach
-	alike     bool
-	// tables are those of hosts that have asked, by name.
-	tables map[string]*table
+	// ranges are where clients come from; none: from anywhere.
+	ranges []netip.Prefix
+	alike  bool
+	// made is what was made for hosts, by name.
+	made map[string]*madeGate
+}
+
+// madeGate is a gate as a host has it that has some addresses.
+type madeGate struct {
+	addresses []netip.Addr
+	state     state.OutsideService
+	table     *table
 }
 
 // located is a backend that is an endpoint.
@@ -42,69 +50,91 @@ type located struct {
 // the services of all VPCs that have node ports, external addresses or those of a load
 // balancer. What it returns is never changed again.
 func (c *Compiler) Outside(h object.Host) []state.OutsideService {
-	var all []state.OutsideService
 	c.asked = true
-	for _, g := range c.allGates() {
-		frontends := slices.Clone(g.frontends)
-		for _, a := range h.Addresses {
-			if g.node != 0 && a.Is4() == (g.family == 4) {
-				frontends = append(frontends, netip.AddrPortFrom(a, g.node))
-			}
-		}
-		if len(frontends) == 0 {
-			continue
-		}
-		slices.SortFunc(frontends, netip.AddrPort.Compare)
-		out := state.OutsideService{Name: g.name, VNI: g.vni, Protocol: g.protocol, Frontends: frontends, Alike: g.alike}
-		out.Backends, out.Table = c.locate(g, h)
-		all = append(all, out)
+	if len(c.gates) == 0 {
+		return nil
 	}
-	slices.SortFunc(all, func(a, b state.OutsideService) int { return cmp.Compare(a.Name, b.Name) })
-	return all
-}
-
-// allGates are those of all services.
-func (c *Compiler) allGates() (all []*gate) {
-	for key := range c.gated {
-		all = append(all, c.services[key].gates...)
+	all := make([]state.OutsideService, 0, len(c.gates))
+	for _, g := range c.gates {
+		if s := c.outside(g, h); len(s.Frontends) > 0 {
+			all = append(all, *s)
+		}
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	return all
 }
 
-// locate are the backends that a host chooses from, with where they are, and their table.
-func (c *Compiler) locate(g *gate, h object.Host) ([]state.OutsideBackend, []uint16) {
+// outside is a gate as a host has it.
+func (c *Compiler) outside(g *gate, h object.Host) *state.OutsideService {
+	m := g.made[h.Name]
+	if m == nil {
+		m = &madeGate{}
+		m.state = state.OutsideService{Name: g.name, VNI: g.vni, Protocol: g.protocol, Alike: g.alike, Ranges: g.ranges}
+		m.table, m.state.Backends = c.locate(g, h.Name)
+		m.state.Table = m.table.places
+		g.made[h.Name] = m
+	} else if slices.Equal(m.addresses, h.Addresses) {
+		return &m.state
+	}
+	m.addresses, m.state.Frontends = h.Addresses, slices.Clone(g.frontends)
+	for _, a := range h.Addresses {
+		if g.node != 0 && a.Is4() == (g.family == 4) {
+			m.state.Frontends = append(m.state.Frontends, netip.AddrPortFrom(a, g.node))
+		}
+	}
+	slices.SortFunc(m.state.Frontends, netip.AddrPort.Compare)
+	return &m.state
+}
+
+// locate are the backends that a host chooses from, in a table, and where they are.
+func (c *Compiler) locate(g *gate, host string) (t *table, all []state.OutsideBackend) {
 	at := make(map[netip.AddrPort]located, len(g.backends))
 	plain := make([]backend, 0, len(g.backends))
 	for _, b := range g.backends {
 		at[b.addr] = b
 		plain = append(plain, b.backend)
 	}
-	t := g.tables[h.Name]
-	if t == nil {
-		t = c.tables.use(usable(g.reach.within(plain, h.Name, c.world.zones[h.Name])))
-		g.tables[h.Name] = t
-	}
-	var all []state.OutsideBackend
+	t = c.tables.use(usable(g.reach.within(plain, host, c.world.zones[host])))
 	for _, a := range t.backends {
 		all = append(all, state.OutsideBackend{At: a, Host: at[a].host, Generation: at[a].generation})
 	}
-	return all, t.places
+	return t, all
 }
 
 // gate is that of a port and a family; nil: nobody outside comes there. Addresses are
-// those of the service that are of no VPC.
+// those of the service that are of no VPC, and that everybody may come to.
 func (r *reader) gate(port *corev1.ServicePort, family int, addrs []netip.Addr, backends []backend) *gate {
+	g := r.newGate(port, family)
+	if r.hasNodePort(port) && r.speaks(family) && r.claim(port, netip.AddrPortFrom(unspecified(family), uint16(port.NodePort))) {
+		g.node = uint16(port.NodePort)
+	}
+	return r.opened(g, port, addrs, backends)
+}
+
+// rangedGate is that of a load balancer's addresses that are not for everybody.
+func (r *reader) rangedGate(port *corev1.ServicePort, family int, addrs []netip.Addr, backends []backend) *gate {
+	g := r.newGate(port, family)
+	g.name, g.ranges = g.name+"/ranges", r.ranges
+	return r.opened(g, port, addrs, backends)
+}
+
+func (r *reader) newGate(port *corev1.ServicePort, family int) *gate {
 	g := &gate{
 		name: fmt.Sprintf("%s:%d/%d%s/outside", r.service.Key(), port.Port, family, protocols[protocol(port)].suffix),
 		vni:  r.in.VNI, protocol: protocols[protocol(port)].number, family: family,
-		reach: r.distribution(), alike: r.affinity() > 0, tables: map[string]*table{},
+		reach: r.distribution(), alike: r.affinity() > 0, made: map[string]*madeGate{},
 	}
 	if r.service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
 		g.reach = hostOnly
 	}
-	if r.hasNodePort(port) && r.speaks(family) && r.claim(port, netip.AddrPortFrom(unspecified(family), uint16(port.NodePort))) {
-		g.node = uint16(port.NodePort)
-	}
+	return g
+}
+
+// opened is a gate with the frontends at some addresses, and its backends; nil: it has no
+// frontend.
+func (r *reader) opened(g *gate, port *corev1.ServicePort, addrs []netip.Addr, backends []backend) *gate {
 	for _, a := range addrs {
 		at := netip.AddrPortFrom(a, uint16(port.Port))
 		if r.world.hosts[a] {

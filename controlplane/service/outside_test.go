@@ -4,6 +4,7 @@ package service_test
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -86,4 +87,44 @@ func TestWhoHasNoNodePort(t *testing.T) {
 		set := of(t, web(spec))
 		NewWithT(t).Expect(gates(set, service.Compile(set), "h1")).To(BeEmpty(), spec)
 	}
+}
+
+const ranged = `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, status: {loadBalancer: {ingress: [{ip: 198.51.100.1}, {ip: 198.51.100.2}]}},
+	spec: {type: LoadBalancer, loadBalancerSourceRanges: [%s], selector: {tier: b}, clusterIP: 10.96.0.1, externalIPs: [198.51.100.2, 198.51.100.3], ports: [{port: 80, nodePort: 30080}]}}`
+
+// Source ranges are of the addresses that a load balancer was given, external ones among
+// them, and of no others; in the VPC those are nobody's then.
+func TestGatesOfALoadBalancerHaveItsRanges(t *testing.T) {
+	g := NewWithT(t)
+	set := of(t, fmt.Sprintf(ranged, `203.0.113.9/24, "2001:db8::/32", 203.0.113.0/24`))
+	c := service.Compile(set)
+	g.Expect(problems(c)).To(BeEmpty())
+	g.Expect(gates(set, c, "h1")).To(Equal([]string{
+		"shop/web:80/4/outside in 7 [192.0.2.1:30080 198.51.100.3:80] → 10.0.0.12:80@h2 ",
+		"shop/web:80/4/outside/ranges in 7 [198.51.100.1:80 198.51.100.2:80] → 10.0.0.12:80@h2 ",
+	}))
+	h, _ := set.Host("h1")
+	all := c.Outside(h)
+	g.Expect(all[0].Ranges).To(BeEmpty())
+	g.Expect(all[1].Ranges).To(Equal([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")}))
+	g.Expect(told(c.Host("h1", 7))).To(Equal([]string{"shop/web:80/4 [10.96.0.1:80 198.51.100.3:80] → [10.0.0.12:80]"}))
+}
+
+// Nobody gets in who was to be kept out.
+func TestRangesThatCannotBeKeptAreTold(t *testing.T) {
+	g := NewWithT(t)
+	set := of(t, fmt.Sprintf(ranged, "10.0.0.0/8"))
+	c := service.Compile(set)
+	g.Expect(gates(set, c, "h1")).To(HaveLen(2))
+	g.Expect(problems(c)).To(HaveExactElements(HavePrefix("Service/shop/web: spec.loadBalancerSourceRanges: have clients in 10.0.0.0/24 of subnet front")))
+
+	one, _ := set.Service("shop/web")
+	one.Spec.LoadBalancerSourceRanges = []string{"everywhere", " 203.0.113.0/24 "}
+	c.SetService(one)
+	g.Expect(gates(set, c, "h1")).To(HaveLen(2))
+	g.Expect(problems(c)).To(HaveExactElements(HaveSuffix("spec.loadBalancerSourceRanges[0]: everywhere is no prefix that packets could come from; it is left out")))
+	one.Spec.LoadBalancerSourceRanges = one.Spec.LoadBalancerSourceRanges[:1]
+	c.SetService(one)
+	g.Expect(gates(set, c, "h1")).To(HaveExactElements(HavePrefix("shop/web:80/4/outside in")))
+	g.Expect(problems(c)).To(ContainElement(HaveSuffix("the addresses of the load balancer are not served")))
 }

@@ -26,6 +26,10 @@ type reader struct {
 	// in is the VPC that the service is in.
 	in         object.VPC
 	conditions []object.Condition
+	// chosen are the endpoints that the service selects, once somebody has asked.
+	chosen []*object.Endpoint
+	// ranges are where clients of the load balancer come from; none: from anywhere.
+	ranges []netip.Prefix
 	// gates are those that the service has for clients outside.
 	gates []*gate
 }
@@ -69,7 +73,8 @@ func (r *reader) read() []*choice {
 		return nil
 	}
 	r.undone()
-	cluster, others := r.clusterAddresses(), r.otherAddresses()
+	cluster := r.clusterAddresses()
+	others, ranged := r.otherAddresses()
 	var all []*choice
 	for i := range spec.Ports {
 		port := &spec.Ports[i]
@@ -80,13 +85,15 @@ func (r *reader) read() []*choice {
 				r.fail("spec.ports", fmt.Sprintf("port %s has %d backends of IPv%d; those beyond %d in order of addresses are left out", portName(port), len(own), family, MaxBackends))
 			}
 			add := func(addrs []netip.Addr, reach reach) {
-				if one := r.choice(port, of(addrs, family, func(a netip.Addr) netip.Addr { return a })); one != nil {
+				if one := r.choice(port, of(addrs, family, self)); one != nil {
 					one.name, one.backends, one.reach = r.name(port, family, reach), own, reach
 					all = append(all, one)
 				}
 			}
-			if one := r.gate(port, family, of(others, family, func(a netip.Addr) netip.Addr { return a }), own); one != nil {
-				r.gates = append(r.gates, one)
+			for _, one := range []*gate{r.gate(port, family, of(others, family, self), own), r.rangedGate(port, family, of(ranged, family, self), own)} {
+				if one != nil {
+					r.gates = append(r.gates, one)
+				}
 			}
 			if r.local() {
 				add(cluster, hostOnly)
@@ -99,11 +106,17 @@ func (r *reader) read() []*choice {
 	return all
 }
 
-// of are those that have an address of a family.
+func self(a netip.Addr) netip.Addr { return a }
+
+// of are those that have an address of a family, which may be all; they are only read.
 func of[T any](all []T, family int, addr func(T) netip.Addr) []T {
+	is := func(one T) bool { return addr(one).Is4() == (family == 4) }
+	if !slices.ContainsFunc(all, func(one T) bool { return !is(one) }) {
+		return all
+	}
 	var out []T
 	for _, one := range all {
-		if addr(one).Is4() == (family == 4) {
+		if is(one) {
 			out = append(out, one)
 		}
 	}

@@ -3,7 +3,6 @@
 package service
 
 import (
-	"cmp"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -69,16 +68,21 @@ type draw struct {
 func newDraw(backends []netip.AddrPort) *draw {
 	size, whole := shape(len(backends))
 	t := &draw{
-		places: make([]uint16, size), taken: make([]bool, size), left: size, shift: 33 - bits.Len(uint(size)),
+		places: make([]uint16, size), taken: make([]bool, size), left: size, shift: newShift(size),
 		whole: whole, drawers: make([]drawer, len(backends)),
 	}
 	for i, b := range backends {
-		t.drawers[i] = drawer{first: hashOf(1, b), step: hashOf(2, b) | 1, index: uint16(i)}
+		t.drawers[i] = drawerOf(b, i)
 	}
-	slices.SortFunc(t.drawers, func(a, b drawer) int {
-		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.step, b.step), cmp.Compare(a.index, b.index))
-	})
+	slices.SortFunc(t.drawers, func(a, b drawer) int { return a.compare(b) })
 	return t
+}
+
+// newShift is what makes places of hashes where there are so many.
+func newShift(size int) int { return 33 - bits.Len(uint(size)) }
+
+func drawerOf(b netip.AddrPort, index int) drawer {
+	return drawer{first: hashOf(1, b), step: hashOf(2, b) | 1, index: uint16(index)}
 }
 
 // hashOf is a hash of a backend; those of two seeds have nothing to do with each
@@ -138,11 +142,6 @@ func (t *draw) turn(round uint32) {
 	}
 }
 
-// drawn is the place that a backend draws in a round.
-func (t *draw) drawn(d *drawer, round uint32) int {
-	return int(hash.Mix(d.first+round*d.step) >> t.shift)
-}
-
 // take gives a place to a backend unless it is taken, or what is whole of the block
 // that it is in. Of the block that is just being divided it gives both, so that the rest
 // of that has the owner that all of it had.
@@ -177,7 +176,7 @@ func (t *draw) settle() {
 	for i := range t.drawers {
 		d := &t.drawers[i]
 		for round := uint32(0); counts[d.index] == 0; round++ {
-			if p := t.drawn(d, round); counts[t.places[p]] > 1 {
+			if p := d.draws(round, t.shift); counts[t.places[p]] > 1 {
 				counts[t.places[p]]--
 				counts[d.index]++
 				t.places[p] = d.index

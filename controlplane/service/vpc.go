@@ -62,6 +62,11 @@ func one(names []string) (string, bool) {
 // name by reference or by address, or that it selects.
 func (r *reader) backendVPCs() []string {
 	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	all := r.slices()
 	for _, s := range all {
 		for _, e := range s.Endpoints {
@@ -69,16 +74,18 @@ func (r *reader) backendVPCs() []string {
 				key := object.Meta{Namespace: s.Namespace, Name: ref.Name}.Key()
 				r.causes[cause{key: key}] = true
 				if one := r.world.endpoints[key]; one != nil {
-					names = append(names, r.world.vpcOf[one.Subnet])
+					add(r.world.vpcOf[one.Subnet])
 					continue
 				}
 			}
-			names = append(names, r.vpcsWith(e.Addresses)...)
+			for _, name := range r.vpcsWith(e.Addresses) {
+				add(name)
+			}
 		}
 	}
 	if len(all) == 0 {
 		for _, e := range r.selected() {
-			names = append(names, r.world.vpcOf[e.Subnet])
+			add(r.world.vpcOf[e.Subnet])
 		}
 	}
 	return names

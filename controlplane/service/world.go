@@ -173,6 +173,9 @@ func (w *world) concerned(e *object.Endpoint, touch map[string]bool) {
 // selected are the endpoints of a namespace that a selector selects; an empty one
 // selects none.
 func (r *reader) selected() []*object.Endpoint {
+	if r.chosen != nil {
+		return r.chosen
+	}
 	namespace, selector := r.service.Namespace, r.service.Spec.Selector
 	var fewest map[string]*object.Endpoint
 	for i, key := range slices.Sorted(maps.Keys(selector)) {
@@ -190,6 +193,7 @@ func (r *reader) selected() []*object.Endpoint {
 			all = append(all, e)
 		}
 	}
+	r.chosen = all
 	return all
 }
 

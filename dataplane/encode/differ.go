@@ -16,25 +16,28 @@ import (
 type Change struct {
 	Gone, Come             []table.Row[bpf.RowServiceKey, bpf.RowService]
 	GoneBlocks, ComeBlocks Blocks
+	// Was and Is are the services of VPCs that differ, as they were and as they are.
+	Was, Is []state.Service
 }
 
 // difference is a change that is being found.
 type difference struct {
 	// before are the blocks that were there.
-	before Blocks
+	before Kept[string, Block]
 	// rows are the keys of those that may be others.
 	rows       map[bpf.RowServiceKey]bool
 	addresses  []bpf.RowServiceKey
 	gone, come Blocks
+	was, is    []state.Service
 }
 
 func (d difference) change(before Index, now Rows) *Change {
-	c := &Change{GoneBlocks: d.gone, ComeBlocks: d.come}
+	c := &Change{GoneBlocks: d.gone, ComeBlocks: d.come, Was: d.was, Is: d.is}
 	for key := range d.rows {
-		if row, ok := before.rows[key]; ok {
+		if row, ok := before.rows.Get(key); ok {
 			c.Gone = append(c.Gone, table.Row[bpf.RowServiceKey, bpf.RowService]{Key: key, Value: row})
 		}
-		if row, ok := now.Services[key]; ok {
+		if row, ok := now.Services.Get(key); ok {
 			c.Come = append(c.Come, table.Row[bpf.RowServiceKey, bpf.RowService]{Key: key, Value: row})
 		}
 	}
@@ -47,15 +50,20 @@ func (d difference) change(before Index, now Rows) *Change {
 // Differing are the services that are among some before and not alike among some now, and
 // the other way around.
 func Differing(before, now []state.Service) (gone, come []state.Service) {
-	before, now = named(before), named(now)
+	return differing(before, now, func(s *state.Service) string { return s.Name }, sameService)
+}
+
+// differing is [Differing] for whatever has a name.
+func differing[T any](before, now []T, name func(*T) string, same func(a, b *T) bool) (gone, come []T) {
+	before, now = named(before, name), named(now, name)
 	for len(before) > 0 && len(now) > 0 {
-		switch order := strings.Compare(before[0].Name, now[0].Name); {
+		switch order := strings.Compare(name(&before[0]), name(&now[0])); {
 		case order < 0:
 			gone, before = append(gone, before[0]), before[1:]
 		case order > 0:
 			come, now = append(come, now[0]), now[1:]
 		default:
-			if !sameService(&before[0], &now[0]) {
+			if !same(&before[0], &now[0]) {
 				gone, come = append(gone, before[0]), append(come, now[0])
 			}
 			before, now = before[1:], now[1:]
@@ -64,12 +72,11 @@ func Differing(before, now []state.Service) (gone, come []state.Service) {
 	return append(gone, before...), append(come, now...)
 }
 
-// named are services in order of names, which they are as a rule.
-func named(all []state.Service) []state.Service {
-	byName := func(a, b state.Service) int { return strings.Compare(a.Name, b.Name) }
+// named are all in order of names, which they are as a rule.
+func named[T any](all []T, name func(*T) string) []T {
 	for i := range max(0, len(all)-1) {
-		if all[i].Name > all[i+1].Name {
-			return slices.SortedStableFunc(slices.Values(all), byName)
+		if name(&all[i]) > name(&all[i+1]) {
+			return slices.SortedStableFunc(slices.Values(all), func(a, b T) int { return strings.Compare(name(&a), name(&b)) })
 		}
 	}
 	return all

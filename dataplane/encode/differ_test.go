@@ -3,6 +3,7 @@
 package encode_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -42,6 +43,41 @@ func drawServices(t *rapid.T) (all []state.Service) {
 	return all
 }
 
+// drawGates are services for the outside, whose backends are here or behind some of the
+// other hosts.
+func drawGates(t *rapid.T, peers []state.Peer) (all []state.OutsideService) {
+	for n := range rapid.IntRange(0, 4).Draw(t, "gates") {
+		s := state.OutsideService{
+			Name: fmt.Sprint("g", n), VNI: 7, Protocol: 17, Alike: rapid.Bool().Draw(t, "alike"),
+			Frontends: []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(30000+n))},
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "ranges") {
+			s.Ranges = append(s.Ranges, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(rapid.IntRange(1, 3).Draw(t, "range"))}), 16))
+		}
+		for b := range rapid.IntRange(0, 2).Draw(t, "backends") {
+			host := "h"
+			if len(peers) > 0 && rapid.Bool().Draw(t, "elsewhere") {
+				host = rapid.SampledFrom(peers).Draw(t, "host").Name
+			}
+			at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(b + 1)}), 53)
+			s.Backends = append(s.Backends, state.OutsideBackend{At: at, Host: host, Generation: uint8(rapid.IntRange(1, 2).Draw(t, "generation"))})
+			s.Table = append(s.Table, uint16(b))
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// drawPeers are some other hosts: one that has gone may come back as another number.
+func drawPeers(t *rapid.T) (all []state.Peer) {
+	for n := range 3 {
+		if rapid.IntRange(0, 3).Draw(t, "peer") > 0 {
+			all = append(all, state.Peer{Name: fmt.Sprint("p", n), Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 2)})}})
+		}
+	}
+	return all
+}
+
 // What an Encode makes of what the last one has is what one makes that begins anew, but
 // for where it stands; the change leads from the one to the other, and what was given up
 // is not written over by it.
@@ -53,16 +89,18 @@ func TestServicesThatDifferAreEnough(t *testing.T) {
 		held := encode.None()
 		for range rapid.IntRange(2, 8).Draw(t, "states") {
 			s.Services = drawServices(t)
+			s.Peers = drawPeers(t)
+			s.Outside = drawGates(t, s.Peers)
 			rows, index, err := encode.Encode(s, l, before)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fresh, _, err := encode.Encode(s, l, encode.Index{})
+			fresh, first, err := encode.Encode(s, l, encode.Index{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := read(rows, index.Affine), read(fresh, index.Affine); len(rows.Services) != len(fresh.Services) || !reflect.DeepEqual(got, want) {
-				t.Fatalf("it has %v in %d rows, want %v in %d", got, len(rows.Services), want, len(fresh.Services))
+			if got, want := read(rows, index), read(fresh, first); rows.Services.Len() != fresh.Services.Len() || !reflect.DeepEqual(got, want) {
+				t.Fatalf("it has %v in %d rows, want %v in %d", got, rows.Services.Len(), want, fresh.Services.Len())
 			}
 			checkChange(t, held, rows)
 			before, held = index, rows
@@ -71,43 +109,63 @@ func TestServicesThatDifferAreEnough(t *testing.T) {
 }
 
 // read is what frontends lead to.
-func read(r encode.Rows, affine map[string]uint32) map[bpf.RowServiceKey]string {
-	choices, backends := table.Keyed(r.Blocks.Choices()), table.Keyed(r.Blocks.Backends())
+func read(r encode.Rows, index encode.Index) map[bpf.RowServiceKey]string {
+	blocks := encode.Blocks(r.Blocks.Map())
+	choices, backends := table.Keyed(blocks.Choices()), table.Keyed(blocks.Backends())
+	hosts := map[uint16]string{}
+	for name, number := range index.Hosts {
+		hosts[uint16(number)] = name
+	}
 	all := map[bpf.RowServiceKey]string{}
-	for key, row := range r.Services {
+	for key, row := range r.Services.Map() {
 		if key.Vni>>31 == 1 {
 			continue // by a number that others have elsewhere
 		}
 		text := fmt.Sprint(row.Places, row.Affinity)
+		if key.Vni == 0 {
+			text += fmt.Sprint(clients(r, row.Number))
+		}
 		for p := range row.Places {
-			text += fmt.Sprint(backends[row.Backends+uint32(choices[row.First+p/32].Backend[p%32])])
+			b := backends[row.Backends+uint32(choices[row.First+p/32].Backend[p%32])]
+			text += fmt.Sprint(b.Addr, b.Port, hosts[b.Host], b.Generation)
 		}
 		all[key] = text
 	}
 	return all
 }
 
+// clients are the ends of prefixes that are in a set.
+func clients(r encode.Rows, set uint32) (all []byte) {
+	for key := range r.PolicyPrefixes {
+		if binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, key.Set)) == set && set != 0 {
+			all = append(all, key.Addr[13])
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 func checkChange(t *rapid.T, held, now encode.Rows) {
-	rows := maps.Clone(held.Services)
+	rows := held.Services.Map()
 	for _, r := range now.Change.Gone {
-		if held.Services[r.Key] != r.Value {
+		if was, ok := held.Services.Get(r.Key); !ok || was != r.Value {
 			t.Fatalf("row %v goes, and was not there", r)
 		}
 		delete(rows, r.Key)
 	}
 	maps.Copy(rows, table.Keyed(now.Change.Come))
-	if !maps.Equal(rows, now.Services) {
-		t.Fatalf("the change leads to %v, want %v", rows, now.Services)
+	if want := now.Services.Map(); !maps.Equal(rows, want) {
+		t.Fatalf("the change leads to %v, want %v", rows, want)
 	}
-	blocks := maps.Clone(held.Blocks)
+	blocks := held.Blocks.Map()
 	for name := range now.Change.GoneBlocks {
 		delete(blocks, name)
 	}
 	maps.Copy(blocks, now.Change.ComeBlocks)
-	if !reflect.DeepEqual(blocks, now.Blocks) {
-		t.Fatalf("the change leads to blocks %v, want %v", blocks, now.Blocks)
+	if want := now.Blocks.Map(); !reflect.DeepEqual(blocks, want) {
+		t.Fatalf("the change leads to blocks %v, want %v", blocks, want)
 	}
-	used := table.Keyed(held.Blocks.Backends())
+	used := table.Keyed(encode.Blocks(held.Blocks.Map()).Backends())
 	for _, r := range now.Change.ComeBlocks.Backends() {
 		if _, ok := used[r.Key]; ok {
 			t.Fatalf("row %d of backends is written while the last state leads there", r.Key)

@@ -5,6 +5,7 @@ package encode
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/mizar-net/mizar/bpf"
 	"github.com/mizar-net/mizar/dataplane/state"
@@ -39,6 +40,9 @@ type encoder struct {
 
 	subnet map[string]state.Subnet
 	sets   map[string]state.PolicySet
+	// frontends and blocks become rows.Services and rows.Blocks.
+	frontends *keptEdit[bpf.RowServiceKey, bpf.RowService]
+	blocks    *keptEdit[string, Block]
 }
 
 func (e *encoder) number(before Index) {
@@ -72,6 +76,7 @@ func (e *encoder) number(before Index) {
 		Rules:     renumber(before.Rules, ruleNames(e.host.Policy)),
 		Served:    maps.Clone(before.Served),
 		Affine:    renumber(before.Affine, affine(e.host.Services)),
+		Ranges:    renumber(before.Ranges, slices.Collect(maps.Keys(rangeSets(e.host.Outside)))),
 	}
 	e.index.Sets, e.index.Series = renumberSets(before, sets)
 }

@@ -25,9 +25,11 @@ type Index struct {
 	// Series is how many numbers sets have had.
 	Series uint32
 	// Blocks are what services choose from, by name.
-	Blocks Blocks
+	Blocks Kept[string, Block]
 	// Affine are services with affinity, numbered from 1.
 	Affine map[string]uint32
+	// Ranges are sets of source ranges, numbered from 1.
+	Ranges map[string]uint32
 	// Served are the VPCs, by VNI, that have services, or had some: flows to them go on.
 	Served map[uint32]bool
 
@@ -35,7 +37,7 @@ type Index struct {
 	// rows of those maps are in use.
 	services          []state.Service
 	outside           []state.OutsideService
-	rows              map[bpf.RowServiceKey]bpf.RowService
+	rows              Kept[bpf.RowServiceKey, bpf.RowService]
 	choices, backends spans
 }
 

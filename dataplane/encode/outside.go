@@ -19,8 +19,9 @@ var outsideNames = [2]string{"outside/4", "outside/6"}
 var unspecified = [2]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 
 // outside makes the rows of what clients outside come to, and of the ways there.
-// A way has its number whether its next hop is known by now or not.
-func (e *encoder) outside(d *difference) error {
+// A way has its number whether its next hop is known by now or not. Of services it looks
+// at those that have come or changed.
+func (e *encoder) outside(come []state.OutsideService, d *difference) error {
 	if !e.host.MeetsOutside() {
 		return nil
 	}
@@ -39,12 +40,30 @@ func (e *encoder) outside(d *difference) error {
 		}
 	}
 	e.rows.Uplinks[0] = uplink
-	for _, s := range e.host.Outside {
+	e.ranges()
+	for _, s := range come {
 		if err := e.outsideService(s, d); err != nil {
 			return fmt.Errorf("service %s for the outside: %w", s.Name, err)
 		}
 	}
 	return nil
+}
+
+// differingGates are the services for the outside that differ; all of them, where a host
+// has gone that backends might be behind. A host that stays keeps its number.
+func (e *encoder) differingGates(before Index) (gone, come []state.OutsideService) {
+	for name := range before.Hosts {
+		if _, stays := e.index.Hosts[name]; !stays {
+			return before.outside, e.host.Outside
+		}
+	}
+	return differing(before.outside, e.host.Outside, func(s *state.OutsideService) string { return s.Name }, sameGate)
+}
+
+func sameGate(a, b *state.OutsideService) bool {
+	return a.VNI == b.VNI && a.Protocol == b.Protocol && a.Alike == b.Alike &&
+		alike(a.Frontends, b.Frontends) && alike(a.Backends, b.Backends) && alike(a.Table, b.Table) &&
+		alike(a.Ranges, b.Ranges)
 }
 
 // wayOut is the row of the way to the outside of a family, if its next hop is known.
@@ -80,16 +99,19 @@ func (e *encoder) outsideService(s state.OutsideService, d *difference) error {
 	row := bpf.RowService{
 		First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend, Affinity: uint32(flag(s.Alike)), Vni: s.VNI,
 	}
+	if name, _ := rangesOf(&s); name != "" {
+		row.Number = RangeSet(e.index.Ranges[name])
+	}
 	for _, f := range s.Frontends {
 		key := Service(0, f, s.Protocol)
-		if _, ok := e.rows.Services[key]; ok {
+		if _, ok := e.frontends.Get(key); ok {
 			return fmt.Errorf("frontend %s is another service's already", f)
 		}
 		if f.Port() == 0 {
 			return fmt.Errorf("frontend %s has no port", f)
 		}
 		d.rows[key] = true
-		e.rows.Services[key] = row
+		e.frontends.put(key, row)
 	}
 	return nil
 }

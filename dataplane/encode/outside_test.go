@@ -3,7 +3,9 @@
 package encode_test
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -37,10 +39,10 @@ func TestGatesBecomeRows(t *testing.T) {
 	l.Outside = map[netip.Addr]state.MAC{netip.IPv4Unspecified(): {2, 9}}
 	rows, index, err = encode.Encode(s, l, index)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rows.Services).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
+	g.Expect(rows.Services.Map()).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
 		encode.Service(0, port("192.0.2.2:30080"), 6): {Places: 3, Affinity: 1, Vni: 0x0a0b0c},
 	}))
-	backends := table.Keyed(rows.Blocks.Backends())
+	backends := table.Keyed(encode.Blocks(rows.Blocks.Map()).Backends())
 	g.Expect(backends[0]).To(Equal(bpf.RowBackend{Addr: at("10.0.0.2").As16(), Port: 0x901f, Generation: 3}))
 	g.Expect(backends[1]).To(Equal(bpf.RowBackend{
 		Addr: at("10.0.0.3").As16(), Port: 0x901f, Host: uint16(index.Hosts["gamma"]), Generation: 4,
@@ -98,4 +100,44 @@ func TestGatesThatContradictThemselvesAreRefused(t *testing.T) {
 		_, _, err := encode.Encode(s, l, encode.Index{})
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)))
 	}
+}
+
+// A backend may not be behind a host that has gone, whether its service has changed or not.
+func TestGatesOfHostsThatGoAreRefused(t *testing.T) {
+	g := NewWithT(t)
+	s, l := sample()
+	s.Outside = []state.OutsideService{gate()}
+	_, index, err := encode.Encode(s, l, encode.Index{})
+	g.Expect(err).NotTo(HaveOccurred())
+	s.Peers = slices.DeleteFunc(slices.Clone(s.Peers), func(p state.Peer) bool { return p.Name == "gamma" })
+	s.VPCs, s.Subnets, s.Endpoints, s.Directory = nil, nil, nil, nil // which name it too
+	_, _, err = encode.Encode(s, l, index)
+	g.Expect(err).To(MatchError(ContainSubstring("host gamma is not among the peers")))
+}
+
+// Services share sets of source ranges, which are those of their family; where none is,
+// nobody is in the set. Others are for everybody.
+func TestSourceRangesBecomeSets(t *testing.T) {
+	g := NewWithT(t)
+	s, l := sample()
+	prefix, six := netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")
+	for n, ranges := range [][]netip.Prefix{nil, {prefix, six}, {prefix}, {six}} {
+		one := gate()
+		one.Name, one.Ranges = fmt.Sprint(n), ranges
+		one.Frontends = []netip.AddrPort{port(fmt.Sprint("192.0.2.2:", 30000+n))}
+		s.Outside = append(s.Outside, one)
+	}
+	rows, _, err := encode.Encode(s, l, encode.Index{})
+	g.Expect(err).NotTo(HaveOccurred())
+	var sets []uint32
+	for _, one := range s.Outside {
+		row, ok := rows.Services.Get(encode.Service(0, one.Frontends[0], 6))
+		g.Expect(ok).To(BeTrue())
+		g.Expect(row.Number%bpf.Sets()).To(BeZero(), "no policy set has that number")
+		sets = append(sets, row.Number)
+	}
+	g.Expect(sets[0]).To(BeZero())
+	g.Expect(sets[1]).To(And(Equal(sets[2]), Not(BeZero())))
+	g.Expect(sets[3]).NotTo(BeElementOf(0, sets[1]))
+	g.Expect(rows.PolicyPrefixes).To(And(HaveLen(1), HaveKey(encode.PolicyPrefix(sets[1], prefix))))
 }

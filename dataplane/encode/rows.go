@@ -35,10 +35,10 @@ type Rows struct {
 	PolicyPrefixes map[bpf.RowPolicyPrefixKey]bpf.RowJudgement
 	PolicyPorts    map[bpf.RowPolicyPortKey]bpf.RowJudgement
 
-	Services map[bpf.RowServiceKey]bpf.RowService
+	Services Kept[bpf.RowServiceKey, bpf.RowService]
 	// Blocks have the rows of choices and backends, which are too many to be made as
 	// long as nobody asks for them.
-	Blocks Blocks
+	Blocks Kept[string, Block]
 	// Change is how services and blocks differ from those of the index before.
 	Change *Change
 }
@@ -66,8 +66,8 @@ func newRows(s state.Host) Rows {
 		PolicyPrefixes: map[bpf.RowPolicyPrefixKey]bpf.RowJudgement{},
 		PolicyPorts:    map[bpf.RowPolicyPortKey]bpf.RowJudgement{},
 
-		Services: map[bpf.RowServiceKey]bpf.RowService{},
-		Blocks:   Blocks{},
+		Services: KeptNone[bpf.RowServiceKey, bpf.RowService](),
+		Blocks:   KeptNone[string, Block](),
 	}
 }
 

@@ -5,7 +5,6 @@ package encode
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -43,28 +42,23 @@ func affine(services []state.Service) (names []string) {
 // the last index has: only services that differ are looked at. What a service that changes
 // chooses from is another block: no packet meets half of either.
 func (e *encoder) services(before Index) error {
-	gone, come := Differing(before.services, e.host.Services)
-	e.index.services, e.index.choices, e.index.backends = e.host.Services, before.choices, before.backends
-	e.index.outside = e.host.Outside
-	if before.rows != nil && len(gone)+len(come)+len(before.outside)+len(e.host.Outside) == 0 {
-		e.rows.Services, e.rows.Blocks = before.rows, before.Blocks
-	} else {
-		e.rows.Services, e.rows.Blocks = cloned(before.rows), cloned(before.Blocks)
-		e.index.choices, e.index.backends = slices.Clone(before.choices), slices.Clone(before.backends)
-	}
-	e.index.rows, e.index.Blocks = e.rows.Services, e.rows.Blocks
+	d := difference{before: before.Blocks, rows: map[bpf.RowServiceKey]bool{}, gone: Blocks{}, come: Blocks{}}
+	d.was, d.is = Differing(before.services, e.host.Services)
+	gatesGone, gatesCome := e.differingGates(before)
+	e.index.services, e.index.outside = e.host.Services, e.host.Outside
+	e.index.choices, e.index.backends = slices.Clone(before.choices), slices.Clone(before.backends)
+	e.frontends, e.blocks = before.rows.edit(), before.Blocks.edit()
 	if e.index.Served == nil {
 		e.index.Served = map[uint32]bool{}
 	}
-	d := difference{before: before.Blocks, rows: map[bpf.RowServiceKey]bool{}, gone: Blocks{}, come: Blocks{}}
-	e.retire(gone, before, &d)
-	e.retireOutside(before, &d)
-	for _, s := range come {
+	e.retire(d.was, before, &d)
+	e.retireGates(gatesGone, &d)
+	for _, s := range d.is {
 		if err := e.serve(s, &d); err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
-	if err := e.outside(&d); err != nil {
+	if err := e.outside(gatesCome, &d); err != nil {
 		return err
 	}
 	e.unaddress(&d)
@@ -72,50 +66,47 @@ func (e *encoder) services(before Index) error {
 		e.index.choices.free(b.choices())
 		e.index.backends.free(b.backends())
 	}
+	e.rows.Services, e.rows.Blocks = e.frontends.Kept, e.blocks.Kept
+	e.index.rows, e.index.Blocks = e.rows.Services, e.rows.Blocks
 	e.rows.Change = d.change(before, e.rows)
 	return nil
-}
-
-// cloned is a copy that is a map, if of none.
-func cloned[M ~map[K]V, K comparable, V any](m M) M {
-	if m == nil {
-		return M{}
-	}
-	return maps.Clone(m)
 }
 
 // retire takes out the rows of services that are gone or changed, but those of their
 // addresses, and their blocks.
 func (e *encoder) retire(gone []state.Service, before Index, d *difference) {
 	for _, s := range gone {
-		d.gone[s.Name] = before.Blocks[s.Name]
-		delete(e.rows.Blocks, s.Name)
+		e.giveUp(s.Name, d)
 		for _, f := range s.Frontends {
 			d.rows[Service(s.VNI, f, s.Protocol)] = true
-			delete(e.rows.Services, Service(s.VNI, f, s.Protocol))
+			e.frontends.drop(Service(s.VNI, f, s.Protocol))
 			d.addresses = append(d.addresses, address(s, f))
 		}
 		if s.Affinity > 0 {
 			for _, b := range s.Backends {
 				key := BackendOf(before.Affine[s.Name], b)
 				d.rows[key] = true
-				delete(e.rows.Services, key)
+				e.frontends.drop(key)
 			}
 		}
 	}
 }
 
-// retireOutside takes out the rows of all services for the outside: where their backends
-// are is numbers of hosts, which may be others now.
-func (e *encoder) retireOutside(before Index, d *difference) {
-	for _, s := range before.outside {
-		d.gone[s.Name] = before.Blocks[s.Name]
-		delete(e.rows.Blocks, s.Name)
+// retireGates does so for services of the outside.
+func (e *encoder) retireGates(gone []state.OutsideService, d *difference) {
+	for _, s := range gone {
+		e.giveUp(s.Name, d)
 		for _, f := range s.Frontends {
 			d.rows[Service(0, f, s.Protocol)] = true
-			delete(e.rows.Services, Service(0, f, s.Protocol))
+			e.frontends.drop(Service(0, f, s.Protocol))
 		}
 	}
+}
+
+// giveUp takes out the block of a name.
+func (e *encoder) giveUp(name string, d *difference) {
+	d.gone[name], _ = d.before.Get(name)
+	e.blocks.drop(name)
 }
 
 // serve puts in the rows of one that has come or changed.
@@ -125,16 +116,16 @@ func (e *encoder) serve(s state.Service, d *difference) error {
 		return err
 	}
 	e.index.Served[s.VNI] = true
-	return e.frontends(s, b, d)
+	return e.frontendsOf(s, b, d)
 }
 
 // place is a block with its place: where it was, as long as it has the same in it, or
 // elsewhere.
 func (e *encoder) place(name string, b Block, d *difference) (Block, error) {
-	if _, twice := e.rows.Blocks[name]; twice {
+	if _, twice := e.blocks.Get(name); twice {
 		return b, errors.New("there are two of that name")
 	}
-	if was, ok := d.before[name]; ok && was.same(b) {
+	if was, ok := d.before.Get(name); ok && was.same(b) {
 		b = was // which has been checked
 		delete(d.gone, name)
 	} else if err := checkBlock(b); err != nil {
@@ -143,15 +134,15 @@ func (e *encoder) place(name string, b Block, d *difference) (Block, error) {
 		b.First, b.FirstBackend = e.index.choices.take(b.choices().rows), e.index.backends.take(b.backends().rows)
 		d.come[name] = b
 	}
-	e.rows.Blocks[name] = b
+	e.blocks.put(name, b)
 	return b, nil
 }
 
-func (e *encoder) frontends(s state.Service, b Block, d *difference) error {
+func (e *encoder) frontendsOf(s state.Service, b Block, d *difference) error {
 	row := bpf.RowService{First: b.First, Places: uint32(len(b.Places)), Backends: b.FirstBackend}
 	set := func(key bpf.RowServiceKey, row bpf.RowService) {
 		d.rows[key] = true
-		e.rows.Services[key] = row
+		e.frontends.put(key, row)
 	}
 	if s.Affinity > 0 {
 		row.Number, row.Affinity = e.index.Affine[s.Name], uint32(s.Affinity/time.Second)
@@ -161,7 +152,7 @@ func (e *encoder) frontends(s state.Service, b Block, d *difference) error {
 	}
 	for _, f := range s.Frontends {
 		key := Service(s.VNI, f, s.Protocol)
-		if _, ok := e.rows.Services[key]; ok {
+		if _, ok := e.frontends.Get(key); ok {
 			return fmt.Errorf("frontend %s is another service's already", f)
 		}
 		if f.Port() == 0 || s.Protocol == 0 {
@@ -196,6 +187,6 @@ func (e *encoder) unaddress(d *difference) {
 	}
 	for key := range left {
 		d.rows[key] = true
-		delete(e.rows.Services, key)
+		e.frontends.drop(key)
 	}
 }

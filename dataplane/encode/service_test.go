@@ -48,11 +48,12 @@ func TestServicesBecomeRows(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	vni := s.Endpoints[0].VNI
 	row := bpf.RowService{First: 0, Places: 40, Backends: 0}
-	g.Expect(rows.Services).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
+	g.Expect(rows.Services.Map()).To(Equal(map[bpf.RowServiceKey]bpf.RowService{
 		encode.Service(vni, port("172.20.0.1:80"), 6): row, encode.Service(vni, port("172.20.0.2:80"), 6): row,
 		encode.Service(vni, port("172.20.0.1:0"), 0): {}, encode.Service(vni, port("172.20.0.2:0"), 0): {},
 	}))
-	choices, backends := table.Keyed(rows.Blocks.Choices()), table.Keyed(rows.Blocks.Backends())
+	blocks := encode.Blocks(rows.Blocks.Map())
+	choices, backends := table.Keyed(blocks.Choices()), table.Keyed(blocks.Backends())
 	g.Expect(choices).To(HaveLen(2))
 	second := choices[1].Backend
 	g.Expect(second[:9]).To(Equal([]uint16{0, 1, 0, 1, 0, 1, 0, 1, 0}))
@@ -69,11 +70,11 @@ func TestServicesBecomeRows(t *testing.T) {
 	s, l, _ = served(one)
 	rows, index, err = encode.Encode(s, l, index)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rows.Services[encode.Service(vni, port("172.20.0.1:80"), 6)]).To(Equal(bpf.RowService{First: 2, Places: 1, Backends: 2}))
+	g.Expect(rows.Services.Map()).To(HaveKeyWithValue(encode.Service(vni, port("172.20.0.1:80"), 6), bpf.RowService{First: 2, Places: 1, Backends: 2}))
 	s, l, _ = served()
 	rows, _, err = encode.Encode(s, l, index)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rows.Services).To(BeEmpty())
+	g.Expect(rows.Services.Map()).To(BeEmpty())
 	for _, e := range rows.Endpoints {
 		g.Expect(e.Served).To(BeEquivalentTo(1))
 	}
@@ -125,9 +126,10 @@ func TestServicesDoNotShareRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			choices, backends := table.Keyed(rows.Blocks.Choices()), table.Keyed(rows.Blocks.Backends())
+			blocks := encode.Blocks(rows.Blocks.Map())
+			choices, backends := table.Keyed(blocks.Choices()), table.Keyed(blocks.Backends())
 			for _, one := range s.Services {
-				row := rows.Services[encode.Service(one.VNI, one.Frontends[0], 17)]
+				row, _ := rows.Services.Get(encode.Service(one.VNI, one.Frontends[0], 17))
 				for place, want := range one.Table {
 					c := choices[row.First+uint32(place/len(bpf.RowChoices{}.Backend))]
 					got := backends[row.Backends+uint32(c.Backend[place%len(c.Backend)])]
@@ -156,16 +158,16 @@ func TestServicesWithAffinity(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	number := index.Affine["ns/web:80/4"]
 	g.Expect(number).NotTo(BeZero())
-	row := rows.Services[encode.Service(s.Endpoints[0].VNI, port("172.20.0.1:80"), 6)]
+	row, _ := rows.Services.Get(encode.Service(s.Endpoints[0].VNI, port("172.20.0.1:80"), 6))
 	g.Expect(row.Number).To(Equal(number))
 	g.Expect(row.Affinity).To(BeEquivalentTo(60))
 	for _, b := range one.Backends {
-		g.Expect(rows.Services).To(HaveKey(encode.BackendOf(number, b)))
+		g.Expect(rows.Services.Map()).To(HaveKey(encode.BackendOf(number, b)))
 	}
 	one.Backends, one.Table = one.Backends[:1], []uint16{0}
 	s, l, _ = served(one)
 	rows, index, err = encode.Encode(s, l, index)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(index.Affine["ns/web:80/4"]).To(Equal(number))
-	g.Expect(rows.Services).NotTo(HaveKey(encode.BackendOf(number, port("10.0.0.3:8080"))))
+	g.Expect(rows.Services.Map()).NotTo(HaveKey(encode.BackendOf(number, port("10.0.0.3:8080"))))
 }

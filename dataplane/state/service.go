@@ -49,6 +49,9 @@ type OutsideService struct {
 	Table []uint16
 	// Alike says that all flows of a client choose alike.
 	Alike bool
+	// Ranges are where clients come from, sorted, without duplicates; packets of others
+	// are dropped. None: from anywhere.
+	Ranges []netip.Prefix
 }
 
 // OutsideBackend is an endpoint behind a service, and where it lives: that is not learned,

@@ -50,7 +50,7 @@ func TestRowsAreThoseOfAcceptance(t *testing.T) {
 	}
 	g.Expect(conformance.Claims(all)).To(Equal([]string{"A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A14", "A15", "A16", "A17",
 		"B1", "B2", "B3", "B4", "B5", "B6", "B7",
-		"C1", "C2", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11", "C12", "C13", "C15", "D1", "D3",
+		"C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11", "C12", "C13", "C14", "C15", "D1", "D3",
 		"E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E10", "E11", "E12", "E13", "E14", "E15", "E16", "E17", "E18", "E19", "E20", "E21", "E22", "E23", "E24", "E25",
 		"F1", "F2", "F3", "F4", "F5", "H7", "H8/failover", "H18", "I4", "I5", "I6/overlay", "J1", "J2", "J3/own", "J4", "J6", "J8", "J10", "J11",
 		"K1", "K2", "K3", "K5/overlay", "K5/flow-rows", "K6", "L1", "L5"}))

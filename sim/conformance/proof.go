@@ -56,7 +56,9 @@ func Proofs() ([]Proof, error) {
 		{Row: cross.RowID, Says: "lets every block come to every port of many rules", Prove: func(ctx context.Context) []run.Evidence { return cross.Prove(ctx, cross.AsCompiled) }},
 		{Row: flat.RowID, Says: "counts what packets execute with little and much policy", Prove: func(ctx context.Context) []run.Evidence { return flat.Prove(ctx, flat.AsCompiled) }},
 		{Row: frontend.SpreadRow, Says: "spreads flows over backends", Prove: func(ctx context.Context) []run.Evidence { return frontend.Spread(ctx, frontend.Sound) }},
+		{Row: frontend.MovesRow, Says: "moves few flows when backends go and come", Prove: func(ctx context.Context) []run.Evidence { return frontend.Moves(ctx, frontend.Sound) }},
 		{Row: frontend.UnsummedRow, Says: "gives no checksum to who has none", Prove: func(ctx context.Context) []run.Evidence { return frontend.Unsummed(ctx, frontend.Sound) }},
 		{Row: frontend.CrowdRow, Says: "reaches each of a thousand backends", Prove: func(ctx context.Context) []run.Evidence { return frontend.Crowd(ctx, frontend.Sound) }},
+		{Row: frontend.SCTPRow, Says: "sums what SCTP carries through services", Prove: func(ctx context.Context) []run.Evidence { return frontend.SCTP(ctx, frontend.Sound) }},
 	}, nil
 }

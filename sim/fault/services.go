@@ -82,6 +82,9 @@ func halvePorts(hosts []state.Host) {
 	}
 }
 
+// openRanges is for everybody.
+func openRanges(_ string, s *state.OutsideService) { s.Ranges = nil }
+
 // onePort leads to the port that the first backend has, at all of them.
 func onePort(s *state.Service) {
 	for i, b := range s.Backends {
@@ -95,6 +98,13 @@ func choosing(few uint16) func(*state.Service) {
 		for i := range s.Table {
 			s.Table[i] %= few
 		}
+	}
+}
+
+// byRemainder gives places to backends in turn, whoever they are.
+func byRemainder(s *state.Service) {
+	for i := range s.Table {
+		s.Table[i] = uint16(i % len(s.Backends))
 	}
 }
 
@@ -201,4 +211,32 @@ func addUp(_ wire.Port, _ [][]byte, out []wire.Emission) []wire.Emission {
 		sum[1] = cmp.Or(sum[1], 1)
 	}
 	return out
+}
+
+// keepCRC gives SCTP packets the checksum that they were sent with, whatever their ports are
+// where they come out.
+func keepCRC(_ wire.Port, frames [][]byte, out []wire.Emission) []wire.Emission {
+	const before, sum = 8, 4 // bytes of SCTP's header before its checksum, and of that
+	for i := range out {
+		transport, ok := sctpAt(out[i].Frame)
+		sent, same := sctpAt(frames[0])
+		if !ok || !same || out[i].At.Endpoint == "" {
+			continue
+		}
+		out[i].Frame = slices.Clone(out[i].Frame)
+		copy(out[i].Frame[transport+before:][:sum], frames[0][sent+before:])
+	}
+	return out
+}
+
+// sctpAt says where the header of SCTP stands in a frame that has no tunnel.
+func sctpAt(b []byte) (at int, ok bool) {
+	p, err := frame.Decode(b)
+	if err != nil || p.Tunnel || p.Inner.Proto != frame.ProtoSCTP {
+		return 0, false
+	}
+	if p.Inner.Src.Is4() {
+		return 14 + 20, true
+	}
+	return 14 + 40, true
 }

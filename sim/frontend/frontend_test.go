@@ -3,6 +3,7 @@
 package frontend
 
 import (
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -19,6 +20,25 @@ func TestUnevenSharesAreTold(t *testing.T) {
 	g.Expect(uneven(map[string]int{"a": 310, "b": 190, "c": 250, "d": 250})).To(ContainSubstring("chi-square"))
 	g.Expect(uneven(map[string]int{"a": 334, "b": 333, "c": 333})).To(ContainSubstring("chi-square"), "one has none")
 	g.Expect(uneven(nil)).NotTo(BeEmpty())
+}
+
+// One of ten backends has about a tenth of the flows; nobody else's choose anew, and all
+// choose as before once it is back.
+func TestFlowsThatMoveAreTold(t *testing.T) {
+	g := NewWithT(t)
+	before := make([]string, 100)
+	with := func(moved int) []string {
+		after := slices.Clone(before)
+		for i := range moved {
+			after[i] = "other"
+		}
+		return after
+	}
+	g.Expect(moved([3][]string{before, with(10), before})).To(BeEmpty())
+	g.Expect(moved([3][]string{before, with(15), before})).To(BeEmpty())
+	g.Expect(moved([3][]string{before, with(16), before})).To(ContainSubstring("16 of 100 flows"))
+	g.Expect(moved([3][]string{before, before, before})).To(ContainSubstring("0 of 100 flows"), "the change has not been made")
+	g.Expect(moved([3][]string{before, with(10), with(1)})).To(ContainSubstring("came back"))
 }
 
 // Every backend of many is chosen by a port, each by another, and has a name.
@@ -39,6 +59,6 @@ func TestEveryBackendIsChosenBySomePort(t *testing.T) {
 			g.Expect(names).To(And(HaveLen(many), Not(HaveKey(""))))
 		}
 	}
-	_, err = n.service(4, 132)
-	g.Expect(err).To(MatchError(ContainSubstring("protocol 132")))
+	_, err = n.service(4, 47)
+	g.Expect(err).To(MatchError(ContainSubstring("protocol 47")))
 }

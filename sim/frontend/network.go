@@ -6,6 +6,8 @@
 //	Spread     a thousand flows to four backends are spread as chance would have it (C2)
 //	Crowd      each of a thousand backends is reached (C10)
 //	Unsummed   who gives a datagram no checksum gets none (C8)
+//	Moves      a backend that goes or comes moves about its own share of flows (C3)
+//	SCTP       the checksum of SCTP follows the ports (C14)
 package frontend
 
 import (
@@ -102,6 +104,7 @@ func objects(backends int) (object.Set, error) {
 			Ports: []core.ServicePort{
 				{Name: "tcp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolTCP},
 				{Name: "udp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolUDP},
+				{Name: "sctp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolSCTP},
 			},
 		}}},
 	}

@@ -14,8 +14,10 @@ import (
 // The rows of ACCEPTANCE that are proved.
 const (
 	SpreadRow   = "C2"
+	MovesRow    = "C3"
 	UnsummedRow = "C8"
 	CrowdRow    = "C10"
+	SCTPRow     = "C14"
 )
 
 // few and many are how many backends services have.

@@ -17,6 +17,8 @@ const (
 	noService = "no_service"
 	noBackend = "no_backend"
 	flowTaken = "flow_taken"
+	// sourceRange is of addresses of load balancers.
+	sourceRange = "source_range"
 )
 
 // face is a flow to a frontend as who opened it sees it: the host of that one keeps

@@ -53,6 +53,9 @@ func (o *Oracle) come(w *walk, n *node) {
 	}
 	b := s.Backends[i]
 	switch {
+	case len(s.Ranges) > 0 && !slices.ContainsFunc(s.Ranges, func(p netip.Prefix) bool { return p.Contains(w.src) }):
+		w.drop(sourceRange)
+		return
 	case b.At.Addr() == w.src:
 		w.drop(flowTaken)
 		return

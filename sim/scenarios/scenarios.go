@@ -12,7 +12,7 @@ import (
 	"github.com/mizar-net/mizar/sim/scenario"
 )
 
-//go:embed *.yaml objects captures golden
+//go:embed *.yaml objects captures translations golden
 var files embed.FS
 
 // Tour is the scenario that `make run` shows.
