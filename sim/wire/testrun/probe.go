@@ -195,9 +195,12 @@ func (c *conversation) self(sent frame.Packet) frame.Packet {
 	b, _ := c.probe.Behind(c.from.Name)
 	y := &sent.Inner
 	asks := y.DstPort == c.probe.Port && y.SrcPort == c.probe.SourcePort
-	if y.Src, y.Dst = c.probe.To, b.At.Addr(); asks {
+	y.Src, y.Dst = c.probe.To, b.At.Addr()
+	switch {
+	case y.Offset != 0: // later fragments have no ports
+	case asks:
 		y.DstPort = b.At.Port()
-	} else {
+	default:
 		y.SrcPort = c.probe.Port
 	}
 	return sent
