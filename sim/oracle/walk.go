@@ -109,6 +109,9 @@ func (o *Oracle) put(w *walk, e object.Endpoint) {
 		return
 	}
 	w.out.Delivered, w.out.To = true, e.Key()
+	if w.frontend.IsValid() {
+		w.out.At = netip.AddrPortFrom(w.dst, w.flow.to)
+	}
 }
 
 // deliver is put for a packet whose flow is not judged yet at this host.

@@ -94,7 +94,7 @@ func (c *conversation) reaches(b, sent []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case got.Key() != c.expected(c.from.Name, want).Key():
+	case got.Key() != c.expected(c.from.Name, want, got).Key():
 		return fmt.Errorf("it is another packet than was sent: %s", got)
 	case !bytes.Equal(got.Inner.Payload, want.Inner.Payload):
 		return fmt.Errorf("the payload was changed")
