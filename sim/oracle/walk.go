@@ -156,9 +156,6 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 	case w.dst.IsUnspecified() || w.dst.IsLoopback() || (w.dst.Is4() && w.dst.As4()[0] == 0):
 		w.drop(ipAddress)
 		return
-	case w.ttl <= 1 && !holds(own, w.dst):
-		o.refuse(w, n, e, ttl, 0)
-		return
 	case slices.Contains(own.Gateways, w.dst):
 		o.knock(w, n, e)
 		return
@@ -169,6 +166,11 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		return
 	case reason != "":
 		o.refuse(w, n, e, reason, 0)
+		return
+	}
+	// A frontend lies in no subnet, wherever its backend does.
+	if routed := w.frontend.IsValid() || !holds(own, w.dst); w.ttl <= 1 && routed {
+		o.refuse(w, n, e, ttl, 0)
 		return
 	}
 	w.sender, w.number = n.party(e), e.Identity
