@@ -3,9 +3,11 @@
 package dataplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,9 +28,10 @@ type Datapath struct {
 	holder  *Holder
 	paths   table.Table[bpf.RowAddrKey, bpf.RowPath]
 	records table.Table[uint32, bpf.RowRecord]
-	// fragments are known by the programs alone.
-	fragments table.Table[bpf.RowFragmentKey, bpf.RowFragmented]
-	now       table.Table[uint32, bpf.RowVirtualClock]
+	// fragments and affinities are known by the programs alone.
+	fragments  table.Table[bpf.RowFragmentKey, bpf.RowFragmented]
+	affinities table.Table[bpf.RowAffinityKey, bpf.RowAffinity]
+	now        table.Table[uint32, bpf.RowVirtualClock]
 }
 
 // Load makes a host's maps and loads its programs with them. They are attached
@@ -44,12 +47,13 @@ func Load(o Options) (*Datapath, error) {
 		h.rows = encode.None() // nobody else writes to these
 	}
 	return &Datapath{
-		loaded:    l,
-		holder:    h,
-		paths:     t.Paths,
-		records:   table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
-		fragments: table.NewMap[bpf.RowFragmentKey, bpf.RowFragmented](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
-		now:       table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
+		loaded:     l,
+		holder:     h,
+		paths:      t.Paths,
+		records:    table.NewMap[uint32, bpf.RowRecord](bpf.RowMapRecords, l.maps[bpf.RowMapRecords]),
+		fragments:  table.NewMap[bpf.RowFragmentKey, bpf.RowFragmented](bpf.RowMapFragments, l.maps[bpf.RowMapFragments]),
+		affinities: table.NewMap[bpf.RowAffinityKey, bpf.RowAffinity](bpf.RowMapAffinities, l.maps[bpf.RowMapAffinities]),
+		now:        table.NewMap[uint32, bpf.RowVirtualClock](bpf.RowMapVirtuals, l.maps[bpf.RowMapVirtuals]),
 	}, nil
 }
 
@@ -179,8 +183,8 @@ func (d *Datapath) Reset() error {
 	}
 	d.holder = NewHolder(d.holder.tables)
 	d.holder.rows = encode.None()
-	if _, err := table.Sync(table.Keep(d.fragments, noFragment, compareFragments)); err != nil {
-		return fmt.Errorf("empty map %s: %w", bpf.RowMapFragments, err)
+	if _, err := table.Sync(table.Keep(d.fragments, noFragment, compareFragments), table.Keep(d.affinities, noAffinity, compareAffinities)); err != nil {
+		return fmt.Errorf("empty what the programs remember: %w", err)
 	}
 	for name, rows := range counted {
 		if err := d.zeroCounters(name, rows); err != nil {
@@ -188,6 +192,12 @@ func (d *Datapath) Reset() error {
 		}
 	}
 	return errors.Join(d.records.Delete(0), d.now.Delete(0))
+}
+
+func noAffinity(bpf.RowAffinityKey, bpf.RowAffinity) bool { return false }
+
+func compareAffinities(a, b bpf.RowAffinityKey) int {
+	return cmp.Or(cmp.Compare(a.Service, b.Service), slices.Compare(a.Addr[:], b.Addr[:]))
 }
 
 // Close unloads programs and maps, unless they are attached or held elsewhere.

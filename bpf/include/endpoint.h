@@ -281,6 +281,12 @@ static __always_inline enum drop_reason answer_echo(struct pkt *p, struct icmp_e
 	return return_ip(p) ? answer_from_gateway(p, e) : DROP_TRUNCATED;
 }
 
+/* The packet was sent to a frontend, and has its backend as its destination. */
+static __always_inline bool is_to_backend(const struct pkt *p)
+{
+	return (p->translation & ~TRANSLATION_SELF) == TRANSLATION_TO;
+}
+
 /* What the endpoint is told about a packet that goes nowhere. The reason stays,
  * said or not. */
 static __always_inline enum drop_reason refuse(struct pkt *p, const struct sender *from,
@@ -298,6 +304,9 @@ static __always_inline enum drop_reason refuse(struct pkt *p, const struct sende
 	    reason != DROP_NO_SERVICE && reason != DROP_NO_BACKEND)
 		return reason;
 	c.mtu = p->fits;
+	/* Who asks himself is told at his own address. */
+	if (is_to_backend(p) && p->translation & TRANSLATION_SELF)
+		addr_copy(p->source.addr, p->destination.addr);
 	if (!complain(p, &c))
 		decide(p, VERDICT_REFUSE, hook_bounce(p->ctx), p->port);
 	return reason;
@@ -360,7 +369,8 @@ static __always_inline enum drop_reason process_further(struct pkt *p, __u32 ind
 	if (!from.row)
 		return DROP_NO_PORT;
 	course.out.label.identity = from.row->identity;
-	if (expires(p, from.row))
+	/* A frontend lies in no subnet, wherever its backend does. */
+	if (expires(p, from.row) || (p->ttl <= 1 && is_to_backend(p)))
 		reason = DROP_TTL;
 	else
 		reason = find_course(p, &from, &course);

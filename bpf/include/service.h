@@ -251,6 +251,14 @@ static __always_inline __u8 handed_flags(struct pkt *p, const struct handed *h)
 	return tcp ? ((__u8 *)tcp)[13] : 0;
 }
 
+/* Whether the packet's ports are those of its flow: an echo's are its identifier's, a
+ * later fragment's those of its first one. */
+static __always_inline bool has_own_ports(const struct handed *h)
+{
+	return h->fragment != FRAGMENT_LATER && h->protocol != IPPROTO_ICMP &&
+	       h->protocol != IPPROTO_ICMPV6;
+}
+
 /* Finds out which backend a packet of an endpoint is for, and hands it over as if it
  * were sent there. */
 static __always_inline enum drop_reason serve(struct pkt *p)
@@ -285,7 +293,10 @@ static __always_inline enum drop_reason serve(struct pkt *p)
 	/* The checksum of SCTP could not follow. */
 	if (k->translation && h->protocol == IPPROTO_SCTP && h->fragment != FRAGMENT_NONE)
 		return DROP_FRAGMENT_UNKNOWN;
-	h->unopened = k->unopened && !k->translation;
+	if (k->translation)
+		h->unopened = 0;
+	else if (has_own_ports(h))
+		h->unopened = k->unopened;
 	h->translation = k->translation | (k->self ? TRANSLATION_SELF : 0);
 	if (k->translation != TRANSLATION_TO)
 		return DROP_NONE;

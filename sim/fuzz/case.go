@@ -123,14 +123,15 @@ type knowledge struct {
 	parts  bpf.RowFragmented
 }
 
-// knows are the rows that the case wants for an inner packet.
-func (b *Bench) knows(c Case, vni uint32, p packet) knowledge {
+// knows are the rows that the case wants for an inner packet, which goes to an address: its
+// own destination's, or a backend's.
+func (b *Bench) knows(c Case, vni uint32, p packet, to netip.Addr) knowledge {
 	at := knowledge{paths: rows{}}
 	if row, ok := b.row(c.Source, p.src); ok && p.src.IsValid() {
 		at.paths[key(vni, p.src)] = row
 	}
-	if row, ok := b.row(c.Destination, p.dst); ok && p.dst.IsValid() {
-		at.paths[key(vni, p.dst)] = row
+	if row, ok := b.row(c.Destination, to); ok && to.IsValid() {
+		at.paths[key(vni, to)] = row
 	}
 	if c.Parts != NoParts && p.fragment != whole && p.src.IsValid() {
 		at.packet = bpf.RowFragmentKey{Source: key(vni, p.src), Destination: p.dst.As16(), Id: p.id, Protocol: uint32(p.proto)}

@@ -35,7 +35,14 @@ func (o oracle) endpoint(port uint32, b []byte) outcome {
 	case !bytes.Equal(b[:6], gatewayMAC[:]):
 		return dropped(bpf.RowDropReasonDROP_DESTINATION_MAC)
 	}
-	out, mtu := o.forward(from, p)
+	q, reason := served(from.vni, p)
+	if reason != 0 {
+		return o.told(from, p, dropped(reason), 0)
+	}
+	if q.dst != p.dst {
+		o.parts = bpf.RowFragmented{} // of fragments to the backend nothing is known
+	}
+	out, mtu := o.forward(from, q)
 	return o.told(from, p, out, mtu)
 }
 
@@ -54,7 +61,7 @@ func guarded(from *endpoint, p packet) bpf.RowDropReason {
 
 // forward sends the packet on; the MTU is told when it is too big.
 func (o oracle) forward(from *endpoint, p packet) (outcome, uint16) {
-	near := from.subnet.of(p.dst).Contains(p.dst)
+	near := from.subnet.of(p.dst).Contains(p.dst) && !p.turned // a frontend lies in no subnet
 	if p.ttl <= 1 && !near {
 		return dropped(bpf.RowDropReasonDROP_TTL), 0
 	}
@@ -64,6 +71,9 @@ func (o oracle) forward(from *endpoint, p packet) (outcome, uint16) {
 	}
 	k := key(from.vni, p.dst)
 	row, known := o.paths[k]
+	if p.src != from.v4 && p.src != from.v6 { // who asks himself
+		return outcome{verdict: bpf.RowVerdictVERDICT_DELIVER, port: from.port, frame: on.delivered(from)}, 0
+	}
 	if to := living(from.vni, p.dst); to != nil && (!known || row.State != learned) {
 		out := outcome{verdict: bpf.RowVerdictVERDICT_DELIVER, port: to.port, frame: on.delivered(to)}
 		if want := (bpf.RowPath{State: local, Host: o.index[to.name]}); !known || row.State != local || row.Host != want.Host {
@@ -119,7 +129,7 @@ func (o oracle) told(from *endpoint, p packet, out outcome, mtu uint16) outcome 
 		return out
 	}
 	out.port, out.frame, out.token = 0, nil, out.token && out.learned != nil
-	if out.reason == bpf.RowDropReasonDROP_GATEWAY && p.isEcho() {
+	if (out.reason == bpf.RowDropReasonDROP_GATEWAY || out.reason == bpf.RowDropReasonDROP_NO_SERVICE) && p.isEcho() {
 		return outcome{verdict: bpf.RowVerdictVERDICT_ANSWER, port: from.port, frame: p.echoed(from)}
 	}
 	if b, ok := o.complaint(from, p, out.reason, mtu); ok {

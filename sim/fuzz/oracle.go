@@ -163,6 +163,8 @@ func (o oracle) complaint(to *endpoint, p packet, reason bpf.RowDropReason, mtu 
 		bpf.RowDropReasonDROP_NO_ENDPOINT: {{3, 1}, {1, 3}},
 		bpf.RowDropReasonDROP_NO_SUBNET:   {{3, 0}, {1, 0}},
 		bpf.RowDropReasonDROP_GATEWAY:     {{3, 3}, {1, 4}},
+		bpf.RowDropReasonDROP_NO_SERVICE:  {{3, 3}, {1, 4}},
+		bpf.RowDropReasonDROP_NO_BACKEND:  {{3, 3}, {1, 4}},
 	}
 	head, ok := said[reason]
 	if !ok || p.isError() || p.fragment == laterFragment {

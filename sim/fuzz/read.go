@@ -32,6 +32,7 @@ type packet struct {
 	id           uint32 // of a fragment, as its bytes stand in memory
 	sport, dport uint16
 	tos, ttl     uint8
+	turned       bool // it was sent to a frontend
 }
 
 // ip is the packet alone.

@@ -88,6 +88,19 @@ func inner() []frame.Spec {
 			all = append(all, sent(frame.UDP, to, func(s *frame.Spec) { s.IPID, s.Fragment, s.Payload = 7, &f, make([]byte, 200) }))
 		}
 	}
+	for _, to := range []netip.Addr{front4, front6} {
+		for port := uint16(80); port <= 85; port++ {
+			at := func(s *frame.Spec) { s.DstPort = port }
+			for _, kind := range []frame.Kind{frame.UDP, frame.TCP, frame.SCTP, frame.Echo} {
+				all = append(all, sent(kind, to, at))
+			}
+			all = append(all, sent(frame.UDP, to, at, func(s *frame.Spec) { s.TTL = 1 }), sent(frame.UDP, to, at, func(s *frame.Spec) { s.Payload = make([]byte, 1450) }),
+				sent(frame.UDP, to, at, func(s *frame.Spec) { s.NoChecksum = to.Is4() }))
+			for _, f := range []frame.Fragment{{Size: 24}, {Offset: 24}} {
+				all = append(all, sent(frame.UDP, to, at, func(s *frame.Spec) { s.IPID, s.Fragment, s.Payload = 7, &f, make([]byte, 200) }))
+			}
+		}
+	}
 	for _, options := range [][]byte{routerOption, recordOption, {0x83, 7, 4, 10, 0, 0, 1, 0}} {
 		all = append(all, sent(frame.UDP, near4, func(s *frame.Spec) { s.IPOptions = options }))
 	}

@@ -28,7 +28,8 @@ func (b *Bench) Endpoint(c Case) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return b.try(c, program, b.knows(c, vni, p), func(o oracle) outcome { return o.endpoint(c.port(), c.Frame) })
+	q, _ := served(vni, p)
+	return b.try(c, program, b.knows(c, vni, p, q.dst), func(o oracle) outcome { return o.endpoint(c.port(), c.Frame) })
 }
 
 // Uplink is the same for the uplink program and those behind it.
@@ -37,7 +38,7 @@ func (b *Bench) Uplink(c Case) (string, error) {
 	if kind == ours {
 		h, _ = h.open()
 	}
-	return b.try(c, b.held.Uplink(), b.knows(c, h.vni, h.inner), func(o oracle) outcome { return o.uplink(c.Frame) })
+	return b.try(c, b.held.Uplink(), b.knows(c, h.vni, h.inner, h.inner.dst), func(o oracle) outcome { return o.uplink(c.Frame) })
 }
 
 func (b *Bench) try(c Case, p *ebpf.Program, at knowledge, says func(oracle) outcome) (string, error) {

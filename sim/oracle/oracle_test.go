@@ -44,8 +44,11 @@ func objects(t *testing.T, text string) object.Set {
 	var doc strings.Builder
 	write := func(kind, name, spec string) {
 		version := object.APIVersion
-		if kind == "NetworkPolicy" {
+		switch kind {
+		case "NetworkPolicy":
 			version = "networking.k8s.io/v1"
+		case "Service":
+			version = "v1"
 		}
 		namespace, name, found := strings.Cut(name, "/")
 		if meta := "{name: " + name + ", namespace: " + namespace + "}"; found {

@@ -57,7 +57,7 @@ func (o *Oracle) Probe(p wire.Probe) (wire.Outcome, error) {
 		if !ok {
 			continue
 		}
-		out.Replies = append(out.Replies, o.datagram(answerer, request.reply(answerer)))
+		out.Replies = append(out.Replies, o.datagram(answerer, request.reply(answerer, there.At)))
 	}
 	return out, nil
 }
@@ -72,7 +72,7 @@ func (o *Oracle) answerer(p wire.Packet, d datagram) (object.Endpoint, bool) {
 	}
 	e, ok := o.real.set.Endpoint(p.To)
 	_, stands := d.Behind(p.To)
-	return e, ok && (slices.Contains(e.Addresses, d.dst) || stands)
+	return e, ok && (slices.Contains(e.Addresses, d.dst) || stands || p.At.IsValid())
 }
 
 // datagram is what a stack sends at once: size bytes of payload.
@@ -99,11 +99,15 @@ func (d datagram) tuple() tuple {
 	return t
 }
 
-// reply is what the endpoint that got it answers.
-func (d datagram) reply(from object.Endpoint) datagram {
+// reply is what the endpoint that got it answers, if it is a backend from where it came
+// out: it need not be one any more.
+func (d datagram) reply(from object.Endpoint, at netip.AddrPort) datagram {
 	d.src, d.dst, d.ttl, d.reversed, d.DontFragment = d.dst, d.src, defaultTTL, !d.reversed, false
-	if b, ok := d.Behind(from.Key()); ok {
-		d.src, d.Port = b.At.Addr(), b.At.Port()
+	if b, ok := d.Behind(from.Key()); ok && !at.IsValid() {
+		at = b.At
+	}
+	if at.IsValid() {
+		d.src, d.Port = at.Addr(), at.Port()
 		if d.src == d.dst {
 			d.dst = d.To // who asks himself through a frontend takes himself for it
 		}
@@ -194,7 +198,7 @@ func (o *Oracle) connect(from object.Endpoint, d datagram, out *wire.Outcome) {
 	if !ok {
 		return
 	}
-	both := syn.reply(answerer)
+	both := syn.reply(answerer, there.At)
 	both.tcp.ack = true
 	back := o.datagram(answerer, both)
 	out.Replies = []wire.Packet{back}
@@ -212,7 +216,7 @@ func (o *Oracle) connect(from object.Endpoint, d datagram, out *wire.Outcome) {
 		for _, size := range turn.sizes {
 			one, sender, told := d, from, &out.Requests[0]
 			if turn.back {
-				one, sender, told = d.reply(answerer), answerer, &out.Replies[0]
+				one, sender, told = d.reply(answerer, there.At), answerer, &out.Replies[0]
 			}
 			one.size, one.DontFragment, one.tcp = size, true, flags{ack: true, fin: turn.fin}
 			if became := o.datagram(sender, one); !became.Delivered {

@@ -35,6 +35,7 @@ type face struct {
 // serve gives what an endpoint sends to a frontend to a backend, or says why nobody gets
 // it. A flow keeps its backend, a connection that begins gets one that the service has.
 func (o *Oracle) serve(w *walk, n *node) (reason string) {
+	o.collect(n)
 	k, low := w.key()
 	known := n.views[k]
 	if f := n.flows[k]; known == nil && f != nil {

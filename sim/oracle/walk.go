@@ -113,6 +113,9 @@ func (o *Oracle) put(w *walk, e object.Endpoint) {
 		return
 	}
 	w.out.Delivered, w.out.To = true, e.Key()
+	if w.frontend.IsValid() {
+		w.out.At = netip.AddrPortFrom(w.dst, w.flow.to)
+	}
 }
 
 // deliver is put for a packet whose flow is not judged yet at this host.
@@ -157,9 +160,6 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 	case w.dst.IsUnspecified() || w.dst.IsLoopback() || (w.dst.Is4() && w.dst.As4()[0] == 0):
 		w.drop(ipAddress)
 		return
-	case w.ttl <= 1 && !holds(own, w.dst):
-		o.refuse(w, n, e, ttl, 0)
-		return
 	case slices.Contains(own.Gateways, w.dst):
 		o.knock(w, n, e)
 		return
@@ -170,6 +170,11 @@ func (o *Oracle) leave(w *walk, endpoint string) {
 		return
 	case reason != "":
 		o.refuse(w, n, e, reason, 0)
+		return
+	}
+	// A frontend lies in no subnet, wherever its backend does.
+	if routed := w.frontend.IsValid() || !holds(own, w.dst); w.ttl <= 1 && routed {
+		o.refuse(w, n, e, ttl, 0)
 		return
 	}
 	w.sender, w.number = n.party(e), e.Identity

@@ -17,8 +17,14 @@ type Drawn struct {
 	// endpoints, policies and declared are the names of the endpoints, policies and
 	// namespaces that there are at this point of the text.
 	endpoints, policies, declared []string
-	// talks are conversations that were there.
-	talks []talk
+	// services are those that there are, slices the keys of their backends'.
+	services []served
+	slices   []string
+	// talks are conversations that were there, calls those with frontends.
+	talks, calls []talk
+	// addresses are those of endpoints by family, vpcs their VPCs.
+	addresses map[string]map[int]string
+	vpcs      map[string]string
 	// made counts endpoints: each has another name and address.
 	made int
 }
@@ -52,7 +58,7 @@ var holders = []string{"h3", "h2", "h1", "h2, h3"}
 // is dual stack; where roles are does not matter to what arrives, but to the way.
 // Steps are still to come.
 func Network(t Dice) *Drawn {
-	d := &Drawn{}
+	d := &Drawn{addresses: map[string]map[int]string{}, vpcs: map[string]string{}}
 	d.line("title: drawn\nwires: [testrun]\ntopology:\n  hosts:")
 	for i := range 3 {
 		d.line("    h%d: {addresses: [192.0.2.%d], endpoint: {addresses: [10.0.1.%d, \"fd00:0:0:1::%d\"]}}", i+1, i+1, 101+i, 101+i)
@@ -78,6 +84,7 @@ func Network(t Dice) *Drawn {
 			d.line("- %s", policy(t, key))
 		}
 	}
+	d.serve(t)
 	return d
 }
 
@@ -108,6 +115,7 @@ func (d *Drawn) endpoint(t Dice) string {
 	}
 	d.made++
 	d.endpoints = append(d.endpoints, name)
+	d.vpcs[name], d.addresses[name] = n.vpc, map[int]string{4: fmt.Sprint(n.v4, last), 6: fmt.Sprint(n.v6, last)}
 	return d.endpointOf(t, name, map[string]any{
 		"subnet": n.name, "host": host, "addresses": []string{fmt.Sprint(n.v4, last), fmt.Sprint(n.v6, last)}, "ports": named(t),
 	})

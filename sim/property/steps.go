@@ -18,13 +18,24 @@ func (d *Drawn) Silence() { d.line("steps: [{forget: true}]") }
 func (d *Drawn) Converse(t Dice) {
 	d.line("steps:\n- {name: at the start, wait: 100ms}")
 	for range 1 + upTo(t, "more steps", 11) {
-		switch of(t, "step", "talk", "talk", "again", "again", "again", "everybody", "change", "change", "change", "forget", "wait") {
+		kinds := []string{"talk", "talk", "again", "again", "again", "everybody", "change", "change", "change", "forget", "wait"}
+		if len(d.services) > 0 { // dice of tests like what comes first
+			kinds = append([]string{"keep on", "service", "call", "keep on", "service", "keep on"}, kinds...)
+		}
+		switch of(t, "step", kinds...) {
 		case "talk":
 			d.ask(t, d.anybody(t, "from"), d.somewhere(t))
 		case "again":
 			d.again(t)
 		case "everybody":
 			d.everybody(t)
+		case "keep on":
+			d.keepOn(t)
+		case "call":
+			d.call(t)
+		case "service":
+			d.changeService(t)
+			d.line("- wait: 100ms")
 		case "change":
 			d.change(t)
 			d.line("- wait: 100ms")

@@ -32,7 +32,7 @@ type Trial struct {
 	// is the last one.
 	Keep func(text string)
 	// Cases are how many were drawn, Met the conversations by what became of their
-	// first packet: "drop policy_egress".
+	// first packet: "drop policy_egress", "service deliver ".
 	Cases int
 	Met   map[string]int
 }
@@ -68,7 +68,7 @@ func (r *Trial) Run(ctx context.Context, text string) string {
 	for _, v := range result.Runs {
 		for _, step := range v.Steps {
 			for _, c := range step.Checks {
-				r.Met[c.Cell.Verdict+" "+c.Cell.Reason]++
+				r.meet(c.Cell)
 				if len(c.Failures) > 0 {
 					return fmt.Sprintf("line %d, %s: %v", step.Line, c.Name, c.Failures)
 				}
@@ -76,6 +76,15 @@ func (r *Trial) Run(ctx context.Context, text string) string {
 		}
 	}
 	return ""
+}
+
+// meet counts what became of a conversation; those with frontends by themselves.
+func (r *Trial) meet(c run.Cell) {
+	outcome := c.Verdict + " " + c.Reason
+	if c.Path == "service" {
+		outcome = "service " + outcome
+	}
+	r.Met[outcome]++
 }
 
 // fails says whether a text is a scenario in which something is wrong.

@@ -37,7 +37,24 @@ func differences(a, b answer) []Failure {
 			all = append(all, Failure{Field: of.field, Who: a.who, Got: got, Against: b.who, Want: want})
 		}
 	}
+	if a.timed || b.timed {
+		return all // real sockets do not tell at which port they were reached
+	}
+	if got, want := backendsOf(a.requests), backendsOf(b.requests); got != want {
+		all = append(all, Failure{Field: "backends of the requests", Who: a.who, Got: got, Against: b.who, Want: want})
+	}
 	return all
+}
+
+// backendsOf are those that got packets, as far as that is told.
+func backendsOf(packets []wire.Packet) string {
+	var all []string
+	for _, p := range packets {
+		if p.At.IsValid() {
+			all = append(all, p.At.String())
+		}
+	}
+	return join(all)
 }
 
 // fate is what became of a packet in words.

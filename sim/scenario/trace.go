@@ -20,7 +20,7 @@ type Trace struct {
 }
 
 func (d *decoder) trace(v strict.Value) *Trace {
-	f := v.Fields("proto", "from", "to", "family", "port", "source", "count", "fresh", "meets")
+	f := v.Fields("proto", "from", "to", "family", "port", "source", "count", "size", "fresh", "meets")
 	t := &Trace{
 		Probe: Probe{
 			Protos: protos(f.Required("proto", "icmp, tcp or udp, or a list of them")),
@@ -28,6 +28,7 @@ func (d *decoder) trace(v strict.Value) *Trace {
 			Family: family(f.Optional("family")),
 			Source: uint16(f.Optional("source").Int(1, 65535)),
 			Count:  f.Optional("count").Int(1, 1000),
+			Size:   f.Optional("size").Int(1, mostDatagram),
 			Fresh:  f.Optional("fresh").Bool(),
 		},
 		Meets: strict.Each(f.Optional("meets"), meets),

@@ -241,6 +241,9 @@ type Packet struct {
 	// would be refused for who he is by now. Whether the former identity says what policy
 	// looks at now, the oracle does not know: it may be either (the oracle alone).
 	Doubtful bool
+	// At is the address and port of the backend that it came out at, where it was sent to
+	// a frontend from inside (the oracle, and testrun).
+	At netip.AddrPort
 	// Answered says that the sender's own port answered it, as the gateway
 	// answers an echo. There is no reply of an endpoint then.
 	Answered bool

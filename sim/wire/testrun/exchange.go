@@ -44,9 +44,12 @@ func (c *conversation) send(from *endpoint, s frame.Spec) (told wire.Packet, err
 	}
 	var all []wire.Packet
 	for i, part := range parts {
-		became, err := c.wire.part(from, part, c)
+		became, got, err := c.wire.part(from, part, c)
 		if err != nil {
 			return wire.Packet{}, err
+		}
+		if i == 0 {
+			became.At = c.reached(from, became, s, got)
 		}
 		if all = append(all, became); i == 0 || told.Delivered && !became.Delivered {
 			told = became
@@ -58,34 +61,37 @@ func (c *conversation) send(from *endpoint, s frame.Spec) (told wire.Packet, err
 	return told, nil
 }
 
-// part sends one frame and tells what became of it.
-func (w *Wire) part(from *endpoint, sent []byte, c *conversation) (wire.Packet, error) {
+// part sends one frame and tells what became of it, and what it came out as.
+func (w *Wire) part(from *endpoint, sent []byte, c *conversation) (wire.Packet, frame.Layer, error) {
 	t, err := w.walk(wire.Port{Endpoint: from.Name}, sent)
+	var got frame.Layer
 	switch {
 	case err != nil:
-		return wire.Packet{}, err
+		return wire.Packet{}, got, err
 	case len(t.emissions) > 0 && goesOut(t.emissions[len(t.emissions)-1]):
-		return c.goneOut(t, sent)
+		p, err := c.goneOut(t, sent)
+		return p, got, err
 	case t.answered:
 		t.Answered = true
 		if err := echoed(t.frame, sent, append(slices.Clone(from.subnet.Gateways), c.probe.To)); err != nil {
-			return wire.Packet{}, fmt.Errorf("the answer at the port of endpoint %s: %w", from.Name, err)
+			return wire.Packet{}, got, fmt.Errorf("the answer at the port of endpoint %s: %w", from.Name, err)
 		}
 	case t.Delivered:
-		_, err := w.receive(t, sent, c)
+		got, err = w.receive(t, sent, c)
 		if t.Delivered = err == nil; errors.Is(err, errOtherMAC) {
 			t.Reason, t.Dropper = wire.OtherMAC, w.endpoints[t.To].host.name
 		} else if err != nil {
 			t.Reason, t.Dropper = fmt.Sprintf("endpoint %s discards it: %v", t.To, err), w.endpoints[t.To].host.name
 		}
+		err = nil
 	case t.frame != nil:
 		if t.To != from.Name {
-			return wire.Packet{}, fmt.Errorf("the ICMP error for endpoint %s came out at %s", from.Name, t.To)
+			return wire.Packet{}, got, fmt.Errorf("the ICMP error for endpoint %s came out at %s", from.Name, t.To)
 		}
 		t.Refused, err = wire.ReadRefusal(t.frame, sent, from.subnet.Gateways)
 		t.To = ""
 	}
-	return t.Packet, err
+	return t.Packet, got, err
 }
 
 // parts makes the frames of a packet as a stack sends it: whole, or in fragments.

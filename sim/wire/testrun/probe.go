@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/mizar-net/mizar/sim/frame"
 	"github.com/mizar-net/mizar/sim/wire"
@@ -29,6 +28,10 @@ type conversation struct {
 	outcome wire.Outcome
 	// seen is what who is outside takes the sender for.
 	seen netip.AddrPort
+	// behind is what has ever stood behind the frontend that it is with: a flow may go
+	// on to a backend that is none any more. at is the one that got the last request.
+	behind map[netip.AddrPort]bool
+	at     netip.AddrPort
 }
 
 // Probe sends a flow's packets from one endpoint and answers as the stack of
@@ -73,7 +76,11 @@ func (w *Wire) conversation(p wire.Probe) (*conversation, error) {
 	for i := range payload {
 		payload[i] = byte('a' + i%26)
 	}
-	return &conversation{wire: w, probe: p, from: from, source: source, payload: payload}, nil
+	c := &conversation{wire: w, probe: p, from: from, source: source, payload: payload}
+	if !p.Visit.IsSet() {
+		c.behind = w.behind[frontend{from.VNI, protocols[p.Proto], netip.AddrPortFrom(p.To, p.Port)}]
+	}
+	return c, nil
 }
 
 // sender is the endpoint that a probe is from, or who is outside as if he were one.
@@ -144,65 +151,6 @@ func (c *conversation) request() frame.Spec {
 		s.SrcPort, s.DstPort = c.probe.SourcePort, c.probe.Port
 	}
 	return s
-}
-
-// reply is a packet like s in the other direction, from who got it.
-func (c *conversation) reply(to *endpoint, s frame.Spec) frame.Spec {
-	s = opposite(s)
-	if b, ok := c.probe.Behind(to.Name); ok {
-		s.Src, s.SrcPort = b.At.Addr(), b.At.Port()
-		if s.Src == s.Dst {
-			s.Dst = c.probe.To // who asks himself through a frontend takes himself for it
-		}
-	}
-	return s
-}
-
-// served says whether the conversation is with a frontend.
-func (c *conversation) served() bool { return len(c.probe.Backends) > 0 }
-
-// meant says whether a packet to an address is for the endpoint that it came out at.
-func (c *conversation) meant(to *endpoint, dst netip.Addr) bool {
-	if _, ok := c.probe.Behind(to.Name); ok && dst == c.probe.To {
-		return true
-	}
-	return slices.Contains(to.Addresses, dst)
-}
-
-// expected is a packet as it has to come out at an endpoint: at a backend with its
-// address, at who asked with the frontend's.
-func (c *conversation) expected(at string, sent frame.Packet) frame.Packet {
-	if c == nil || !c.served() {
-		return sent
-	}
-	y, ports := &sent.Inner, sent.Inner.Offset == 0 // later fragments have none
-	if at == c.from.Name && y.Dst == c.probe.To {
-		return c.self(sent)
-	}
-	if b, ok := c.probe.Behind(at); ok && y.Dst == c.probe.To {
-		if y.Dst = b.At.Addr(); ports {
-			y.DstPort = b.At.Port()
-		}
-	}
-	if slices.ContainsFunc(c.probe.Backends, func(b wire.Backend) bool { return b.At.Addr() == y.Src }) && at == c.from.Name {
-		if y.Src = c.probe.To; ports {
-			y.SrcPort = c.probe.Port
-		}
-	}
-	return sent
-}
-
-// self is a packet as it has to come out at its sender, who is the backend.
-func (c *conversation) self(sent frame.Packet) frame.Packet {
-	b, _ := c.probe.Behind(c.from.Name)
-	y := &sent.Inner
-	asks := y.DstPort == c.probe.Port && y.SrcPort == c.probe.SourcePort
-	if y.Src, y.Dst = c.probe.To, b.At.Addr(); asks {
-		y.DstPort = b.At.Port()
-	} else {
-		y.SrcPort = c.probe.Port
-	}
-	return sent
 }
 
 // opposite is a packet like s in the other direction.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -187,4 +188,29 @@ func TestNoChecksumStaysNone(t *testing.T) {
 			s.g.Expect(last.Frame[14+20+6 : 14+20+8]).To(Equal([]byte{0, 0}))
 		}
 	})
+}
+
+// What a client has kept is not known any more in a network that is made of the same
+// machines.
+func TestNoNetworkKeepsTheClientsOfAnother(t *testing.T) {
+	pools := map[string]*testrun.Pool{"h1": {}, "h2": {}, "h3": {}}
+	kept, other := servedPlan.endpoint(backends[0]), servedPlan.endpoint(backends[1])
+	for i, reached := range []state.Endpoint{kept, other} {
+		w := testrun.New(func(host string) (testrun.Machine, error) { return pools[host].Make(host) })
+		states := servedPlan.states()
+		for h := range states {
+			states[h].Services = []state.Service{{
+				Name: "ns/web:80/4", VNI: kept.VNI, Protocol: 17, Affinity: time.Hour, Frontends: []netip.AddrPort{netip.AddrPortFrom(fronts(1)[0], 80)},
+				Backends: []netip.AddrPort{netip.AddrPortFrom(kept.Addresses[0], 80), netip.AddrPortFrom(other.Addresses[0], 80)}, Table: []uint16{uint16(i)},
+			}}
+		}
+		g := NewWithT(t)
+		g.Expect(w.Apply(t.Context(), states)).To(Succeed())
+		s := service{g, t, w, servedPlan.endpoint(asks), reached, fronts(1)[0], frame.UDP}
+		s.say(s.from, s.to, s.request(0))
+		g.Expect(w.Close()).To(Succeed())
+	}
+	for _, p := range pools {
+		NewWithT(t).Expect(p.Close()).To(Succeed())
+	}
 }

@@ -121,7 +121,7 @@ func (w *Wire) receive(t trip, sent []byte, c *conversation) (frame.Layer, error
 	switch {
 	case got.Inner.DstMAC != e.MAC:
 		return frame.Layer{}, errOtherMAC
-	case got.Key() != c.expected(t.To, want).Key():
+	case got.Key() != c.expected(t.To, want, got).Key():
 		return frame.Layer{}, fmt.Errorf("it is another packet than was sent: %s", got)
 	case !bytes.Equal(got.Inner.Payload, want.Inner.Payload):
 		return frame.Layer{}, fmt.Errorf("the payload was changed")

@@ -30,15 +30,16 @@ type Wire struct {
 	byMAC     map[state.MAC]*host
 	endpoints map[string]*endpoint
 	neighbour map[neighbourKey]state.MAC
-	frames    map[string]uint64 // on the underlay, by host
-	written   wire.Written      // by states
-	made      int               // hosts ever made; gives them their MACs
-	nextID    uint32            // of fragments
-	nextPort  uint16            // the next source port that a probe gets
-	rows      bool              // steps tell the contents of rows
-	names     bool              // and what numbers stand for
-	elapsed   bool              // time has passed since flows were collected
-	seed      int               // of what links lose
+	behind    map[frontend]map[netip.AddrPort]bool // ever, by states
+	frames    map[string]uint64                    // on the underlay, by host
+	written   wire.Written                         // by states
+	made      int                                  // hosts ever made; gives them their MACs
+	nextID    uint32                               // of fragments
+	nextPort  uint16                               // the next source port that a probe gets
+	rows      bool                                 // steps tell the contents of rows
+	names     bool                                 // and what numbers stand for
+	elapsed   bool                                 // time has passed since flows were collected
+	seed      int                                  // of what links lose
 	events    events
 	traffic   map[string]*stream
 	watch     func(at time.Duration, from string, frame []byte)
@@ -59,6 +60,7 @@ func New(maker Maker) *Wire {
 		byMAC:     map[state.MAC]*host{},
 		endpoints: map[string]*endpoint{},
 		neighbour: map[neighbourKey]state.MAC{},
+		behind:    map[frontend]map[netip.AddrPort]bool{},
 		frames:    map[string]uint64{},
 		written:   wire.Written{},
 		nextPort:  firstSourcePort,
@@ -115,6 +117,7 @@ func (w *Wire) Apply(ctx context.Context, hosts []state.Host) error {
 		return err
 	}
 	clear(w.neighbour)
+	w.remember(hosts)
 	return w.indexEndpoints()
 }
 

@@ -127,7 +127,7 @@ func (c *conversation) goneOut(t trip, sent []byte) (wire.Packet, error) {
 	switch {
 	case to == "":
 		return wire.Packet{}, fmt.Errorf("host %s sends to the outside what is for nobody there: %s", e.At.Uplink, got)
-	case got.Key() != c.expected(to, want).Key():
+	case got.Key() != c.expected(to, want, got).Key():
 		return wire.Packet{}, fmt.Errorf("host %s to the outside: it is another packet than was sent: %s", e.At.Uplink, got)
 	case !bytes.Equal(got.Inner.Payload, want.Inner.Payload):
 		return wire.Packet{}, fmt.Errorf("host %s to the outside: the payload was changed", e.At.Uplink)
