@@ -22,8 +22,9 @@ type Compiler struct {
 	byVNI    map[uint32][]*choice // in order of names
 	gates    []*gate              // in order of names
 	tables   tables
-	// last is what was last told of a VPC.
-	last map[uint32]told
+	// last is what was last told of a VPC, lastGates of the outside.
+	last      map[uint32]told
+	lastGates toldGates
 	// claims are the services that ask for a frontend, by it.
 	claims map[frontend]map[string]bool
 

@@ -29,15 +29,22 @@ type gate struct {
 	// ranges are where clients come from; none: from anywhere.
 	ranges []netip.Prefix
 	alike  bool
-	// made is what was made for hosts, by name.
+	// made is what was made for hosts, by name; of a gate that is the same for all by "".
 	made map[string]*madeGate
 }
 
-// madeGate is a gate as a host has it that has some addresses.
+// madeGate are the backends that hosts choose from which have them alike.
 type madeGate struct {
+	backends []state.OutsideBackend
+	table    *table
+}
+
+// toldGates is what a host was told that has some addresses: gates, and what they are there.
+type toldGates struct {
+	host      string
 	addresses []netip.Addr
-	state     state.OutsideService
-	table     *table
+	gates     []*gate
+	all       []state.OutsideService
 }
 
 // located is a backend that is an endpoint.
@@ -51,56 +58,78 @@ type located struct {
 // balancer. What it returns is never changed again.
 func (c *Compiler) Outside(h object.Host) []state.OutsideService {
 	c.asked = true
-	if len(c.gates) == 0 {
-		return nil
+	before := c.lastGates
+	if before.host != h.Name || !slices.Equal(before.addresses, h.Addresses) {
+		before = toldGates{host: h.Name, addresses: h.Addresses}
 	}
-	all := make([]state.OutsideService, 0, len(c.gates))
+	now := toldGates{host: h.Name, addresses: h.Addresses}
+	if len(c.gates) > 0 {
+		now.gates, now.all = make([]*gate, 0, len(c.gates)), make([]state.OutsideService, 0, len(c.gates))
+	}
 	for _, g := range c.gates {
-		if s := c.outside(g, h); len(s.Frontends) > 0 {
-			all = append(all, *s)
+		s, told := before.take(g)
+		if !told {
+			s = c.outside(g, h)
+		}
+		if len(s.Frontends) > 0 {
+			now.gates, now.all = append(now.gates, g), append(now.all, *s)
 		}
 	}
-	if len(all) == 0 {
+	c.lastGates = now
+	if len(now.all) == 0 {
 		return nil
 	}
-	return all
+	return now.all
+}
+
+// take is what a gate was said to be, if it was; it is asked for gates in order of names.
+func (t *toldGates) take(g *gate) (s *state.OutsideService, told bool) {
+	for len(t.gates) > 0 && t.gates[0] != g && t.gates[0].name <= g.name {
+		t.gates, t.all = t.gates[1:], t.all[1:]
+	}
+	if len(t.gates) == 0 || t.gates[0] != g {
+		return nil, false
+	}
+	return &t.all[0], true
 }
 
 // outside is a gate as a host has it.
 func (c *Compiler) outside(g *gate, h object.Host) *state.OutsideService {
-	m := g.made[h.Name]
-	if m == nil {
-		m = &madeGate{}
-		m.state = state.OutsideService{Name: g.name, VNI: g.vni, Protocol: g.protocol, Alike: g.alike, Ranges: g.ranges}
-		m.table, m.state.Backends = c.locate(g, h.Name)
-		m.state.Table = m.table.places
-		g.made[h.Name] = m
-	} else if slices.Equal(m.addresses, h.Addresses) {
-		return &m.state
+	m := c.locate(g, h.Name)
+	s := state.OutsideService{
+		Name: g.name, VNI: g.vni, Protocol: g.protocol, Alike: g.alike, Ranges: g.ranges,
+		Frontends: slices.Clone(g.frontends), Backends: m.backends, Table: m.table.places,
 	}
-	m.addresses, m.state.Frontends = h.Addresses, slices.Clone(g.frontends)
 	for _, a := range h.Addresses {
 		if g.node != 0 && a.Is4() == (g.family == 4) {
-			m.state.Frontends = append(m.state.Frontends, netip.AddrPortFrom(a, g.node))
+			s.Frontends = append(s.Frontends, netip.AddrPortFrom(a, g.node))
 		}
 	}
-	slices.SortFunc(m.state.Frontends, netip.AddrPort.Compare)
-	return &m.state
+	slices.SortFunc(s.Frontends, netip.AddrPort.Compare)
+	return &s
 }
 
-// locate are the backends that a host chooses from, in a table, and where they are.
-func (c *Compiler) locate(g *gate, host string) (t *table, all []state.OutsideBackend) {
+// locate are the backends that a host chooses from, with where they are, and their table.
+func (c *Compiler) locate(g *gate, host string) *madeGate {
+	by := host
+	if g.reach == everywhere {
+		by = ""
+	}
+	if m := g.made[by]; m != nil {
+		return m
+	}
 	at := make(map[netip.AddrPort]located, len(g.backends))
 	plain := make([]backend, 0, len(g.backends))
 	for _, b := range g.backends {
 		at[b.addr] = b
 		plain = append(plain, b.backend)
 	}
-	t = c.tables.use(usable(g.reach.within(plain, host, c.world.zones[host])))
-	for _, a := range t.backends {
-		all = append(all, state.OutsideBackend{At: a, Host: at[a].host, Generation: at[a].generation})
+	m := &madeGate{table: c.tables.use(usable(g.reach.within(plain, host, c.world.zones[host])))}
+	for _, a := range m.table.backends {
+		m.backends = append(m.backends, state.OutsideBackend{At: a, Host: at[a].host, Generation: at[a].generation})
 	}
-	return t, all
+	g.made[by] = m
+	return m
 }
 
 // gate is that of a port and a family; nil: nobody outside comes there. Addresses are
