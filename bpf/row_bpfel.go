@@ -650,6 +650,7 @@ type RowUplink struct {
 	Pad     uint8
 	Port    uint16
 	Ports   uint16
+	Mtu     uint16
 }
 
 type RowVerdict uint32

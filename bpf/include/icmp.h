@@ -140,8 +140,14 @@ __noinline __u32 sum_packet(hook_ctx *ctx, __u32 offset, __u32 bytes)
 	return sum_fold(sum);
 }
 
+/* Who tells it, and between which Ethernet addresses. */
+struct teller {
+	const void *addr4, *addr6;
+	const void *to, *from;
+};
+
 static __always_inline bool write_complaint4(struct cursor *c, struct pkt *p,
-					     const struct subnet *s, __u16 length)
+					     const struct teller *t, __u16 length)
 {
 	struct iphdr *ip = take(c, sizeof(*ip));
 
@@ -155,7 +161,7 @@ static __always_inline bool write_complaint4(struct cursor *c, struct pkt *p,
 	ip->ttl = ICMP_TTL;
 	ip->protocol = IPPROTO_ICMP;
 	ip->check = 0;
-	ip->saddr = load32(s->gateway4);
+	ip->saddr = load32(t->addr4);
 	ip->daddr = load32(p->source.addr + 12);
 	ip->check = ~sum_fold(sum_words(ip, sizeof(*ip)));
 	return true;
@@ -163,7 +169,7 @@ static __always_inline bool write_complaint4(struct cursor *c, struct pkt *p,
 
 /* Adds what ICMPv6's checksum covers of the header to `sum`. */
 static __always_inline bool write_complaint6(struct cursor *c, struct pkt *p,
-					     const struct subnet *s, __u16 length, __u32 *sum)
+					     const struct teller *t, __u16 length, __u32 *sum)
 {
 	struct ipv6hdr *ip = take(c, sizeof(*ip));
 
@@ -173,7 +179,7 @@ static __always_inline bool write_complaint6(struct cursor *c, struct pkt *p,
 	ip->payload_len = bpf_htons(length);
 	ip->nexthdr = IPPROTO_ICMPV6;
 	ip->hop_limit = ICMP_TTL;
-	addr_copy(&ip->saddr, s->gateway6);
+	addr_copy(&ip->saddr, t->addr6);
 	addr_copy(&ip->daddr, p->source.addr);
 	*sum += sum_words(&ip->saddr, 32) + bpf_htons(length) + bpf_htons(IPPROTO_ICMPV6);
 	return true;
@@ -184,8 +190,7 @@ static __always_inline bool write_complaint6(struct cursor *c, struct pkt *p,
  * 6.1 does not know that the family that the length was chosen by is the one that
  * is asked for again later. */
 static __always_inline bool write_complaint(struct pkt *p, const struct complaint *c,
-					    const struct subnet *s, const struct door *to,
-					    __u32 quoted)
+					    const struct teller *t, __u32 quoted)
 {
 	struct cursor at = {.pos = hook_data(p->ctx), .end = hook_end(p->ctx)};
 	struct ethhdr *eth = take(&at, sizeof(*eth));
@@ -194,11 +199,11 @@ static __always_inline bool write_complaint(struct pkt *p, const struct complain
 
 	if (!eth)
 		return false;
-	mac_copy(eth->h_dest, &to->mac);
-	mac_copy(eth->h_source, &to->gateway);
+	mac_copy(eth->h_dest, t->to);
+	mac_copy(eth->h_source, t->from);
 	*ethertype(eth) = c->v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	if (!(c->v4 ? write_complaint4(&at, p, s, sizeof(struct iphdr) + sizeof(*head) + c->quote)
-		    : write_complaint6(&at, p, s, sizeof(*head) + c->quote, &sum)))
+	if (!(c->v4 ? write_complaint4(&at, p, t, sizeof(struct iphdr) + sizeof(*head) + c->quote)
+		    : write_complaint6(&at, p, t, sizeof(*head) + c->quote, &sum)))
 		return false;
 	head = take(&at, sizeof(*head));
 	if (!head)
@@ -208,24 +213,20 @@ static __always_inline bool write_complaint(struct pkt *p, const struct complain
 	return true;
 }
 
-/* Puts the error in the packet's place; the reason for which it could not, or
- * may not be: then the packet is as it was, or lost with that reason. */
-static __always_inline enum drop_reason complain(struct pkt *p, struct complaint *c)
+/* Whether anything may be said, and is. */
+static __always_inline bool may_complain(struct pkt *p, struct complaint *c)
 {
-	struct endpoint *e;
-	struct subnet *s;
-	__u32 headers, from, linear, quoted;
-
 	stage(p, STAGE_REFUSE);
 	c->v4 = p->ethertype == ETH_P_IP;
-	if (p->fragment == FRAGMENT_LATER || is_icmp_error(p) || !explain(c))
-		return c->reason;
-	e = endpoints_row(p, c->endpoint);
-	s = e ? subnets_row(p, e->subnet) : NULL;
-	if (!s)
-		return c->reason;
-	if (!spend_icmp(p, c->endpoint))
-		return DROP_BUDGET;
+	return p->fragment != FRAGMENT_LATER && !is_icmp_error(p) && explain(c);
+}
+
+/* Puts the error in the packet's place; the reason for which it could not. */
+static __always_inline enum drop_reason put_complaint(struct pkt *p, struct complaint *c,
+						      const struct teller *t)
+{
+	__u32 headers, from, linear, quoted;
+
 	headers =
 		(c->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + sizeof(struct icmp_error);
 	linear = (__u32)(hook_end(p->ctx) - p->l3);
@@ -240,7 +241,49 @@ static __always_inline enum drop_reason complain(struct pkt *p, struct complaint
 	    hook_trim(p->ctx, from + c->quote))
 		return DROP_NO_ROOM;
 	quoted = sum_packet(p->ctx, from, c->quote);
-	return write_complaint(p, c, s, &e->door, quoted) ? DROP_NONE : DROP_NO_ROOM;
+	return write_complaint(p, c, t, quoted) ? DROP_NONE : DROP_NO_ROOM;
+}
+
+/* The gateway of an endpoint tells it; the reason for which it could not, or may not:
+ * then the packet is as it was, or lost with that reason. */
+static __always_inline enum drop_reason complain(struct pkt *p, struct complaint *c)
+{
+	struct teller t = {};
+	struct endpoint *e;
+	struct subnet *s;
+
+	if (!may_complain(p, c))
+		return c->reason;
+	e = endpoints_row(p, c->endpoint);
+	s = e ? subnets_row(p, e->subnet) : NULL;
+	if (!s)
+		return c->reason;
+	if (!spend_icmp(p, c->endpoint))
+		return DROP_BUDGET;
+	t.addr4 = s->gateway4;
+	t.addr6 = s->gateway6;
+	t.to = &e->door.mac;
+	t.from = &e->door.gateway;
+	return put_complaint(p, c, &t);
+}
+
+/* The index in budgets of all who are outside. */
+#define OUTSIDERS 0
+
+/* The host that somebody outside has come to tells him, from the address that he came to.
+ * The frame has no tag. */
+static __always_inline enum drop_reason complain_outside(struct pkt *p, struct complaint *c)
+{
+	struct mac to, from;
+	struct teller t = {p->destination.addr + 12, p->destination.addr, &to, &from};
+
+	if (!may_complain(p, c))
+		return c->reason;
+	if (!spend_icmp(p, OUTSIDERS))
+		return DROP_BUDGET;
+	mac_copy(&to, p->eth->h_source);
+	mac_copy(&from, p->eth->h_dest);
+	return put_complaint(p, c, &t);
 }
 
 #endif

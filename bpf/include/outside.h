@@ -26,6 +26,18 @@ static __always_inline __u32 outside_number(struct pkt *p, struct host **way)
 	return *way ? number : 0;
 }
 
+/* A packet from outside fits into an endpoint of this host: its sender does not know of the
+ * tunnel, which leaves less than the underlay has. What would have fit is noted. */
+static __always_inline enum drop_reason fits_here(struct pkt *p, const struct uplink *own)
+{
+	__u32 most = largest(p);
+
+	if (!own->mtu || (most && most <= own->mtu))
+		return DROP_NONE;
+	p->fits = own->mtu;
+	return DROP_MTU;
+}
+
 /* The source of what has come through the tunnel with the option `service`, or from the
  * uplink as if it had: it is outside, and goes to the frontend that the option names. */
 static __always_inline bool note_outside(struct pkt *p, struct tracked *k, const struct tunnel *t)

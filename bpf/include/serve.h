@@ -119,7 +119,7 @@ static __always_inline enum drop_reason turn_to_backend(struct pkt *p, struct ha
 	return DROP_NONE;
 }
 
-/* To the backend's host. */
+/* To the backend's host, where it fits. */
 static __always_inline enum drop_reason send_to_backend(struct pkt *p, struct handed *h,
 							struct host *to)
 {
@@ -134,22 +134,20 @@ static __always_inline enum drop_reason send_to_backend(struct pkt *p, struct ha
 	p->l4 = NULL;
 	if (!take_up(p, h, untagged))
 		return DROP_TRUNCATED;
-	reason = fits(p, to);
-	if (!reason)
-		reason = encapsulate(p, to, &l, bounded(h->length - untagged, 0x1ff));
+	reason = encapsulate(p, to, &l, bounded(h->length - untagged, 0x1ff));
 	return reason ? reason : decide(p, VERDICT_SERVE, hook_bounce(p->ctx), ifindex);
 }
 
-/* To the backend, wherever it is. */
-static __always_inline enum drop_reason go_to_backend(struct pkt *p, struct handed *h,
-						      const struct backend *b)
+/* The way to a backend: its host, NULL where that is this one; what does not fit is as it
+ * was. */
+static __always_inline enum drop_reason find_backend(struct pkt *p, const struct uplink *own,
+						     const struct backend *b, struct host **to)
 {
-	struct host *to;
-
+	*to = NULL;
 	if (!b->host)
-		return next_program(p, PROGRAM_ADMIT);
-	to = hosts_row(p, b->host);
-	return to ? send_to_backend(p, h, to) : DROP_NO_HOST;
+		return fits_here(p, own);
+	*to = hosts_row(p, b->host);
+	return *to ? fits(p, *to) : DROP_NO_HOST;
 }
 
 /* The end of a key that has an address; the other one if neither has. */
@@ -170,7 +168,8 @@ static __always_inline struct backend *noted_backend(struct pkt *p, const struct
 }
 
 /* A fragment, or an ICMP error: for who gets the flow that it belongs to, or the stack's. */
-static __always_inline enum drop_reason serve_noted(struct pkt *p, struct handed *h, __u32 before)
+static __always_inline enum drop_reason serve_noted(struct pkt *p, const struct uplink *own,
+						    struct handed *h, __u32 before)
 {
 	struct service_key at = {};
 	struct tracked *k = NULL;
@@ -180,6 +179,7 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, struct handed
 	struct backend *b;
 	struct flow *face;
 	__u32 near, vni;
+	struct host *to;
 
 	p->translation = TRANSLATION_NONE;
 	reason = note(p, &k);
@@ -193,7 +193,7 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, struct handed
 	s = services_row_of(p->record, STAGE_SERVICE, &at);
 	if (!s) {
 		face = find_face_noted(p, key, near);
-		return face ? take_noted(p, h, face, k, before)
+		return face ? take_noted(p, own, h, face, k, before)
 			    : decide(p, VERDICT_PASS, HOOK_PASS, 0);
 	}
 	b = noted_backend(p, s, key, near);
@@ -203,6 +203,9 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, struct handed
 		return DROP_SOURCE_RANGE;
 	if (addr_equal(p->source.addr, b->addr))
 		return DROP_FLOW_TAKEN;
+	reason = find_backend(p, own, b, &to);
+	if (reason)
+		return reason;
 	addr_copy(h->host, p->destination.addr);
 	h->found = (__u32)bpf_ntohs(at.port) << 16 | (__u32)at.protocol << 8;
 	vni = s->vni;
@@ -210,35 +213,28 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, struct handed
 	if (reason)
 		return reason;
 	put_down_for(p, h, b, before);
-	return go_to_backend(p, h, b);
+	return to ? send_to_backend(p, h, to) : next_program(p, PROGRAM_ADMIT);
 }
 
-static __always_inline enum drop_reason serve_outside(struct pkt *p)
+/* A packet from outside whose headers begin `before` bytes later than they would. */
+static __always_inline enum drop_reason serve_client(struct pkt *p, const struct uplink *own,
+						     struct handed *h, __u32 before)
 {
-	struct uplink *own = uplinks_row(p);
-	struct handed *h = handed_row();
 	enum drop_reason reason;
 	struct flow_key key;
 	struct service *s;
 	struct backend *b;
 	struct flow *face;
-	__u32 before;
+	struct host *to;
 
-	if (!own || !h)
-		return DROP_NO_PROGRAM;
-	p->source.vni = 0;
-	p->destination.vni = 0;
-	stage(p, STAGE_PARSE);
-	if (!parse_client(p, own, &before) || (!p->l4 && !is_fragment(p)))
-		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
 	if (is_fragment(p) || is_icmp_error(p))
-		return serve_noted(p, h, before);
+		return serve_noted(p, own, h, before);
 	stage(p, STAGE_SERVICE);
 	s = outside_service(p);
 	if (!s) {
 		stage(p, STAGE_FLOW);
 		face = find_face(p, &key);
-		return face ? take_reply(p, h, face, &key, before)
+		return face ? take_reply(p, own, h, face, &key, before)
 			    : decide(p, VERDICT_PASS, HOOK_PASS, 0);
 	}
 	b = outside_backend(p, s);
@@ -248,8 +244,43 @@ static __always_inline enum drop_reason serve_outside(struct pkt *p)
 	p->destination.vni = s->vni;
 	if (!is_for(p, h, s))
 		return DROP_SOURCE_RANGE;
-	reason = turn_to_backend(p, h, b, before);
-	return reason ? reason : go_to_backend(p, h, b);
+	reason = find_backend(p, own, b, &to);
+	if (!reason)
+		reason = turn_to_backend(p, h, b, before);
+	if (reason)
+		return reason;
+	return to ? send_to_backend(p, h, to) : next_program(p, PROGRAM_ADMIT);
+}
+
+/* Who is outside is told what would have fit, in a frame without a tag. */
+static __always_inline enum drop_reason tell_outside(struct pkt *p, __u32 before)
+{
+	struct complaint c = {.reason = DROP_MTU, .mtu = p->fits};
+	struct host *way = NULL;
+
+	if (before || hook_tagged(p->ctx) || !outside_number(p, &way))
+		return DROP_MTU;
+	if (!complain_outside(p, &c))
+		decide(p, VERDICT_REFUSE, hook_bounce(p->ctx), way->ifindex);
+	return DROP_MTU;
+}
+
+static __always_inline enum drop_reason serve_outside(struct pkt *p)
+{
+	struct uplink *own = uplinks_row(p);
+	struct handed *h = handed_row();
+	enum drop_reason reason;
+	__u32 before;
+
+	if (!own || !h)
+		return DROP_NO_PROGRAM;
+	p->source.vni = 0;
+	p->destination.vni = 0;
+	stage(p, STAGE_PARSE);
+	if (!parse_client(p, own, &before) || (!p->l4 && !is_fragment(p)))
+		return decide(p, VERDICT_PASS, HOOK_PASS, 0);
+	reason = serve_client(p, own, h, before);
+	return reason == DROP_MTU ? tell_outside(p, before) : reason;
 }
 
 #endif

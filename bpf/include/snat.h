@@ -224,13 +224,15 @@ static __always_inline enum drop_reason turn_noted(struct pkt *p, struct tracked
 }
 
 /* What is noted goes to the endpoint that has opened the flow. */
-static __always_inline enum drop_reason take_noted(struct pkt *p, struct handed *h,
-						   const struct flow *face, struct tracked *k,
-						   __u32 before)
+static __always_inline enum drop_reason take_noted(struct pkt *p, const struct uplink *own,
+						   struct handed *h, const struct flow *face,
+						   struct tracked *k, __u32 before)
 {
-	enum drop_reason reason = turn_noted(p, k, face->addr, face->port, face->set[0]);
+	enum drop_reason reason = fits_here(p, own);
 	struct local *local;
 
+	if (!reason)
+		reason = turn_noted(p, k, face->addr, face->port, face->set[0]);
 	if (reason)
 		return reason;
 	local = locals_row(p, &p->destination);
@@ -238,9 +240,9 @@ static __always_inline enum drop_reason take_noted(struct pkt *p, struct handed 
 }
 
 /* To the endpoint, whose flow must be there. */
-static __always_inline enum drop_reason take_reply(struct pkt *p, struct handed *h,
-						   struct flow *face, const struct flow_key *key,
-						   __u32 before)
+static __always_inline enum drop_reason take_reply(struct pkt *p, const struct uplink *uplink,
+						   struct handed *h, struct flow *face,
+						   const struct flow_key *key, __u32 before)
 {
 	struct flow_key own __attribute__((aligned(8)));
 	__u32 vni = face->set[0], side;
@@ -250,6 +252,8 @@ static __always_inline enum drop_reason take_reply(struct pkt *p, struct handed 
 
 	if (p->ttl <= 1)
 		return DROP_TTL;
+	if (fits_here(p, uplink))
+		return DROP_MTU;
 	touch(p, face, key);
 	if (!translate(p, TRANSLATION_TO, face->addr, face->port))
 		return DROP_TRUNCATED;

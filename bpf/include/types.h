@@ -149,6 +149,7 @@ struct uplink {
 	__u8 pad;
 	__u16 port; /* the first of those that endpoints leave by, in host order */
 	__u16 ports; /* how many there are; 0: none */
+	__u16 mtu; /* of endpoints here; 0: there are none */
 };
 
 struct roles {

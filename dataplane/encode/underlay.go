@@ -78,6 +78,11 @@ func (e *encoder) self() error {
 			uplink.V6 = a.As16()
 		}
 	}
+	for _, p := range e.host.Endpoints {
+		if mtu := uint16(p.MTU); mtu != 0 && (uplink.Mtu == 0 || mtu < uplink.Mtu) {
+			uplink.Mtu = mtu
+		}
+	}
 	e.rows.Uplinks[0] = uplink
 	return nil
 }

@@ -109,6 +109,8 @@ func (o *Oracle) comeBack(e object.Endpoint, d datagram, transport int) wire.Pac
 		return w.out // it is the stack's
 	case w.ttl <= 1:
 		w.drop(ttl)
+	case w.length > endpointMTU(n.set):
+		o.tellOutside(w, n, endpointMTU(n.set))
 	case !here:
 		w.drop(notOurs)
 	default:

@@ -56,6 +56,15 @@ func (o *Oracle) come(w *walk, n *node) {
 	case len(s.Ranges) > 0 && !slices.ContainsFunc(s.Ranges, func(p netip.Prefix) bool { return p.Contains(w.src) }):
 		w.drop(sourceRange)
 		return
+	case b.Host != n.name && !n.knows(b.Host):
+		w.drop(noHost)
+		return
+	}
+	if most, fits := o.fitsBehind(n, b.Host, w.length); !fits {
+		o.tellOutside(w, n, most)
+		return
+	}
+	switch {
 	case b.At.Addr() == w.src:
 		w.drop(flowTaken)
 		return
@@ -67,13 +76,32 @@ func (o *Oracle) come(w *walk, n *node) {
 	w.gate, w.dst, w.flow.to = gate, b.At.Addr(), b.At.Port()
 	if b.Host == n.name {
 		o.welcome(w, n, b.Generation)
-	} else if !n.knows(b.Host) {
-		w.drop(noHost)
-	} else if _, fits := o.fits(n, b.Host, w.length); !fits {
-		w.drop(mtu)
 	} else {
 		o.hand(w, n, b)
 	}
+}
+
+// fitsBehind says how large a packet from outside may be that goes to an endpoint behind a
+// host, this one or another, and whether one is not larger.
+func (o *Oracle) fitsBehind(n *node, host string, length int) (most int, ok bool) {
+	if host != n.name {
+		return o.fits(n, host, length)
+	}
+	most = endpointMTU(n.set)
+	return most, length <= most
+}
+
+// tellOutside refuses what is too large to somebody outside, from the address that he came to.
+func (o *Oracle) tellOutside(w *walk, n *node, most int) {
+	w.drop(mtu)
+	if w.silent || !spend(n.errors, "", o.now(n.name), errorEvery, errorAhead) {
+		return
+	}
+	says := said[mtu][0]
+	if w.src.Is6() {
+		says, most = said[mtu][1], max(most, least6)
+	}
+	w.out.Refused = &wire.Refusal{From: w.dst, Type: says[0], Code: says[1], MTU: most}
 }
 
 // gateOf is the service that clients outside come to at a host by an address and port.

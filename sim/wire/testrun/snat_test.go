@@ -279,3 +279,25 @@ func TestFragmentsLeaveAndComeBack(t *testing.T) {
 		}
 	})
 }
+
+// An answer that is larger than endpoints' packets may be is refused to who sent it, with
+// the size that fits (row D1).
+func TestAnswersThatAreTooLargeAreRefused(t *testing.T) {
+	leave(t, []string{"red/h3-a-30", "red/h1-a-10"}, func(l leaver) {
+		asked := l.ask(4700, frame.SYN)
+		l.got(l.answer(asked, frame.SYN|frame.ACK), 4700)
+		back := l.reply(asked, frame.ACK)
+		back.Payload = make([]byte, l.from.MTU)
+		all := l.send(wire.Port{Uplink: l.host}, back)
+		l.g.Expect(all).To(HaveLen(1))
+		l.g.Expect(all[0].At.Uplink).To(Equal(l.host))
+		got := decoded(l.g, all[0].Frame)
+		l.g.Expect(got.Src).To(Equal(l.own()))
+		l.g.Expect(got.Dst).To(Equal(l.to.Addr()))
+		l.g.Expect(got.Error).NotTo(BeNil())
+		l.g.Expect(got.Error.MTU).To(Equal(l.from.MTU))
+		quoted, err := got.Error.Quote()
+		l.g.Expect(err).NotTo(HaveOccurred())
+		l.g.Expect(port(frame.Layer{SrcPort: quoted.DstPort, ICMPID: quoted.ICMPID})).To(Equal(port(asked)), "it quotes what was sent")
+	})
+}

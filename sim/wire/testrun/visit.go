@@ -94,6 +94,9 @@ func (c *conversation) come(s, seen frame.Spec) (wire.Packet, error) {
 		return wire.Packet{Hosts: []string{h.name}, Reason: link.Down, Dropper: h.name}, nil
 	}
 	t, err := c.wire.walk(wire.Port{Uplink: h.name}, sent)
+	if n := len(t.emissions); err == nil && t.Reason != "" && n > 0 && goesOut(t.emissions[n-1]) {
+		t.Refused, err = wire.ReadRefusal(t.emissions[n-1].Frame, sent, []netip.Addr{s.Dst})
+	}
 	if err != nil || !t.Delivered {
 		return t.Packet, err
 	}

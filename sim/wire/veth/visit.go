@@ -19,7 +19,7 @@ func (w *Wire) visitor(p wire.Probe) placed {
 	if len(p.Backends) > 0 {
 		e.VNI = w.know.endpoints[p.Backends[0].Endpoint].VNI
 	}
-	return placed{Endpoint: e, host: p.Visit.Via}
+	return placed{Endpoint: e, host: p.Visit.Via, gateways: []netip.Addr{p.To}}
 }
 
 // outsideEar is the name of the ear at the device of all who are outside.
