@@ -89,7 +89,7 @@ func inner() []frame.Spec {
 		}
 	}
 	for _, to := range []netip.Addr{front4, front6} {
-		for port := uint16(80); port <= 85; port++ {
+		for _, port := range []uint16{80, 81, 83, 84, 85} {
 			at := func(s *frame.Spec) { s.DstPort = port }
 			for _, kind := range []frame.Kind{frame.UDP, frame.TCP, frame.SCTP, frame.Echo} {
 				all = append(all, sent(kind, to, at))
@@ -210,8 +210,37 @@ func UplinkSeeds() [][]byte {
 	for _, mtu := range []uint16{68, 575, 576, 1300, 1499, 1500, 65535} {
 		all = append(all, TooBig(h1, mtu), TooBig(h2, mtu), TooBig(stranger, mtu))
 	}
+	all = append(all, visits()...)
 	other := sent(frame.UDP, self4)
 	return append(all, built(other), later(TooBig(h1, 1300)))
+}
+
+// visits are packets of clients outside, to what is served there and what is not; the
+// first has the address of its backend.
+func visits() [][]byte {
+	all := [][]byte{built(frame.Spec{Kind: frame.TCP, SrcMAC: state.MAC{2, 9, 9, 9, 9, 9}, DstMAC: uplinkMAC, Src: near4, Dst: gate4, SrcPort: 1000, DstPort: 81})}
+	for _, to := range []netip.Addr{gate4, gate6, self4, self6} {
+		from := stranger
+		if to.Is6() {
+			from = netip.MustParseAddr("2001:db8:9::9")
+		}
+		for _, port := range []uint16{80, 81, 83, 84, 30081} {
+			for _, kind := range []frame.Kind{frame.UDP, frame.TCP, frame.SCTP, frame.Echo} {
+				s := frame.Spec{Kind: kind, SrcMAC: state.MAC{2, 9, 9, 9, 9, 9}, DstMAC: uplinkMAC, Src: from, Dst: to, SrcPort: 1000, DstPort: port, Payload: []byte("of a client")}
+				all = append(all, built(s))
+				if kind == frame.UDP {
+					last := s
+					last.TTL = 1
+					large := s
+					large.Payload = make([]byte, 1450)
+					part := s
+					part.IPID, part.Fragment, part.Payload = 7, &frame.Fragment{Size: 24}, make([]byte, 200)
+					all = append(all, built(last), built(large), built(part), tagged(built(s)))
+				}
+			}
+		}
+	}
+	return all
 }
 
 // mapped comes from the IPv6 address that maps the IPv4 address of a host.

@@ -64,6 +64,8 @@ func served(vni uint32, p packet) (packet, bpf.RowDropReason) {
 	}
 	backends, ok := behind[p.dport]
 	switch {
+	case p.proto == 0:
+		return p, bpf.RowDropReasonDROP_NO_BACKEND // it meets the row that says that this is a frontend
 	case !ok || !slices.Contains(speaks, p.proto):
 		return p, bpf.RowDropReasonDROP_NO_SERVICE
 	case !backends[family].IsValid():

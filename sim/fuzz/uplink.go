@@ -16,7 +16,7 @@ import (
 func (o oracle) uplink(b []byte) outcome {
 	h, kind := hear(b)
 	if kind != ours {
-		out := outcome{verdict: bpf.RowVerdictVERDICT_PASS, frame: b}
+		out := o.come(h)
 		if kind == icmp {
 			out.lowered, out.mtu = h.tooBig()
 		}

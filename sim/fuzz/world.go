@@ -159,7 +159,7 @@ func (r Role) host() (state.Host, state.Local) {
 		}
 		s.Subnets = append(s.Subnets, c)
 	}
-	s.Services = services()
+	s.Services, s.Outside = services(), outsideServices()
 	for _, e := range endpoints {
 		s.Endpoints = append(s.Endpoints, state.Endpoint{Name: e.name, VNI: e.vni, Subnet: e.subnet.name, Addresses: []netip.Addr{e.v4, e.v6},
 			MAC: e.mac, MTU: 1400, Identity: e.identity, Generation: e.generation})

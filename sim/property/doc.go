@@ -8,7 +8,8 @@
 //	                └─► sim/oracle (objects alone) ───────────────────────────────┘
 //
 // What is drawn is the text of a scenario: hosts that share roles, two VPCs with the
-// same addresses, policies; and steps in which endpoints talk, policies, endpoints and
+// same addresses, policies, services; and steps in which endpoints talk, with each other
+// and with frontends, policies, services, what stands behind them, endpoints and
 // namespaces come, change, move and go, and time passes. When a case fails, all is left
 // out without which it still fails ([Trial.Minimal]), and what is left is a file for
 // `mizar sim run`: tests write it to out/property.yaml.
