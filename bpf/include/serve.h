@@ -201,11 +201,11 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, const struct 
 		return DROP_NO_BACKEND;
 	if (k->belongs == BELONGS_FLOW && !is_for(p, h, s))
 		return DROP_SOURCE_RANGE;
-	if (addr_equal(p->source.addr, b->addr))
-		return DROP_FLOW_TAKEN;
 	reason = find_backend(p, own, b, &to);
 	if (reason)
 		return reason;
+	if (addr_equal(p->source.addr, b->addr))
+		return DROP_FLOW_TAKEN;
 	addr_copy(h->host, p->destination.addr);
 	h->found = (__u32)bpf_ntohs(at.port) << 16 | (__u32)at.protocol << 8;
 	vni = s->vni;

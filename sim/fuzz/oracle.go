@@ -36,6 +36,8 @@ type outcome struct {
 	// lowered is the host whose MTU an ICMP error lowers.
 	lowered string
 	mtu     uint16
+	// unknown says that the oracle does not know what becomes of the frame.
+	unknown bool
 }
 
 func dropped(reason bpf.RowDropReason) outcome { return outcome{reason: reason} }

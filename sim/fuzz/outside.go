@@ -67,15 +67,15 @@ func (o oracle) come(h heard) outcome {
 		b = b[4:]
 	}
 	p, reason := read(b)
-	if reason != 0 || p.l4 == 0 || p.fragment != whole || !slices.Contains(speaks, p.proto) {
+	if reason == 0 && p.l4 != 0 && (p.proto == frame.ProtoICMP || p.proto == frame.ProtoICMPv6) {
+		pass.unknown = quotesFrontend(b)
 		return pass
 	}
-	port, ok := p.dport, p.dst == gate4 || p.dst == gate6
-	if p.dst == self4 || p.dst == self6 {
-		port, ok = nodePorts[p.dport], nodePorts[p.dport] != 0
+	if reason != 0 || p.l4 == 0 || !slices.Contains(speaks, p.proto) {
+		return pass // a later fragment follows a first one, and here none has come
 	}
-	backends, some := behind[port]
-	if _, outside := slices.BinarySearch([]uint16{80, 81, 82, 84}, port); !ok || !some || !outside {
+	backends, ok := atGate(p.dst, p.dport)
+	if !ok {
 		return pass
 	}
 	family := 0
@@ -85,23 +85,53 @@ func (o oracle) come(h heard) outcome {
 	return lead(p, backends[family])
 }
 
+// atGate is what stands behind an address and port, one a family, if clients outside come
+// there.
+func atGate(dst netip.Addr, port uint16) (backends [2]netip.Addr, ok bool) {
+	ok = dst == gate4 || dst == gate6
+	if dst == self4 || dst == self6 {
+		port, ok = nodePorts[port], nodePorts[port] != 0
+	}
+	if !slices.Contains([]uint16{80, 81, 82, 84}, port) {
+		return backends, false
+	}
+	backends, some := behind[port]
+	return backends, ok && some
+}
+
+// quotesFrontend says that an ICMP error quotes what has come from a frontend. It goes to
+// the backend then, which tests of the wires look at packet by packet.
+func quotesFrontend(b []byte) bool {
+	p, err := frame.Decode(b)
+	if err != nil || p.Inner.Error == nil {
+		return false
+	}
+	q, err := p.Inner.Error.Quote()
+	if err != nil {
+		return false
+	}
+	_, ok := atGate(q.Src, q.SrcPort)
+	return ok
+}
+
 // lead is a client's packet on its way to a backend; none: nobody is there.
 func lead(p packet, backend netip.Addr) outcome {
-	switch {
-	case !backend.IsValid():
+	if !backend.IsValid() {
 		return dropped(bpf.RowDropReasonDROP_NO_BACKEND)
-	case p.src == backend:
-		return dropped(bpf.RowDropReasonDROP_FLOW_TAKEN)
-	case p.ttl <= 1:
-		return dropped(bpf.RowDropReasonDROP_TTL)
 	}
 	name, generation := located(backend)
-	to := named[name]
+	to, here := named[name], name == "h3"
 	switch {
-	case name == "h3":
+	case here && p.length > endpointMTU || !here && p.length > most(to):
+		return dropped(bpf.RowDropReasonDROP_MTU) // it can't tell who is outside
+	case p.src == backend:
+		return dropped(bpf.RowDropReasonDROP_FLOW_TAKEN)
+	case p.proto == frame.ProtoSCTP && p.fragment != whole:
+		return dropped(bpf.RowDropReasonDROP_FRAGMENT_UNKNOWN)
+	case p.ttl <= 1:
+		return dropped(bpf.RowDropReasonDROP_TTL)
+	case here:
 		return dropped(bpf.RowDropReasonDROP_NO_HOST) // it has no way to the outside
-	case p.length > most(to):
-		return dropped(bpf.RowDropReasonDROP_MTU)
 	}
 	front := option(frame.OptionService, uint32(p.dport)<<16|uint32(p.proto)<<8, 0, p.dst)
 	return outcome{

@@ -16,6 +16,7 @@ const (
 	bluePort      = 102
 	nobodysPort   = 999
 	underlayMTU   = 1500
+	endpointMTU   = 1400
 	red, blue     = 100, 200
 )
 
@@ -162,7 +163,7 @@ func (r Role) host() (state.Host, state.Local) {
 	s.Services, s.Outside = services(), outsideServices()
 	for _, e := range endpoints {
 		s.Endpoints = append(s.Endpoints, state.Endpoint{Name: e.name, VNI: e.vni, Subnet: e.subnet.name, Addresses: []netip.Addr{e.v4, e.v6},
-			MAC: e.mac, MTU: 1400, Identity: e.identity, Generation: e.generation})
+			MAC: e.mac, MTU: endpointMTU, Identity: e.identity, Generation: e.generation})
 		l.Ports[e.name] = e.port
 	}
 	for a, p := range elsewhere {
