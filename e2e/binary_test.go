@@ -65,7 +65,7 @@ func TestExitCodes(t *testing.T) {
 		says      string
 	}{
 		{"conformance --rows J11", 0, "1 rows: 1 pass"},
-		{"conformance --rows D1,J11", 1, "D1 (none)"},
+		{"conformance --rows H1,J11", 1, "H1 (none)"},
 		{"conformance --rows Q1", 2, `got ["Q1"]`},
 		{"sim validate same-subnet", 0, ""},
 		{"sim validate ../sim/conformance/bad/scenario-misspelt.yaml", 2, "scenario-misspelt.yaml:9: "},

@@ -20,7 +20,12 @@ func Other(key bpf.RowFlowKey, row bpf.RowFlow) bpf.RowFlowKey {
 	case bpf.RowTranslationTRANSLATION_FACE:
 		vni, stays = row.Set[0], stays^1
 	}
-	other, _ := Key(vni, key.Protocol(), Ends(key)[stays], PutIn(row))
+	ends, in := Ends(key), PutIn(row)
+	who := ends[stays]
+	if stays == row.Opener&1 && who.Addr == in.Addr { // he asks himself, and takes himself for the frontend
+		who.Addr = ends[stays^1].Addr
+	}
+	other, _ := Key(vni, key.Protocol(), who, in)
 	return other
 }
 

@@ -38,6 +38,18 @@ func TestTheRowsOfATranslatedFlowNameEachOther(t *testing.T) {
 	g.Expect(flow.PutIn(to)).To(Equal(end("10.0.0.9:80")))
 }
 
+// Who asks himself is the frontend to himself: the flow is with that, and the view his own.
+func TestTheRowsOfWhoAsksHimselfNameEachOther(t *testing.T) {
+	g := NewWithT(t)
+	self, front := end("10.0.0.2:4000"), end("172.20.0.1:80")
+	view, side := flow.Key(7, udp, self, front)
+	to := bpf.RowFlow{Opener: uint8(side), Translation: uint8(bpf.RowTranslationTRANSLATION_TO), Addr: self.Addr.As16(), Port: 0x901f} // 8080
+	with, at := flow.Key(7, udp, flow.End{Addr: front.Addr, Port: self.Port}, flow.End{Addr: self.Addr, Port: 8080})
+	from := bpf.RowFlow{Opener: uint8(at), Translation: uint8(bpf.RowTranslationTRANSLATION_FROM), Addr: front.Addr.As16(), Port: view.Port[side^1]}
+	g.Expect(flow.Other(view, to)).To(Equal(with))
+	g.Expect(flow.Other(with, from)).To(Equal(view))
+}
+
 // Neither row goes while the other has packets, and a view goes with its flow.
 func TestTheRowsOfATranslatedFlowGoTogether(t *testing.T) {
 	const seen, lately = 1000, 1290

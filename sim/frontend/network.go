@@ -86,6 +86,19 @@ func open(ctx context.Context, backends int, plant func(wire.Wire) wire.Wire) (*
 // Close takes the network down.
 func (n *network) Close() error { return errors.Join(n.Wire.Close(), n.pool.Close()) }
 
+// ports are what a service of some backends is asked by; of many by two protocols alone:
+// the maps of simulated hosts have no room for more.
+func ports(backends int) []core.ServicePort {
+	all := []core.ServicePort{
+		{Name: "tcp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolTCP},
+		{Name: "udp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolUDP},
+	}
+	if backends == many {
+		return all
+	}
+	return append(all, core.ServicePort{Name: "sctp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolSCTP})
+}
+
 // objects are a client and some backends of a service in one subnet of a VPC.
 func objects(backends int) (object.Set, error) {
 	app, roles := map[string]string{"app": "web"}, object.Placement{Hosts: []string{"h0"}}
@@ -101,11 +114,7 @@ func objects(backends int) (object.Set, error) {
 		Services: []object.Service{{Meta: object.Meta{Name: "web", Namespace: "x"}, Spec: core.ServiceSpec{
 			Selector: app, ClusterIP: frontend[4].String(), ClusterIPs: []string{frontend[4].String(), frontend[6].String()},
 			IPFamilies: []core.IPFamily{core.IPv4Protocol, core.IPv6Protocol},
-			Ports: []core.ServicePort{
-				{Name: "tcp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolTCP},
-				{Name: "udp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolUDP},
-				{Name: "sctp", Port: port, TargetPort: intstr.FromInt32(targetPort), Protocol: core.ProtocolSCTP},
-			},
+			Ports:      ports(backends),
 		}}},
 	}
 	for h := range hosts {
