@@ -106,7 +106,7 @@ func (b *bench) probe(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("testrun: %+v: %v\nthe oracle says %+v", p, err, want)
 	}
-	diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}),
+	diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
 		cmpopts.IgnoreFields(wire.Packet{}, "Aged", "Outdated", "Steps", "Settled", "Frames"))
 	if diff != "" {
 		t.Fatalf("%s\n%+v\n(-oracle +programs)\n%s\nsteps of the programs:\n%s", b.history, p, diff, told(got))
