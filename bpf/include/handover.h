@@ -30,6 +30,22 @@ static __always_inline void put_down(const struct pkt *p, struct handed *h, __u3
 	h->translation = TRANSLATION_NONE;
 }
 
+/* What has come from outside, as if it had come through the tunnel from nobody. */
+static __always_inline void put_down_outside(const struct pkt *p, struct handed *h, __u8 generation,
+					     __u8 type, __u32 length)
+{
+	put_down(p, h, length);
+	h->identity = 0;
+	h->peer = 0;
+	h->generation = generation;
+	h->outer_tos = p->tos;
+	h->type = type;
+	h->flags = 0;
+	h->limit = 0;
+	h->source_generation = 0;
+	h->token = 0;
+}
+
 /* What an endpoint of this host has sent. */
 static __always_inline enum drop_reason hand_over_sent(struct pkt *p, __u32 endpoint, bool served)
 {

@@ -83,22 +83,6 @@ static __always_inline struct backend *outside_backend(struct pkt *p, const stru
 	return choose_place(p->record, s, choice_hash(p->protocol, &w));
 }
 
-/* What goes along with a packet that is the backend's now. */
-static __always_inline void put_down_for(struct pkt *p, struct handed *h, const struct backend *b,
-					 __u32 before)
-{
-	put_down(p, h, before);
-	h->identity = 0;
-	h->peer = 0;
-	h->generation = b->generation;
-	h->outer_tos = p->tos;
-	h->type = GENEVE_SERVICE;
-	h->flags = 0;
-	h->limit = 0;
-	h->source_generation = 0;
-	h->token = 0;
-}
-
 /* Puts the backend in as the destination, and notes what goes along with the packet. */
 static __always_inline enum drop_reason turn_to_backend(struct pkt *p, struct handed *h,
 							const struct backend *b, __u32 before)
@@ -115,7 +99,7 @@ static __always_inline enum drop_reason turn_to_backend(struct pkt *p, struct ha
 	if (!translate(p, TRANSLATION_TO, b->addr, b->port))
 		return DROP_TRUNCATED;
 	count_hop(p);
-	put_down_for(p, h, b, before);
+	put_down_outside(p, h, b->generation, GENEVE_SERVICE, before);
 	return DROP_NONE;
 }
 
@@ -192,7 +176,7 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, const struct 
 	addr_copy(at.addr, p->destination.addr);
 	s = services_row_of(p->record, STAGE_SERVICE, &at);
 	if (!s) {
-		face = find_face_noted(p, key, near);
+		face = face_of(p, key, near, k->belongs == BELONGS_FLOW);
 		return face ? take_noted(p, own, h, face, k, before)
 			    : decide(p, VERDICT_PASS, HOOK_PASS, 0);
 	}
@@ -212,7 +196,7 @@ static __always_inline enum drop_reason serve_noted(struct pkt *p, const struct 
 	reason = turn_noted(p, k, b->addr, b->port, vni);
 	if (reason)
 		return reason;
-	put_down_for(p, h, b, before);
+	put_down_outside(p, h, b->generation, GENEVE_SERVICE, before);
 	return to ? send_to_backend(p, h, to) : next_program(p, PROGRAM_ADMIT);
 }
 

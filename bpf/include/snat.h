@@ -53,8 +53,13 @@ static __always_inline bool claim_face(struct record *record, struct tracked *k)
 {
 	struct flow *face = flows_row_of(record, STAGE_TRANSLATE, &k->view);
 
-	if (!face && openings_add(record, STAGE_TRANSLATE, &k->view, &k->row))
-		return true;
+	if (!face && openings_add(record, STAGE_TRANSLATE, &k->view, &k->row)) {
+		/* One that was settled in between is in flows before it leaves openings. */
+		face = flows_row_of(record, STAGE_TRANSLATE, &k->view);
+		if (!face)
+			return true;
+		openings_delete(record, STAGE_TRANSLATE, &k->view);
+	}
 	if (!face)
 		face = openings_row_of(record, STAGE_TRANSLATE, &k->view);
 	return face && is_face_of(face, k);
@@ -142,57 +147,38 @@ __noinline int settle_face(struct record *record, const struct flow *opening,
 	return DROP_NONE;
 }
 
+/* The face of a flow, of which this host is the end `near`; NULL: none. What answers it
+ * settles it, or where flows are full leaves it as it is: the flow itself says so then. */
+static __always_inline struct flow *face_of(struct pkt *p, const struct flow_key *key, __u32 near,
+					    bool answers)
+{
+	struct flow *face = flows_row_of(p->record, p->stage, key);
+	bool opening = !face;
+
+	if (opening)
+		face = openings_row_of(p->record, p->stage, key);
+	if (!face || face->translation != TRANSLATION_FACE || near != face->opener)
+		return NULL;
+	if (opening && answers)
+		settle_face(p->record, face, key);
+	return face;
+}
+
 /* The face that a packet from outside is for; NULL: none. */
 static __always_inline struct flow *find_face(struct pkt *p, struct flow_key *key)
 {
 	__be16 from = p->sport, to = p->dport;
-	struct flow *face;
-	__u32 side;
 
 	if (is_icmp(p) && !echo_ports(p->l4, p->ethertype == ETH_P_IP, &from, &to))
 		return NULL;
-	side = flow_key(p, key, from, to);
-	face = flows_row_of(p->record, p->stage, key);
-	if (!face) {
-		face = openings_row_of(p->record, p->stage, key);
-		if (face && face->translation == TRANSLATION_FACE && side != face->opener &&
-		    settle_face(p->record, face, key))
-			return NULL;
-	}
-	return face && face->translation == TRANSLATION_FACE && side != face->opener ? face : NULL;
-}
-
-/* The face of the flow that what is noted belongs to: its own one, or that of what it
- * quotes, of which this host is the end `near`; NULL: none. */
-static __always_inline struct flow *find_face_noted(struct pkt *p, const struct flow_key *key,
-						    __u32 near)
-{
-	bool own = key == &tracked_row()->key;
-	struct flow *face = flows_row_of(p->record, p->stage, key);
-
-	if (!face) {
-		face = openings_row_of(p->record, p->stage, key);
-		if (face && face->translation == TRANSLATION_FACE && own &&
-		    settle_face(p->record, face, key))
-			return NULL;
-	}
-	return face && face->translation == TRANSLATION_FACE && near == face->opener ? face : NULL;
+	return face_of(p, key, other_end(flow_key(p, key, from, to)), true);
 }
 
 /* To who admits it into the VPC, as if it had come through the tunnel. */
 static __always_inline enum drop_reason hand_in(struct pkt *p, struct handed *h,
 						const struct local *to, __u32 before)
 {
-	put_down(p, h, before);
-	h->identity = 0;
-	h->peer = 0;
-	h->generation = to->generation;
-	h->outer_tos = p->tos;
-	h->type = 0;
-	h->flags = 0;
-	h->limit = 0;
-	h->source_generation = 0;
-	h->token = 0;
+	put_down_outside(p, h, to->generation, 0, before);
 	return next_program(p, PROGRAM_ADMIT);
 }
 

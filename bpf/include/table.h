@@ -287,24 +287,27 @@ static __always_inline void fragments_put(struct record *r, __u8 stage,
 	record_change(r, stage, TABLE_FRAGMENTS, ACCESS_UPDATE, key, sizeof(*key));
 }
 
-/* An LRU map finds room at the cost of older rows. */
-static __always_inline bool openings_put(struct record *r, __u8 stage, const struct flow_key *key,
-					 const struct flow *row)
+static __always_inline bool openings_write(struct record *r, __u8 stage, const struct flow_key *key,
+					   const struct flow *row, __u64 flags)
 {
-	if (bpf_map_update_elem(&openings, key, row, BPF_ANY))
+	if (bpf_map_update_elem(&openings, key, row, flags))
 		return false;
 	record_change(r, stage, TABLE_OPENINGS, ACCESS_UPDATE, key, sizeof(*key));
 	return true;
 }
 
-/* false: there is one, or no room. */
+/* An LRU map finds room at the cost of older rows. */
+static __always_inline bool openings_put(struct record *r, __u8 stage, const struct flow_key *key,
+					 const struct flow *row)
+{
+	return openings_write(r, stage, key, row, BPF_ANY);
+}
+
+/* false: there is one. */
 static __always_inline bool openings_add(struct record *r, __u8 stage, const struct flow_key *key,
 					 const struct flow *row)
 {
-	if (bpf_map_update_elem(&openings, key, row, BPF_NOEXIST))
-		return false;
-	record_change(r, stage, TABLE_OPENINGS, ACCESS_UPDATE, key, sizeof(*key));
-	return true;
+	return openings_write(r, stage, key, row, BPF_NOEXIST);
 }
 
 static __always_inline void openings_delete(struct record *r, __u8 stage,
