@@ -228,7 +228,7 @@ func uncontradicted(whole map[uint32][]netip.Prefix, r encode.Rows, index encode
 		known[number] = true
 	}
 	return func(key bpf.RowAddrKey, path bpf.RowPath) bool {
-		_, served := r.VPCs[key.Vni]
+		vpc, served := r.VPCs[key.Vni]
 		local, isLocal := r.Locals[key]
 		if bpf.RowPathState(path.State) == bpf.RowPathStatePATH_LOCAL {
 			return isLocal && local.Endpoint == path.Host
@@ -236,7 +236,10 @@ func uncontradicted(whole map[uint32][]netip.Prefix, r encode.Rows, index encode
 		if !served || isLocal {
 			return false
 		}
-		if bpf.RowPathState(path.State) != bpf.RowPathStatePATH_LEARNED {
+		switch bpf.RowPathState(path.State) {
+		case bpf.RowPathStatePATH_OUTSIDE:
+			return vpc.Leaves != 0 && !within(whole[key.Vni], key.Addr)
+		case bpf.RowPathStatePATH_ASKED:
 			return true
 		}
 		if location, ok := r.Directory[key]; ok {

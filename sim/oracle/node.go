@@ -124,8 +124,10 @@ func (n *node) hold(v view) {
 			wrong = wrong || (found && (location.Host != known.host || generation(location) != known.generation)) || !n.knows(known.host) ||
 				(!found && some && n.bounces(n.name, subnet.Name) && !slices.Contains(n.filling, subnet.Name))
 		}
-		if vpc, _ := n.set.VPC(at.vpc); known.state == beyond && !vpc.Masquerade {
-			wrong = true
+		if known.state == beyond {
+			vpc, _ := n.set.VPC(at.vpc)
+			subnet, some := n.subnet(at)
+			wrong = wrong || !vpc.Masquerade || some && n.bounces(n.name, subnet.Name) && !slices.Contains(n.filling, subnet.Name)
 		}
 		if wrong {
 			delete(n.paths, at)
