@@ -64,16 +64,24 @@ func prove(ctx context.Context, plant func(wire.Wire) wire.Wire, backends int, l
 				err = nil
 				continue
 			}
-			if err != nil {
-				e.Failure = "the harness: " + err.Error()
-			}
-			all = append(all, e)
+			all = append(all, unproved(e, err))
 		}
 	}
+	return n.proved(all)
+}
+
+// unproved is evidence that fails where the harness could not ask.
+func unproved(e run.Evidence, err error) run.Evidence {
+	if err != nil {
+		e.Failure = "the harness: " + err.Error()
+	}
+	return e
+}
+
+// proved takes the network down, if there is one, and returns what it gave evidence of.
+func (n *network) proved(all []run.Evidence) []run.Evidence {
 	if n != nil {
-		if err := n.Close(); err != nil {
-			all[0].Failure = "the harness: " + err.Error()
-		}
+		all[0] = unproved(all[0], n.Close())
 	}
 	return all
 }

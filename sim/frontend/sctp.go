@@ -37,18 +37,10 @@ func SCTP(ctx context.Context, plant func(wire.Wire) wire.Wire) []run.Evidence {
 			if err == nil {
 				e.Failure, err = n.associations(ctx, family, host)
 			}
-			if err != nil {
-				e.Failure = "the harness: " + err.Error()
-			}
-			all = append(all, e)
+			all = append(all, unproved(e, err))
 		}
 	}
-	if n != nil {
-		if err := n.Close(); err != nil {
-			all[0].Failure = "the harness: " + err.Error()
-		}
-	}
-	return all
+	return n.proved(all)
 }
 
 // errNobody says that a service leads nowhere that is asked for.

@@ -322,3 +322,16 @@ func TestClientsChooseAlikeWhereTheServiceSaysSo(t *testing.T) {
 		g.Expect(got).To(HaveLen(want), "alike %t: %v", alike, got)
 	}
 }
+
+// What a client at the tunnel's port is answered does not leave: it would come from a host
+// (row C11).
+func TestTheTunnelsPortIsNotAnswered(t *testing.T) {
+	visits(t, nil, func(v visit) {
+		if v.kind != frame.UDP {
+			return
+		}
+		v.client = netip.AddrPortFrom(v.client.Addr(), 6081)
+		v.come(0)
+		v.g.Expect(v.inject(wire.Port{Endpoint: v.to.Name}, v.reply(0))).To(BeEmpty())
+	})
+}
