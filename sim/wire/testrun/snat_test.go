@@ -301,3 +301,25 @@ func TestAnswersThatAreTooLargeAreRefused(t *testing.T) {
 		l.g.Expect(port(frame.Layer{SrcPort: quoted.DstPort, ICMPID: quoted.ICMPID})).To(Equal(port(asked)), "it quotes what was sent")
 	})
 }
+
+// The first answer settles both rows of a flow that has left: what is only open goes when
+// others open more.
+func TestTheFirstAnswerSettlesTheFace(t *testing.T) {
+	g := NewWithT(t)
+	w := network(t, leavingPlan)
+	g.Expect(w.Apply(t.Context(), leavingStates(state.FormXDP))).To(Succeed())
+	out, err := w.Probe(t.Context(), wire.Probe{
+		Proto: wire.UDP, From: leavingPlan.endpoint("red/h3-a-30").Name, To: netip.MustParseAddr("198.51.100.7"), Outsider: "outside/ext", Port: 53,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Replies).To(HaveLen(1))
+	settled := 0
+	for _, step := range out.Replies[0].Steps {
+		for _, s := range step.Stages {
+			if s.Map == "flows" && s.Access == "update" {
+				settled++
+			}
+		}
+	}
+	g.Expect(settled).To(BeNumerically(">=", 2), "%+v", out.Replies[0].Steps)
+}
